@@ -1,0 +1,210 @@
+"""The settings: one table of rows that feeds flags, `STREAMER_*` environment, TOML file and docs.
+
+Precedence: flag, environment, file, default. Unknown keys and bad values fail here, before anything
+is loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+
+from streamer.errors import InvalidParameter, UnknownParameter
+
+
+def _row(default: Any, help: str, *, minimum: float | None = None) -> Any:
+    meta = {"help": help, "minimum": minimum}
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: type(default)(default), metadata=meta)
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting there is. A field is a row: name, type, default, help."""
+
+    # Where it listens
+    host: str = _row("127.0.0.1", "Address to listen on. Off loopback, keys are required.")
+    port: int = _row(8090, "Port to listen on; 0 takes a free one.", minimum=0)
+    data_dir: str = _row(
+        "", "Keys and usage live here; empty: $XDG_DATA_HOME/streamer or ~/.local/share/streamer."
+    )
+    tls: Literal["", "self"] = _row(
+        "", "'self': serve TLS with a throwaway certificate and print its fingerprint."
+    )
+    tls_cert: str = _row("", "PEM file of the certificate chain.")
+    tls_key: str = _row("", "PEM file of the certificate's private key.")
+    origins: list[str] = _row(
+        [], "Web origins allowed besides the server's own, e.g. https://app.example.org."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _row(
+        "info", "Least level that is logged."
+    )
+    log_format: Literal["json", "text"] = _row("json", "Form of a log line.")
+
+    # What speaks
+    engines: list[str] = _row(
+        ["hibari"], "Engines to load, in the order in which voices are looked for."
+    )
+    voice: str = _row(
+        "", "Voice when a client names none; empty: the first voice of the first engine."
+    )
+    voice_aliases: dict[str, str] = _row({}, 'Other names for voices, e.g. {alloy = "heart"}.')
+    workers: int = _row(0, "Threads that synthesise; 0: one per core.", minimum=0)
+    first_clause_words: int = _row(
+        4, "Least words of a first segment that is cut at a clause mark.", minimum=1
+    )
+    text_pause_ms: int = _row(
+        300, "Input that pauses this long is cut where it may be (reason: timer).", minimum=1
+    )
+    lead_ms: int = _row(
+        1000, "How far sound is sent ahead of its play-out time to a live listener.", minimum=20
+    )
+    price_per_1000: float = _row(
+        0.0, "Price of 1,000 characters, for `cost` and budgets.", minimum=0
+    )
+
+    # Limits
+    max_message_bytes: int = _row(65536, "Largest WebSocket message.", minimum=1024)
+    max_body_bytes: int = _row(1048576, "Largest HTTP request body.", minimum=1024)
+    max_pending_chars: int = _row(
+        50000, "Most text of one context that is not yet spoken.", minimum=1
+    )
+    max_contexts: int = _row(16, "Most contexts at once on one connection.", minimum=1)
+    max_connections: int = _row(1000, "Most connections at once.", minimum=1)
+    key_contexts: int = _row(
+        64, "Most contexts at once of one key (a key's own limit goes before).", minimum=1
+    )
+    key_connections: int = _row(256, "Most connections at once of one key.", minimum=1)
+    key_requests_per_minute: int = _row(
+        6000, "Most contexts and HTTP requests of one key in a minute.", minimum=1
+    )
+    key_chars_per_minute: int = _row(1000000, "Most characters of one key in a minute.", minimum=1)
+
+    # Time
+    auth_timeout_s: float = _row(
+        5.0, "A key in a first message is due within this time.", minimum=0.01
+    )
+    idle_s: float = _row(
+        60.0, "A context with no text, end or sound to play for so long ends.", minimum=0.01
+    )
+    connection_idle_s: float = _row(
+        300.0, "A connection without message or context for so long is closed (4002).", minimum=0.01
+    )
+    ping_s: float = _row(
+        20.0, "WebSocket ping interval; a missing pong for as long again closes.", minimum=0.01
+    )
+    send_timeout_s: float = _row(
+        10.0, "A send that stalls this long cancels and closes (4001).", minimum=0.01
+    )
+    drain_s: float = _row(30.0, "SIGTERM lets live utterances finish for so long.", minimum=0)
+    keys_recheck_s: float = _row(
+        5.0, "How often live connections' keys are checked for revocation.", minimum=0.01
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One row as the docs and the flags see it."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    minimum: float | None
+
+    @property
+    def environment(self) -> str:
+        return "STREAMER_" + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+def _rows() -> tuple[SettingRow, ...]:
+    hints = get_type_hints(Settings)
+    defaults = Settings()
+    return tuple(
+        SettingRow(
+            f.name,
+            hints[f.name],
+            getattr(defaults, f.name),
+            f.metadata["help"],
+            f.metadata["minimum"],
+        )
+        for f in dataclasses.fields(Settings)
+    )
+
+
+SETTINGS: tuple[SettingRow, ...] = _rows()
+_BY_NAME = {row.name: row for row in SETTINGS}
+
+
+def _parse(row: SettingRow, value: Any, source: str) -> Any:
+    """The value in the row's type. Text (flag, environment) is read leniently: `a,b` is a list."""
+    try:
+        if isinstance(value, str) and row.type is not str:
+            if isinstance(row.default, list):
+                value = [part.strip() for part in value.split(",") if part.strip()]
+            elif isinstance(row.default, dict):
+                pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
+                value = {name.strip(): target.strip() for name, target in pairs}
+            elif isinstance(row.default, int | float):
+                value = msgspec.convert(value, row.type, strict=False)
+        parsed = msgspec.convert(value, row.type)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise InvalidParameter(f"{source}: {row.name}: {error}", param=row.name) from None
+    if row.minimum is not None and parsed < row.minimum:
+        raise InvalidParameter(
+            f"{source}: {row.name} must be at least {row.minimum:g}", param=row.name
+        )
+    return parsed
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Settings from all sources. Raises `UnknownParameter` or `InvalidParameter`, naming the key."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            table = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise InvalidParameter(f"{file}: {error}", param="config") from None
+        for name, value in table.items():
+            if name not in _BY_NAME:
+                raise UnknownParameter(f"{file}: no setting {name!r}", param=name)
+            values[name] = _parse(_BY_NAME[name], value, str(file))
+    for key, value in environment.items():
+        if key.startswith("STREAMER_") and key != "STREAMER_CONFIG":
+            name = key.removeprefix("STREAMER_").lower()
+            if name not in _BY_NAME:
+                raise UnknownParameter(f"{key}: no setting {name!r}", param=name)
+            values[name] = _parse(_BY_NAME[name], value, key)
+    for name, value in (flags or {}).items():
+        if value is None:
+            continue
+        if name not in _BY_NAME:
+            raise UnknownParameter(f"no setting {name!r}", param=name)
+        values[name] = _parse(_BY_NAME[name], value, _BY_NAME[name].flag)
+    return Settings(**values)
+
+
+def data_dir(settings: Settings, environment: Mapping[str, str] | None = None) -> Path:
+    """Where the server keeps its data. Not made here: whoever writes first makes it, mode 0700."""
+    environment = os.environ if environment is None else environment
+    if settings.data_dir:
+        return Path(settings.data_dir).expanduser()
+    base = environment.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "streamer"

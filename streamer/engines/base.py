@@ -1,0 +1,85 @@
+"""The engine contract and the table of engines. An engine turns segments of text into sound.
+
+Engines never cut text, never look names up, never know of sessions, sockets or servers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+from streamer.errors import InvalidParameter
+from streamer.types import Capabilities, PcmChunk, Segment, Voice
+
+if TYPE_CHECKING:
+    from streamer.config import Settings
+
+Lead = Callable[[], float]
+"""How many seconds of sound the listener still has; -inf before the first sample."""
+
+
+class Engine(Protocol):
+    """The whole engine contract; `tests/engines/conformance.py` checks it for every row of `ENGINES`.
+
+    `synthesize` yields the chunks of each segment in order, the last one marked; it may take the next
+    segment before the one it was given has been fetched, but holds a bounded amount. Failures are
+    `EngineFailed`. Closing the iterator (also in the middle of a step, also by cancelling the task
+    that awaits it) frees everything it held at once; a step that is running may run to its end, its
+    result is dropped. An engine that shares workers asks `lead` at every scheduling decision and
+    serves the smallest first.
+    """
+
+    name: str
+    sample_rate: int
+    """Hz of the mono float32 sound."""
+    granularity: Literal["sentence", "word"]
+    """"word": may be handed a segment in pieces (`Segment.more`)."""
+    voices: Sequence[Voice]
+    capabilities: Capabilities
+
+    def synthesize(
+        self, segments: AsyncIterator[Segment], lead: Lead
+    ) -> AsyncIterator[PcmChunk]: ...
+
+    async def aclose(self) -> None:
+        """Free workers and models. Iterators still open end with `EngineFailed`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRow:
+    """One row of `ENGINES`: `target` is `module:callable`, called with the settings, and may block
+    (it loads and warms the model); `about` is for `streamer doctor`."""
+
+    target: str
+    about: str
+
+
+ENGINES: dict[str, EngineRow] = {
+    "hibari": EngineRow(
+        "streamer.engines.hibari:open_engine", "embedded English neural voice, CPU, real time"
+    ),
+    "tone": EngineRow(
+        "streamer.engines.tone:open_engine", "deterministic test tones with word times"
+    ),
+}
+
+
+def open_engine(name: str, settings: Settings) -> Engine:
+    """Load the engine of that row, or an outsider's `module:callable`. Blocks until it is warm."""
+    row = ENGINES.get(name)
+    target = row.target if row else name
+    module, colon, attribute = target.partition(":")
+    if not colon:
+        raise InvalidParameter(
+            f"no engine {name!r}; there are {', '.join(ENGINES)}", param="engines"
+        )
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InvalidParameter(
+            f"engine {name!r} can't be loaded: {error}", param="engines"
+        ) from error
+    return cast(Engine, factory(settings))

@@ -1,0 +1,302 @@
+"""Every error a client can meet, one tree, all codes in one table (`CODES`).
+
+    StreamerError
+    ├── RequestError                 the client asked for something it can't have
+    │   ├── InvalidMessage           invalid_message          not a message of this protocol
+    │   ├── UnknownParameter         unknown_parameter        no such field or type
+    │   ├── InvalidParameter         invalid_parameter        value outside its range
+    │   ├── UnsupportedParameter     unsupported_parameter    this engine or codec can't do it
+    │   ├── UnknownVoice             unknown_voice            unknown or ambiguous, with candidates
+    │   ├── LanguageNotSupported     language_not_supported   no voice here speaks this text
+    │   ├── ContextConflict          context_conflict         not possible in the context's state
+    │   ├── UnknownContext           unknown_context          no such context
+    │   ├── TextGap                  text_gap                 `at` leaves a hole
+    │   ├── TextLimit                text_limit               more text than the bound
+    │   ├── MessageLimit             message_limit            a message or body over the bound
+    │   ├── NotFound                 not_found                no such thing at this address
+    │   ├── MethodNotAllowed         method_not_allowed       not with this HTTP method
+    │   └── NotAvailable             not_available            this server doesn't offer it
+    ├── AccessError
+    │   ├── Unauthenticated          unauthenticated          no key, or not a valid one
+    │   ├── KeyRevoked               key_revoked              was valid, is no more
+    │   └── OriginNotAllowed         origin_not_allowed       this page may not ask
+    ├── LimitError                   all retryable but the budget
+    │   ├── RateLimited              rate_limited             too many requests or characters
+    │   ├── ContextLimit             context_limit            too many contexts at once
+    │   ├── ConnectionLimit          connection_limit         too many connections at once
+    │   └── BudgetSpent              budget_spent             the key's budget is used up
+    └── ServerError
+        ├── EngineFailed             engine_failed            synthesis failed
+        ├── StalledReader            stalled_reader           the client reads too slowly
+        ├── IdleTimeout              idle_timeout             nothing was said for too long
+        ├── Draining                 draining                 the server is shutting down
+        └── InternalError            internal_error           ours, and logged
+
+Each carries what a shell needs to render it: `code`, `status` (HTTP), `retryable`, `param`. Nothing
+parses messages; only a dialect renders them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+
+class StreamerError(Exception):
+    """Base of all errors a client may see. Never raised itself.
+
+    `message` is for people; `param` names the parameter at fault; `details` are extra JSON fields
+    (`offset`, `candidates`, `retry_after_s`, `limit`).
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, param: str | None = None, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.details = details
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StreamerError):
+            return NotImplemented
+        return (self.code, self.message, self.param, self.details) == (
+            other.code,
+            other.message,
+            other.param,
+            other.details,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.message, self.param))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.message!r}, param={self.param!r})"
+
+
+class RequestError(StreamerError):
+    """The client asked for something it can't have."""
+
+    code = "invalid_parameter"
+    status = 400
+
+
+class InvalidMessage(RequestError):
+    """Not a message of this protocol."""
+
+    code = "invalid_message"
+
+
+class UnknownParameter(RequestError):
+    """No such field or message type."""
+
+    code = "unknown_parameter"
+
+
+class InvalidParameter(RequestError):
+    """A value of the wrong type or outside its range."""
+
+    code = "invalid_parameter"
+
+
+class UnsupportedParameter(RequestError):
+    """A valid wish that this engine, voice or codec can't fulfil."""
+
+    code = "unsupported_parameter"
+
+
+class UnknownVoice(RequestError):
+    """No such voice or model, or several; `candidates` names what there is."""
+
+    code = "unknown_voice"
+    status = 404
+
+
+class LanguageNotSupported(RequestError):
+    """No voice here speaks this text; `offset` says where it begins."""
+
+    code = "language_not_supported"
+    status = 422
+
+
+class ContextConflict(RequestError):
+    """The context is not in a state for that."""
+
+    code = "context_conflict"
+    status = 409
+
+
+class UnknownContext(RequestError):
+    """No context of that name."""
+
+    code = "unknown_context"
+    status = 404
+
+
+class TextGap(RequestError):
+    """`at` is beyond the text received; `expected` is the offset wanted next."""
+
+    code = "text_gap"
+    status = 409
+
+
+class TextLimit(RequestError):
+    """More text than the bound."""
+
+    code = "text_limit"
+    status = 413
+
+
+class MessageLimit(RequestError):
+    """A message or a body over the bound."""
+
+    code = "message_limit"
+    status = 413
+
+
+class NotFound(RequestError):
+    """Nothing at this address."""
+
+    code = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(RequestError):
+    """Not with this HTTP method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class NotAvailable(RequestError):
+    """This server doesn't offer it."""
+
+    code = "not_available"
+    status = 501
+
+
+class AccessError(StreamerError):
+    """The client is not allowed to ask."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class Unauthenticated(AccessError):
+    """No key, or not a valid one."""
+
+    code = "unauthenticated"
+
+
+class KeyRevoked(AccessError):
+    """The key was valid and is no more."""
+
+    code = "key_revoked"
+
+
+class OriginNotAllowed(AccessError):
+    """A page of this origin may not ask."""
+
+    code = "origin_not_allowed"
+    status = 403
+
+
+class LimitError(StreamerError):
+    """A bound of this key or this server is reached; `retry_after_s` says when to come back."""
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+
+
+class RateLimited(LimitError):
+    """Too many requests or characters in too short a time."""
+
+    code = "rate_limited"
+
+
+class ContextLimit(LimitError):
+    """Too many contexts at once."""
+
+    code = "context_limit"
+
+
+class ConnectionLimit(LimitError):
+    """Too many connections at once."""
+
+    code = "connection_limit"
+
+
+class BudgetSpent(LimitError):
+    """The key's budget is used up."""
+
+    code = "budget_spent"
+    status = 402
+    retryable = False
+
+
+class ServerError(StreamerError):
+    """It is not the client's fault."""
+
+    code = "internal_error"
+    status = 500
+
+
+class EngineFailed(ServerError):
+    """Synthesis failed."""
+
+    code = "engine_failed"
+    status = 502
+    retryable = True
+
+
+class StalledReader(ServerError):
+    """The client read nothing for too long; the socket is closed with 4001."""
+
+    code = "stalled_reader"
+    status = 408
+    retryable = True
+
+
+class IdleTimeout(ServerError):
+    """Nothing was said for too long."""
+
+    code = "idle_timeout"
+    status = 408
+    retryable = True
+
+
+class Draining(ServerError):
+    """The server is shutting down and takes nothing new."""
+
+    code = "draining"
+    status = 503
+    retryable = True
+
+
+class InternalError(ServerError):
+    """A fault of ours; it is in the log under the request id."""
+
+    code = "internal_error"
+    retryable = True
+
+
+def _leaves(cls: type[StreamerError]) -> Iterator[type[StreamerError]]:
+    for sub in cls.__subclasses__():
+        if sub.__subclasses__():
+            yield from _leaves(sub)
+        else:
+            yield sub
+
+
+CODES: dict[str, type[StreamerError]] = {cls.code: cls for cls in _leaves(StreamerError)}
+"""Every code and the error it stands for; how a client half turns a wire error into a typed one."""
+
+
+def from_code(
+    code: str, message: str, *, param: str | None = None, **details: Any
+) -> StreamerError:
+    """The typed error for a code off the wire; an unknown code becomes `InternalError`."""
+    return CODES.get(code, InternalError)(message, param=param, **details)
