@@ -1,0 +1,37 @@
+# Targets: cpu. `docker build --target cpu -t streamer .`; without a daemon: `make image`.
+# pip's settings and a certificate authority may be lent to the build as the secrets `pip.conf` and
+# `ca.pem`; they are mounted while pip runs and are in no layer.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
+WORKDIR /src
+RUN python3 -m venv /opt/build && python3 -m venv --without-pip /opt/streamer
+COPY requirements/serve.txt requirements/build.txt requirements/
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca.pem,target=/run/secrets/ca.pem \
+    /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
+ && /opt/build/bin/pip --python /opt/streamer/bin/python install --no-cache-dir --require-hashes \
+    -r requirements/serve.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY streamer streamer
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation -w /opt/wheel . \
+ && /opt/build/bin/pip --python /opt/streamer/bin/python install --no-cache-dir --no-index --no-deps \
+    /opt/wheel/*.whl
+
+FROM ${BASE} AS cpu
+RUN useradd --system --uid 990 --home-dir /data --shell /usr/sbin/nologin streamer \
+ && install -d -m 0700 -o streamer -g streamer /data
+COPY --from=build /opt/streamer /opt/streamer
+# Configure the container by environment (STREAMER_PORT=…), not by flags: the health check reads it too.
+ENV PATH=/opt/streamer/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1 \
+    STREAMER_HOST=0.0.0.0 \
+    STREAMER_DATA_DIR=/data
+USER streamer
+WORKDIR /data
+VOLUME /data
+EXPOSE 8090
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["streamer", "doctor", "--running"]
+ENTRYPOINT ["streamer"]
+CMD ["serve"]

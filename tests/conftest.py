@@ -1,0 +1,58 @@
+"""What every test may use: a program or a skip that names its package, and no skips where none may be.
+
+`--no-skips` is for continuous integration, where everything is installed: there a skip is a failure,
+but for tests marked `gpu`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator
+
+import pytest
+
+NO_SKIPS = "--no-skips"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(NO_SKIPS, action="store_true", help="a skip is a failure, but for marker gpu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Outermost directories first is pytest's own order; the slow browser goes last."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("requires"):
+        program, package = mark.args
+        if shutil.which(program) is None:
+            pytest.skip(f"no program {program!r}: apt-get install {package}")
+
+
+def _refuse(report: pytest.TestReport | pytest.CollectReport) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    report.outcome = "failed"
+    report.longrepr = f"skipped under {NO_SKIPS}: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    expected_failure = hasattr(report, "wasxfail")
+    may_skip = item.get_closest_marker("gpu") is not None
+    if item.config.getoption(NO_SKIPS) and report.skipped and not (expected_failure or may_skip):
+        _refuse(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if collector.config.getoption(NO_SKIPS) and report.outcome == "skipped":
+        _refuse(report)
+    return report
