@@ -6,7 +6,7 @@ Engines never cut text, never look names up, never know of sessions, sockets or 
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
@@ -41,7 +41,7 @@ class Engine(Protocol):
 
     def synthesize(
         self, segments: AsyncIterator[Segment], lead: Lead
-    ) -> AsyncIterator[PcmChunk]: ...
+    ) -> AsyncGenerator[PcmChunk, None]: ...
 
     async def aclose(self) -> None:
         """Free workers and models. Iterators still open end with `EngineFailed`."""

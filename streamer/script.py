@@ -1,0 +1,276 @@
+"""The text half of a session: the client's input becomes lines, each a segment ready for its engine.
+
+Cuts, normalises, and chooses who speaks; knows nothing of sound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from streamer.config import Settings
+from streamer.engines.base import Engine
+from streamer.errors import (
+    ContextConflict,
+    InvalidParameter,
+    LanguageNotSupported,
+    StreamerError,
+    TextGap,
+    TextLimit,
+    UnsupportedParameter,
+)
+from streamer.text.alignment import SpannedText, client_words
+from streamer.text.lexicon import Lexicon
+from streamer.text.normalizer import for_ear
+from streamer.text.segmenter import Segmenter, Span
+from streamer.types import Options, OptionsUpdate, Reason, Segment, Start, Text
+from streamer.voices import Catalogue
+
+RANGES = {"speed": (0.25, 4.0), "pitch": (0.5, 2.0), "volume": (0.0, 2.0)}
+"""Ratios a client may ask for, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One segment with everything the sound half needs to know of its text.
+
+    `text` maps what is spoken (`text.text`, `segment.text`) to the client's words (`span`). `options`
+    are as the client wants them; `segment.options` ask of the engine only what it can do by itself.
+    Times are on the session's clock.
+    """
+
+    segment: Segment
+    span: Span
+    text: SpannedText
+    options: Options
+    engine: Engine
+    received_at: float
+    cut_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A span and what held when it was cut."""
+
+    span: Span
+    engine: Engine
+    options: Options
+    received_at: float
+    at: float
+
+
+class Script:
+    """Text in, `Line`s out, in order. `text`, `flush` and `end` never wait; `next` does."""
+
+    def __init__(
+        self, start: Start, catalogue: Catalogue, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        self._catalogue = catalogue
+        self._settings = settings
+        self._clock = clock
+        self._strict = start.strict
+        self._segmenter = Segmenter(
+            start.cut,
+            start.options.language or "auto",
+            first_clause_words=settings.first_clause_words,
+        )
+        self._lexicon = Lexicon(start.lexicon)
+        self.warnings: list[str] = []
+        self._wish = start.options
+        self.engine, self.options = self._resolve(start.options)
+        self._input: list[str] = []
+        self.received = 0
+        """Code points of the input so far."""
+        self.spoken = 0
+        """Code points handed to an engine so far."""
+        self.first_text_at: float | None = None
+        self.last_text_at = clock()
+        self._cuts: deque[_Cut] = deque()
+        self._head: Line | None = None
+        self._index = 0
+        self._paused_at = 0
+        self._ended = False
+        self._failure: StreamerError | None = None
+        self._wake = asyncio.Event()
+
+    @property
+    def input(self) -> str:
+        """The whole input so far."""
+        self._input = ["".join(self._input)]
+        return self._input[0]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether text has been cut that nobody has taken."""
+        return self._head is not None or bool(self._cuts)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no line will come after those already taken."""
+        return (self._ended or self._failure is not None) and not self.waiting
+
+    def text(self, command: Text) -> None:
+        """Take the next piece of input. Raises a typed error and takes nothing, or takes it all."""
+        if self._ended:
+            raise ContextConflict("text after end", param="text")
+        piece = command.text
+        if command.at is not None:
+            if command.at > self.received:
+                raise TextGap(
+                    f"text at {command.at}, expected {self.received}",
+                    param="at",
+                    expected=self.received,
+                )
+            piece = piece[self.received - command.at :]
+        limit = self._settings.max_pending_chars
+        if self.received - self.spoken + len(piece) > limit:
+            raise TextLimit(f"more than {limit} characters wait", param="text", limit=limit)
+        if command.options is not None:
+            wish = _updated(self._wish, command.options)
+            engine, options = self._resolve(wish, self.options)
+            self._cut(self._segmenter.flush("options"))
+            self._wish, self.engine, self.options = wish, engine, options
+        if not piece:
+            return
+        self.last_text_at = self._clock()
+        if self.first_text_at is None:
+            self.first_text_at = self.last_text_at
+        self._input.append(piece)
+        self.received += len(piece)
+        self._cut(self._segmenter.push(piece))
+        self._wake.set()
+
+    def flush(self, reason: Reason = "flush") -> None:
+        """Speak what is buffered."""
+        self.last_text_at = self._clock()
+        self._cut(self._segmenter.flush(reason))
+        self._wake.set()
+
+    def end(self) -> None:
+        """No more text comes."""
+        if not self._ended:
+            self.flush("end")
+            self._ended = True
+
+    async def peek(self) -> Line | None:
+        """The next line without taking it; None when there will be none. Waits for text, and after a
+        pause of the input lets the segmenter decide what it may."""
+        while self._head is None and self._failure is None:
+            if self._cuts:
+                self._head = self._line(self._cuts.popleft())
+            elif self._ended:
+                return None
+            else:
+                await self._more_text()
+        return self._head
+
+    async def _more_text(self) -> None:
+        self._wake.clear()
+        if not self._segmenter.pending.strip() or self._paused_at == self.received:
+            await self._wake.wait()
+            return
+        pause = self.last_text_at + self._settings.text_pause_ms / 1000 - self._clock()
+        try:
+            await asyncio.wait_for(self._wake.wait(), max(0.0, pause))
+        except TimeoutError:
+            self._paused_at = self.received
+            self._cut(self._segmenter.pause())
+
+    def take(self) -> Line:
+        """Take the line that `peek` showed."""
+        line, self._head = self._head, None
+        if line is None:
+            raise ContextConflict("no line to take")
+        self.spoken = line.span.offset + len(line.span.text)
+        return line
+
+    def check(self) -> None:
+        """Raise what stopped the script, once everything before it has been spoken."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _cut(self, spans: list[Span]) -> None:
+        now = self._clock()
+        self._cuts.extend(
+            _Cut(span, self.engine, self.options, self.last_text_at, now) for span in spans
+        )
+
+    def _line(self, cut: _Cut) -> Line | None:
+        """The line of a cut; None where nothing in it can be heard, or nobody here can say it."""
+        text = self._lexicon.apply(for_ear(cut.span.text))
+        if not client_words(text.text):
+            return None
+        try:
+            engine, voice = self._catalogue.speaker_of(
+                text.text, cut.options.language, cut.engine, cut.options.voice
+            )
+        except LanguageNotSupported as error:
+            at = error.details.get("offset", 0)
+            error.details["offset"] = cut.span.offset + text.source(at, at + 1)[0]
+            self._failure = error
+            self._cuts.clear()
+            return None
+        options = replace(cut.options, voice=voice)
+        segment = Segment(self._index, text.text, cut.span.offset, _native(options, engine))
+        self._index += 1
+        return Line(segment, cut.span, text, options, engine, cut.received_at, cut.at)
+
+    def _resolve(
+        self, wish: OptionsUpdate, before: Options | None = None
+    ) -> tuple[Engine, Options]:
+        """The engine and the options for what the client asks. Raises typed errors."""
+        for name, (low, high) in RANGES.items():
+            value = getattr(wish, name)
+            if value is not None and not low <= value <= high:
+                raise InvalidParameter(f"{name} must be within {low:g} and {high:g}", param=name)
+        language = wish.language or "auto"
+        if not re.fullmatch(r"auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", language):
+            raise InvalidParameter(f"{language!r} is no BCP 47 language", param="language")
+        engine, voice = self._catalogue.resolve(wish.model, wish.voice, language)
+        if wish.instructions and not engine.capabilities.instructions:
+            if self._strict:
+                raise UnsupportedParameter(
+                    f"engine {engine.name!r} can't follow instructions", param="instructions"
+                )
+            if "instructions_ignored" not in self.warnings:
+                self.warnings.append("instructions_ignored")
+        seed = wish.seed
+        if seed is None:
+            seed = before.seed if before is not None else secrets.randbits(31)
+        options = Options(
+            voice=voice,
+            language=language,
+            instructions=wish.instructions or "",
+            speed=1.0 if wish.speed is None else wish.speed,
+            pitch=1.0 if wish.pitch is None else wish.pitch,
+            volume=1.0 if wish.volume is None else wish.volume,
+            seed=seed,
+        )
+        return engine, options
+
+
+def _updated(wish: OptionsUpdate, update: OptionsUpdate) -> OptionsUpdate:
+    """`wish` with everything that `update` states; a new model drops the voice named before."""
+    stated = {
+        name: value
+        for name in OptionsUpdate.__dataclass_fields__
+        if (value := getattr(update, name)) is not None
+    }
+    if "model" in stated and "voice" not in stated:
+        wish = replace(wish, voice=None)
+    return replace(wish, **stated)
+
+
+def _native(options: Options, engine: Engine) -> Options:
+    """The part of the options that the engine does by itself; the rest is `audio.dsp`'s."""
+    (slow, fast), (low, high) = engine.capabilities.speed, engine.capabilities.pitch
+    return replace(
+        options,
+        speed=min(max(options.speed, slow), fast),
+        pitch=min(max(options.pitch, low), high),
+        volume=1.0,
+    )

@@ -1,0 +1,316 @@
+"""One context: text in, events out. The only coroutine that pulls text through the media path.
+
+Script -> engine -> sound, at the listener's pace; knows no sockets and no wire formats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+
+import numpy as np
+
+from streamer.audio.encoder import open_encoder
+from streamer.audio.encoder import resolve as resolve_format
+from streamer.audio.resample import Resampler
+from streamer.config import Settings
+from streamer.engines.base import Engine
+from streamer.errors import EngineFailed, InvalidParameter, StreamerError
+from streamer.script import Line, Script
+from streamer.sound import Sound
+from streamer.timeline import Pacer, heard_length
+from streamer.types import (
+    Audio,
+    Done,
+    EndReason,
+    Event,
+    Failed,
+    Interrupted,
+    PcmChunk,
+    Segment,
+    Start,
+    Started,
+    Text,
+    Word,
+)
+from streamer.voices import Catalogue
+
+PAD_MARGIN_S = 0.1
+"""While the next segment is being made, the sound the encoder holds back is pushed out when the
+listener has only this much left."""
+PACKETS_PER_TURN = 4
+"""Packets sent before the loop gets a turn even if no send had to wait."""
+
+_NOTHING = np.zeros(0, np.float32)
+
+Spoken = tuple[Line, PcmChunk]
+
+
+class Session:
+    """One context. `text`, `flush`, `end`, `played` never wait; `events` speaks.
+
+    The constructor raises typed errors for what can't be started. `events` ends with `Done` or
+    `Failed`; closing it, or cancelling the task that consumes it, frees engine and encoder at once, and
+    then `interrupted` or `done` tell how far it came.
+    """
+
+    def __init__(
+        self,
+        start: Start,
+        *,
+        catalogue: Catalogue,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        paced: bool = True,
+    ) -> None:
+        if start.lead_ms is not None and start.lead_ms < 20:
+            raise InvalidParameter("lead_ms must be at least 20", param="pacing.lead_ms")
+        self.context = start.context
+        self._settings = settings
+        self._clock = clock
+        self._paced = paced
+        self._script = Script(start, catalogue, settings, clock)
+        self._rate = self._script.engine.sample_rate
+        self._encoder = open_encoder(resolve_format(start.audio, self._rate), self._rate)
+        self._sound = Sound(start, self._encoder, self._rate, clock)
+        lead_ms = settings.lead_ms if start.lead_ms is None else start.lead_ms
+        self._pacer = Pacer(clock, lead_ms / 1000 if paced else None)
+        self._lines: dict[int, Line] = {}
+        self._pull: asyncio.Task[Spoken | None] | None = None
+        self._reported: int | None = None
+        self._reason: EndReason = "end"
+        self._engines: list[str] = []
+        self._turn = 0
+        self.first_audio_ms: float | None = None
+        self.underruns = 0
+
+    @property
+    def characters(self) -> int:
+        """Code points of the input spoken so far (all of it once everything is out)."""
+        return self._script.received if self._script.finished else self._script.spoken
+
+    @property
+    def samples(self) -> int:
+        """Samples of sound so far, at the output rate."""
+        return self._sound.samples
+
+    @property
+    def seconds(self) -> float:
+        """Sound so far."""
+        return self._sound.samples / self._sound.timeline.sample_rate
+
+    @property
+    def engine(self) -> str:
+        """Who spoke, `+` between several."""
+        return "+".join(self._engines) or self._script.engine.name
+
+    def text(self, command: Text) -> None:
+        """Take text. Raises `TextLimit`, `TextGap`, `ContextConflict`, or what its options deserve."""
+        at = self._script.received if command.at is None else command.at
+        self._script.text(command)
+        if command.mark is not None:
+            self._sound.timeline.mark(at, command.mark)
+
+    def flush(self) -> None:
+        """Speak what is buffered now."""
+        self._script.flush()
+
+    def end(self, reason: EndReason = "end") -> None:
+        """No more text: finish, then `Done` for this reason."""
+        self._reason = reason
+        self._script.end()
+
+    def played(self, played_ms: float) -> None:
+        """The listener reports how far it has played."""
+        self._reported = round(played_ms * self._sound.timeline.sample_rate / 1000)
+
+    def interrupted(self, played_ms: float | None = None) -> Interrupted:
+        """What was heard, to be asked once `events` has been stopped."""
+        if played_ms is not None:
+            self.played(played_ms)
+        timeline = self._sound.timeline
+        reported = self._reported
+        played = (
+            round(self._pacer.played_s * timeline.sample_rate) if reported is None else reported
+        )
+        played = max(0, min(played, self.samples))
+        words, text = timeline.heard(played), self._script.input
+        length = heard_length(text, words)
+        clock = "server" if reported is None else "client"
+        return Interrupted(self.context, text[:length], words, text[length:], played, clock)
+
+    def done(self, reason: EndReason) -> Done:
+        """How far it came, to be asked once `events` has ended or has been stopped."""
+        price = self._settings.price_per_1000
+        return Done(
+            self.context,
+            reason,
+            self.samples,
+            round(1000 * self.seconds, 3),
+            self.characters,
+            self.first_audio_ms,
+            self.engine,
+            round(self.characters * price / 1000, 9) if price else None,
+        )
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Speak: `Started`, then per segment what it says and its packets, at last `Done` or `Failed`."""
+        yield self._started()
+        failure: StreamerError | None = None
+        try:
+            async with aclosing(self._spoken()) as spoken:
+                async with aclosing(self._paced_events(spoken)) as events:
+                    async for event in events:
+                        yield event
+            self._script.check()
+        except StreamerError as error:
+            failure = error
+        for event in self._sound.rest():
+            yield event
+            self._sent(event)
+        yield self.done(self._reason) if failure is None else Failed(failure, self.context)
+
+    async def _paced_events(
+        self, spoken: AsyncGenerator[Spoken, None]
+    ) -> AsyncGenerator[Event, None]:
+        try:
+            while (batch := await self._next(spoken)) is not None:
+                for event in batch:
+                    if isinstance(event, Audio):
+                        await self._pace()
+                    yield event
+                    self._sent(event)
+        finally:
+            if self._pull is not None:
+                self._pull.cancel()
+                await asyncio.wait({self._pull})
+                if not self._pull.cancelled():
+                    self._pull.exception()
+
+    async def _next(self, spoken: AsyncIterator[Spoken]) -> Iterator[Event] | None:
+        """Events of the next chunk; or, while none comes, of what the encoder holds back; or None at the
+        end, also when the context has been idle for too long."""
+        pull = self._pull or asyncio.ensure_future(_next_or_none(spoken))
+        self._pull = pull
+        await asyncio.wait({pull}, timeout=self._patience())
+        if pull.done():
+            self._pull = None
+            found = pull.result()
+            return None if found is None else self._chunk_events(*found)
+        if self._sound.holds_back:
+            return self._sound.pad()
+        if not self._busy and self._idle_in() <= 0:
+            self._reason = "idle"
+            return None
+        return iter(())
+
+    def _chunk_events(self, line: Line, chunk: PcmChunk) -> Iterator[Event]:
+        lead = self._pacer.lead()
+        dry_s = -lead if self._paced and -math.inf < lead < 0 else 0.0
+        if dry_s > 0 and line.cut_at < self._clock() - dry_s:
+            self.underruns += 1
+        since = self._script.first_text_at or line.received_at
+        final = chunk.last and self._script.finished and not self._lines
+        return self._sound.chunk(line, chunk, dry_s=dry_s, since=since, final=final)
+
+    def _patience(self) -> float | None:
+        """How long to wait for the next chunk before doing something else."""
+        if self._sound.holds_back and self._paced:
+            return max(0.0, self._pacer.lead() - PAD_MARGIN_S) if self._busy else 0.0
+        return None if self._busy or self._script.finished else max(0.01, self._idle_in())
+
+    @property
+    def _busy(self) -> bool:
+        """Whether sound is on its way."""
+        return bool(self._lines) or self._script.waiting
+
+    def _idle_in(self) -> float:
+        quiet_since = max(self._script.last_text_at, self._clock() + self._pacer.lead())
+        return quiet_since + self._settings.idle_s - self._clock()
+
+    async def _pace(self) -> None:
+        self._turn += 1
+        wait = self._pacer.wait()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        elif self._turn % PACKETS_PER_TURN == 0:
+            await asyncio.sleep(0)
+
+    def _sent(self, event: Event) -> None:
+        if not isinstance(event, Audio):
+            return
+        if self.first_audio_ms is None:
+            since = self._script.first_text_at or self._clock()
+            self.first_audio_ms = round(1000 * (self._clock() - since), 3)
+        self._pacer.sent(event.packet.duration / self._sound.timeline.sample_rate)
+
+    async def _spoken(self) -> AsyncGenerator[Spoken, None]:
+        """Chunks with their lines, at the first engine's rate. Consecutive lines of one engine are one
+        call of it."""
+        while (head := await self._script.peek()) is not None:
+            engine = head.engine
+            if engine.name not in self._engines:
+                self._engines.append(engine.name)
+            chunks = engine.synthesize(self._segments(engine), self._pacer.lead)
+            resampled = _Resampled(engine.sample_rate, self._rate)
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    line = self._lines[chunk.segment]
+                    if chunk.last:
+                        del self._lines[chunk.segment]
+                    yield line, resampled(chunk)
+            if self._lines:
+                raise EngineFailed(f"engine {engine.name!r} ended before its text")
+
+    async def _segments(self, engine: Engine) -> AsyncGenerator[Segment, None]:
+        while (line := await self._script.peek()) is not None and line.engine is engine:
+            self._script.take()
+            self._lines[line.segment.index] = line
+            yield line.segment
+
+    def _started(self) -> Started:
+        script, encoder = self._script, self._encoder
+        return Started(
+            self.context,
+            encoder.format,
+            encoder.mime,
+            encoder.header,
+            encoder.lead_in,
+            script.options.voice.id,
+            script.engine.name,
+            script.options.seed,
+            tuple(script.warnings),
+        )
+
+
+async def _next_or_none(spoken: AsyncIterator[Spoken]) -> Spoken | None:
+    return await anext(spoken, None)
+
+
+class _Resampled:
+    """Chunks of a second engine at the first one's rate, words with them."""
+
+    def __init__(self, rate: int, wanted: int) -> None:
+        self._rate = rate
+        self._wanted = wanted
+        self._resampler: Resampler | None = None
+
+    def __call__(self, chunk: PcmChunk) -> PcmChunk:
+        if self._rate == self._wanted:
+            return chunk
+        if self._resampler is None:
+            self._resampler = Resampler(self._rate, self._wanted)
+        samples = self._resampler.push(chunk.samples)
+        if chunk.last:
+            samples += self._resampler.flush()
+            self._resampler = None
+        ratio = self._wanted / self._rate
+        words = tuple(
+            Word(w.text, round(w.start * ratio), round(w.end * ratio), w.offset)
+            for w in chunk.words
+        )
+        return replace(chunk, samples=np.concatenate([*samples, _NOTHING]), words=words)

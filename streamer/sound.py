@@ -1,0 +1,236 @@
+"""The sound half of a session: chunks of PCM become events on one clock, from first sample to last.
+
+Dsp, pauses, encoder, word times. Waits for nothing: when to push what is the session's business.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from streamer.audio.dsp import Dsp
+from streamer.audio.encoder import Encoder
+from streamer.script import Line
+from streamer.text.alignment import estimate
+from streamer.text.pauses import pause_after
+from streamer.timeline import Timeline
+from streamer.types import (
+    Audio,
+    Event,
+    Mark,
+    Packet,
+    PcmChunk,
+    Samples,
+    SegmentStarted,
+    Start,
+    Timing,
+    Trace,
+    Word,
+    Words,
+)
+
+FIRST_SLICE_S = 0.02
+SLICE_S = 0.06
+"""Sound encoded in one go: small at first, so that the first packet leaves at once; later at most a
+few ms of the loop's time with the slowest codec."""
+
+
+class Sound:
+    """The clock of one context. Every method yields events lazily: sound is encoded as it is asked for."""
+
+    def __init__(
+        self, start: Start, encoder: Encoder, rate: int, clock: Callable[[], float]
+    ) -> None:
+        assert encoder.format.sample_rate is not None
+        self.timeline = Timeline(rate, encoder.format.sample_rate)
+        self._start = start
+        self._encoder = encoder
+        self._rate = rate
+        self._clock = clock
+        self._position = 0
+        self._silence = 0
+        self._line: Line | None = None
+        self._dsp: Dsp | None = None
+        self._taken = 0
+        self._worded = False
+        self._segment_starts: deque[int] = deque()
+        self._next_pts = -encoder.lead_in
+        self._flushed = False
+
+    @property
+    def samples(self) -> int:
+        """Sound so far, at the output rate."""
+        return self._encoder.samples
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether sound of a finished segment is still inside the encoder."""
+        finished = self._line is not None and self._dsp is None
+        return finished and self._silence < self._encoder.delay
+
+    def chunk(
+        self, line: Line, chunk: PcmChunk, *, dry_s: float, since: float, final: bool
+    ) -> Iterator[Event]:
+        """The events of the next chunk of a line.
+
+        `dry_s`: for how long the listener has had nothing to play, which counts as pause; `since`: when
+        the context's first text came, for traces; `final`: nothing comes after this chunk.
+        """
+        begins = self._dsp is None
+        if begins:
+            yield from self._pause(line, dry_s)
+            synthesized = self._clock()
+            self._begin(line)
+        assert self._dsp is not None
+        words = self._words(line, chunk)
+        slices = self._slices(self._dsp, chunk, final)
+        packets = next(slices, [])
+        if begins:
+            yield self._segment_started(line, since, synthesized)
+        yield from words
+        yield from self._audio(packets)
+        for packets in slices:
+            yield from self._audio(packets, last=final and self._flushed)
+        if chunk.last:
+            self._dsp = None
+
+    def pad(self) -> Iterator[Event]:
+        """Push out what the encoder holds back; the silence counts as part of the coming pause."""
+        yield from self._quiet(self._encoder.delay - self._silence)
+
+    def rest(self) -> Iterator[Event]:
+        """The end of the sound: what the encoder still holds, and the marks that lie there."""
+        if not self._flushed:
+            self._flushed = True
+            empty = Packet(b"", self._encoder.samples, 0)
+            packets = self._encoder.flush() or ([empty] if self._line else [])
+            yield from self._audio(packets, last=True)
+        for pts, name in self.timeline.marks_left(self._encoder.samples):
+            yield Mark(self._start.context, name, pts)
+
+    def _begin(self, line: Line) -> None:
+        options, native = line.options, line.segment.options
+        self._dsp = Dsp(
+            self._rate,
+            speed=options.speed / native.speed,
+            pitch=options.pitch / native.pitch,
+            volume=options.volume / native.volume,
+        )
+        self._line = line
+        self._begun_at = self._position
+        self._segment_starts.append(self.timeline.at(self._position))
+        self._silence = 0
+        self._taken = 0
+        self._worded = False
+
+    def _pause(self, line: Line, dry_s: float) -> Iterator[Event]:
+        before = self._line
+        if before is None:
+            return
+        pause_s = pause_after(before.span.text, before.span.reason) / line.options.speed
+        yield from self._quiet(round((pause_s - dry_s) * self._rate) - self._silence)
+
+    def _quiet(self, samples: int) -> Iterator[Event]:
+        if samples > 0:
+            self._silence += samples
+            yield from self._audio(self._encode(np.zeros(samples, np.float32)))
+
+    def _slices(self, dsp: Dsp, chunk: PcmChunk, final: bool) -> Iterator[list[Packet]]:
+        """Packets of a chunk, slice by slice; a final chunk's last slice brings the encoder's rest."""
+        self._taken += len(chunk.samples)
+        sound = dsp.push(chunk.samples)
+        if chunk.last:
+            sound += dsp.flush()
+        slices = deque(self._cut(sound))
+        while slices:
+            packets = self._encode(slices.popleft())
+            if final and not slices:
+                self._flushed = True
+                packets += self._encoder.flush()
+            yield packets
+
+    def _cut(self, sound: Iterable[Samples]) -> Iterator[Samples]:
+        step = FIRST_SLICE_S if self._position == 0 else SLICE_S
+        for samples in sound:
+            at = 0
+            while at < len(samples):
+                size = round(step * self._rate)
+                yield samples[at : at + size]
+                at += size
+                step = SLICE_S
+
+    def _encode(self, samples: Samples) -> list[Packet]:
+        self._position += len(samples)
+        return self._encoder.push(samples)
+
+    def _audio(self, packets: list[Packet], last: bool = False) -> Iterator[Event]:
+        context = self._start.context
+        for number, packet in enumerate(packets, 1):
+            end = packet.pts + packet.duration
+            for pts, name in self.timeline.marks_before(end):
+                yield Mark(context, name, pts)
+            first = bool(self._segment_starts) and self._segment_starts[0] < end
+            if first:
+                self._segment_starts.popleft()
+            yield Audio(context, packet, first, last and number == len(packets))
+
+    def _segment_started(self, line: Line, since: float, synthesized: float) -> SegmentStarted:
+        trace = None
+        if self._start.trace:
+            times = (line.received_at, line.cut_at, synthesized, self._clock())
+            trace = Trace(*(round(1000 * (at - since), 3) for at in times))
+        span = line.span
+        start = self.timeline.at(self._begun_at)
+        return SegmentStarted(
+            self._start.context,
+            line.segment.index,
+            span.text,
+            span.offset,
+            start,
+            span.reason,
+            trace=trace,
+        )
+
+    def _words(self, line: Line, chunk: PcmChunk) -> list[Event]:
+        """The words of a chunk, on the context's clock and in the client's text."""
+        words, timing = chunk.words, line.engine.capabilities.word_times
+        if words:
+            self._worded = True
+        elif chunk.last and not self._worded:
+            words, timing = (
+                estimate(line.segment.text, self._taken + len(chunk.samples)),
+                "estimated",
+            )
+        placed = self.timeline.add(self._in_the_clients_text(line, words))
+        if not placed or self._start.timestamps in ("none", "segment"):
+            return []
+        if self._start.timestamps == "char":
+            return [Words(self._start.context, tuple(_characters(placed)), "estimated", "char")]
+        return [Words(self._start.context, placed, timing)]
+
+    def _in_the_clients_text(self, line: Line, words: Iterable[Word]) -> list[Word]:
+        """Engine words as words of the client: one where the lexicon made several of it."""
+        assert self._dsp is not None
+        mapped: list[Word] = []
+        for word in words:
+            low, high = line.text.source(word.offset, word.offset + len(word.text))
+            text, offset = line.span.text[low:high], line.span.offset + low
+            start = self._begun_at + round(word.start * self._dsp.scale)
+            end = self._begun_at + round(word.end * self._dsp.scale)
+            if mapped and offset < mapped[-1].offset + len(mapped[-1].text):
+                known = mapped[-1]
+                mapped[-1] = Word(known.text, known.start, end, known.offset)
+            else:
+                mapped.append(Word(text, start, end, offset))
+        return mapped
+
+
+def _characters(words: Iterable[Word]) -> Iterator[Word]:
+    """Characters share the time of their word evenly: an estimate, and called one."""
+    for word in words:
+        step = (word.end - word.start) / len(word.text)
+        for i, character in enumerate(word.text):
+            start, end = word.start + round(i * step), word.start + round((i + 1) * step)
+            yield Word(character, start, end, word.offset + i)

@@ -1,0 +1,123 @@
+"""Which voices there are and who speaks with them. Engines never look names up: it is done here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from streamer.engines.base import Engine
+from streamer.errors import InvalidParameter, LanguageNotSupported, UnknownVoice
+from streamer.text.languages import unspeakable
+from streamer.types import Voice
+
+
+def speaks(voice: Voice, language: str) -> bool:
+    """Whether a voice speaks a BCP 47 language; "mul" speaks any, "auto" asks for none."""
+    if language == "auto" or "mul" in voice.languages:
+        return True
+    primary = language.lower().partition("-")[0]
+    return any(known.lower().partition("-")[0] == primary for known in voice.languages)
+
+
+class Catalogue:
+    """The loaded engines, in the settings' order, and their voices by id or alias."""
+
+    def __init__(
+        self,
+        engines: Mapping[str, Engine],
+        *,
+        default: str = "",
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        if not engines:
+            raise InvalidParameter("at least one engine is needed", param="engines")
+        self.engines = dict(engines)
+        self.aliases = dict(aliases or {})
+        for alias, target in self.aliases.items():
+            if not self._named(target, self.engines):
+                raise InvalidParameter(f"alias {alias!r} names no voice", param="voice_aliases")
+        if default and not self._named(self.aliases.get(default, default), self.engines):
+            raise InvalidParameter(f"no voice {default!r}", param="voice")
+        self.default = default
+
+    @property
+    def voices(self) -> list[Voice]:
+        return [voice for engine in self.engines.values() for voice in engine.voices]
+
+    def resolve(
+        self, model: str | None = None, voice: str | None = None, language: str = "auto"
+    ) -> tuple[Engine, Voice]:
+        """The engine and the voice for what a client named.
+
+        `model` is `engine` or `engine/model`; without it the first engine that has the voice speaks.
+        Without a voice: the default one, or the first that speaks the language. Raises `UnknownVoice`
+        with candidates, or `LanguageNotSupported`.
+        """
+        engines: Mapping[str, Engine] = self.engines
+        if model is not None:
+            name = model.partition("/")[0]
+            if name not in self.engines:
+                raise UnknownVoice(
+                    f"no model {model!r}", param="model", candidates=list(self.engines)
+                )
+            engines = {name: self.engines[name]}
+        wanted = voice if voice is not None else (self.default if model is None else None)
+        if wanted:
+            found = self._named(self.aliases.get(wanted, wanted), engines)
+            if found is None:
+                raise UnknownVoice(
+                    f"no voice {wanted!r}",
+                    param="voice",
+                    candidates=[v.id for engine in engines.values() for v in engine.voices],
+                )
+            if voice is not None or speaks(found[1], language):
+                return found
+        for engine in engines.values():
+            for candidate in engine.voices:
+                if speaks(candidate, language):
+                    return engine, candidate
+        raise LanguageNotSupported(f"no voice here speaks {language!r}", param="language")
+
+    def speaker_of(
+        self, text: str, language: str, engine: Engine, voice: Voice
+    ) -> tuple[Engine, Voice]:
+        """Who speaks this text: the given voice if it can, else the first in order that can.
+
+        Raises `LanguageNotSupported` with `offset` (into `text`) of what the given voice can't say.
+        """
+        offset = _unspeakable(text, voice, language)
+        if offset is None:
+            return engine, voice
+        for other in self.engines.values():
+            for candidate in other.voices:
+                if _unspeakable(text, candidate, language) is None:
+                    return other, candidate
+        raise LanguageNotSupported(
+            f"voice {voice.id!r} can't speak {text[offset : offset + 20]!r}",
+            param="text",
+            offset=offset,
+        )
+
+    async def aclose(self) -> None:
+        for engine in self.engines.values():
+            await engine.aclose()
+
+    @staticmethod
+    def _named(voice: str, engines: Mapping[str, Engine]) -> tuple[Engine, Voice] | None:
+        for engine in engines.values():
+            for candidate in engine.voices:
+                if candidate.id == voice:
+                    return engine, candidate
+        return None
+
+
+def _unspeakable(text: str, voice: Voice, language: str) -> int | None:
+    if "mul" in voice.languages:
+        return None
+    return unspeakable(text, voice.languages, language)
+
+
+def open_catalogue(
+    engines: Iterable[Engine], *, default: str, aliases: Mapping[str, str]
+) -> Catalogue:
+    """A catalogue of engines that are loaded, under their own names."""
+    return Catalogue({engine.name: engine for engine in engines}, default=default, aliases=aliases)
