@@ -1,0 +1,145 @@
+"""Native HTTP as plain functions, both roles: speech requests, JSON lines, the list of voices.
+
+Knows no web framework; errors are in `native_errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from streamer.errors import InvalidMessage
+from streamer.protocols import native_messages as wire
+from streamer.protocols.base import RemoteProtocolError, SpeechRequest
+from streamer.protocols.native_commands import from_format, to_start, utterance_of
+from streamer.protocols.native_events import EventEncoder
+from streamer.protocols.native_reader import EventDecoder
+from streamer.protocols.strict import Schema
+from streamer.types import Event, Voice
+
+NDJSON = "application/x-ndjson"
+"""Content type of `delivery: "lines"`."""
+
+CONTAINERS = {
+    "opus": "ogg",
+    "mp3": "mp3",
+    "aac": "adts",
+    "flac": "flac",
+    "pcm_s16le": "wav",
+    "pcm_f32le": "wav",
+    "pcm_mulaw": "wav",
+    "pcm_alaw": "wav",
+}
+"""Default container of a response: what a player opens as a file. A codec of others keeps "none"."""
+
+
+class _Speech(wire.Utterance, kw_only=True):
+    """`start` without context, transport and pacing, plus the text."""
+
+    text: Annotated[str, Meta(min_length=1)]
+    audio: wire.Sound | None = None
+    delivery: Literal["audio", "lines"] | None = None
+
+
+_SPEECH: Schema[_Speech] = Schema(_Speech)
+
+
+def decode_speech(body: bytes, *, accept: str = "", context: str = "speech") -> SpeechRequest:
+    """A request body. `accept` (the header) asks for lines where `delivery` says nothing; `context`
+    names the utterance. Raises `InvalidMessage`, `UnknownParameter` or `InvalidParameter`."""
+    message = _SPEECH.decode(body)
+    sound = message.audio or wire.Sound()
+    start = to_start(
+        message,
+        context=context,
+        sound=sound,
+        container=CONTAINERS.get(sound.codec or "opus", "none"),
+    )
+    asked: Literal["audio", "lines"] = "lines" if NDJSON in accept.lower() else "audio"
+    return SpeechRequest(start, message.text, message.delivery or asked)
+
+
+def encode_speech(request: SpeechRequest) -> bytes:
+    """The body that asks for it. A container is always stated, since the default depends on the codec."""
+    sound = from_format(request.start.audio, wire.Sound)
+    sound.container = request.start.audio.container
+    message = _Speech(
+        text=request.text,
+        audio=sound,
+        delivery="lines" if request.delivery == "lines" else None,
+        **utterance_of(request.start),
+    )
+    return msgspec.json.encode(message)
+
+
+class LineEncoder:
+    """Events of one utterance to JSON lines: the messages of the WebSocket under `transport: "json"`."""
+
+    def __init__(self) -> None:
+        self._encoder = EventEncoder(default="json")
+
+    def push(self, event: Event) -> bytes:
+        message = self._encoder.encode(event)
+        assert isinstance(message, str)
+        return message.encode() + b"\n"
+
+
+class LineDecoder:
+    """JSON lines, cut anywhere, to Events."""
+
+    def __init__(self) -> None:
+        self._decoder = EventDecoder()
+        self._rest = b""
+
+    def push(self, data: bytes) -> list[Event]:
+        """Raises `RemoteProtocolError`."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [event for line in lines for event in self._line(line)]
+
+    def flush(self) -> list[Event]:
+        rest, self._rest = self._rest, b""
+        return self._line(rest)
+
+    def _line(self, line: bytes) -> list[Event]:
+        return self._decoder.decode(line.decode("utf-8", "replace")) if line.strip() else []
+
+
+class _Voice(msgspec.Struct, kw_only=True):
+    id: str
+    engine: str
+    name: str = ""
+    languages: tuple[str, ...] = ("en",)
+    gender: str = ""
+    description: str = ""
+
+
+class _Voices(msgspec.Struct):
+    voices: list[_Voice]
+
+
+def encode_voices(voices: Iterable[Voice]) -> bytes:
+    """The body of `GET /v1/voices`."""
+    listed = [
+        _Voice(
+            id=voice.id,
+            engine=voice.engine,
+            name=voice.name,
+            languages=voice.languages,
+            gender=voice.gender,
+            description=voice.description,
+        )
+        for voice in voices
+    ]
+    return msgspec.json.encode(_Voices(listed))
+
+
+def decode_voices(body: bytes) -> list[Voice]:
+    """Raises `RemoteProtocolError` for what is no list of voices."""
+    try:
+        listed = msgspec.json.decode(body, type=_Voices).voices
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise RemoteProtocolError(InvalidMessage("not a list of voices"), fatal=True) from None
+    return [Voice(v.id, v.engine, v.name, v.languages, v.gender, v.description) for v in listed]

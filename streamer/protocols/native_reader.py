@@ -1,0 +1,212 @@
+"""Messages of a `streamer.v1` server back to Events: the client's half of `native_events`.
+
+Ignores what it does not know. Knows no sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn, cast
+
+import msgspec
+
+from streamer.errors import InvalidMessage
+from streamer.protocols import native_answers as wire
+from streamer.protocols.base import RemoteProtocolError
+from streamer.protocols.native_audio import FIRST, LAST, LOST, unpack
+from streamer.protocols.native_errors import error_of
+from streamer.protocols.native_events import NO_RATE, samples_at
+from streamer.types import (
+    Audio,
+    AudioFormat,
+    Done,
+    Event,
+    Failed,
+    Interrupted,
+    Mark,
+    Packet,
+    Ready,
+    SegmentStarted,
+    Started,
+    Trace,
+    Word,
+    Words,
+)
+
+_SHAPES: Mapping[str, type[wire.Ready | wire.OfContext]] = {
+    str(shape.__struct_config__.tag): shape
+    for shape in (
+        wire.Ready,
+        wire.Started,
+        wire.Segment,
+        wire.Words,
+        wire.Audio,
+        wire.Mark,
+        wire.Interrupted,
+        wire.Done,
+    )
+}
+
+
+class EventDecoder:
+    """Messages of one connection to Events. What belongs to no open context is dropped."""
+
+    def __init__(self) -> None:
+        self._rates: dict[str, int] = {}
+        self._streams: dict[int, str] = {}
+
+    def decode(self, message: str | bytes) -> list[Event]:
+        """Raises `RemoteProtocolError` for what can't come from a server of this protocol."""
+        if isinstance(message, bytes):
+            return self._binary(message)
+        try:
+            fields = msgspec.json.decode(message)
+            kind = fields.get("type")
+            if kind == "error":
+                return [self._failed(fields)]
+            shape = _SHAPES.get(kind)
+            return [] if shape is None else self._known(msgspec.convert(fields, shape))
+        except (
+            msgspec.DecodeError,
+            UnicodeError,
+            RecursionError,
+            AttributeError,
+            TypeError,
+        ) as error:
+            _refuse(str(error))
+
+    def _binary(self, message: bytes) -> list[Event]:
+        try:
+            audio = unpack(message)
+        except ValueError as error:
+            _refuse(str(error))
+        context = self._streams.get(audio.stream) if audio else None
+        return (
+            [] if audio is None or context is None else [_audio(context, audio.packet, audio.flags)]
+        )
+
+    def _failed(self, fields: Mapping[str, Any]) -> Failed:
+        context = fields.get("context")
+        if not isinstance(context, str):
+            return Failed(error_of(fields))
+        self._forget(context)
+        return Failed(error_of(fields), context)
+
+    def _known(self, answer: wire.Ready | wire.OfContext) -> list[Event]:
+        match answer:
+            case wire.Ready():
+                return [Ready(answer.session, answer.token, answer.limits, answer.request_id)]
+            case wire.Started():
+                self._rates[answer.context] = answer.audio.sample_rate
+                self._streams[answer.stream] = answer.context
+                return [_started(answer)]
+            case wire.Done() | wire.Interrupted():
+                rate = self._rates.get(answer.context, NO_RATE)
+                self._forget(answer.context)
+                return [_event(answer, rate)]
+            case _ if answer.context in self._rates:
+                return [_event(answer, self._rates[answer.context])]
+            case _:
+                return []
+
+    def _forget(self, context: str) -> None:
+        self._rates.pop(context, None)
+        self._streams = {s: name for s, name in self._streams.items() if name != context}
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise RemoteProtocolError(InvalidMessage(reason), fatal=True) from None
+
+
+def _audio(context: str, packet: Packet, flags: int) -> Audio:
+    return Audio(context, packet, bool(flags & FIRST), bool(flags & LAST), bool(flags & LOST))
+
+
+def _started(answer: wire.Started) -> Started:
+    sound = answer.audio
+    return Started(
+        answer.context,
+        AudioFormat(
+            sound.codec,
+            sound.container,
+            sound.sample_rate,
+            sound.channels,
+            sound.bit_rate,
+            sound.frame_ms,
+        ),
+        answer.mime,
+        answer.header,
+        answer.lead_in,
+        answer.voice,
+        answer.engine,
+        answer.seed,
+        answer.warnings,
+    )
+
+
+def _event(answer: wire.OfContext, rate: int) -> Event:
+    """Strings off a list are passed on as they come, also those that only a newer server has."""
+    match answer:
+        case wire.Segment():
+            return SegmentStarted(
+                answer.context,
+                answer.index,
+                answer.text,
+                answer.offset,
+                samples_at(answer.start_ms, rate),
+                cast(Any, answer.reason),
+                answer.lost,
+                _trace(answer.trace),
+            )
+        case wire.Words():
+            return Words(
+                answer.context,
+                _words(answer.words, rate),
+                cast(Any, answer.timing),
+                cast(Any, answer.unit),
+            )
+        case wire.Audio():
+            packet = Packet(answer.data, answer.pts, answer.duration)
+            return _audio(answer.context, packet, answer.flags)
+        case wire.Mark():
+            return Mark(answer.context, answer.mark, samples_at(answer.at_ms, rate))
+        case wire.Interrupted():
+            return Interrupted(
+                answer.context,
+                answer.heard_text,
+                _words(answer.heard_words, rate),
+                answer.unspoken_text,
+                samples_at(answer.played_ms, rate),
+                cast(Any, answer.clock),
+            )
+        case wire.Done():
+            return Done(
+                answer.context,
+                cast(Any, answer.reason),
+                answer.samples,
+                answer.audio_ms,
+                answer.characters,
+                answer.first_audio_ms,
+                answer.engine,
+                answer.cost,
+            )
+        case wire.Started():
+            return _started(answer)
+
+
+def _words(words: tuple[wire.Word, ...], rate: int) -> tuple[Word, ...]:
+    return tuple(
+        Word(
+            word.text,
+            samples_at(word.start_ms, rate),
+            samples_at(word.end_ms, rate),
+            word.offset,
+        )
+        for word in words
+    )
+
+
+def _trace(trace: wire.Trace | msgspec.UnsetType) -> Trace | None:
+    if isinstance(trace, msgspec.UnsetType):
+        return None
+    return Trace(trace.received_ms, trace.cut_ms, trace.synthesized_ms, trace.encoded_ms)
