@@ -77,6 +77,11 @@ class Settings:
     max_pending_chars: int = _row(
         50000, "Most text of one context that is not yet spoken.", minimum=1
     )
+    max_context_chars: int = _row(
+        2000000,
+        "Most text of one context in all; how much is kept to tell what was heard.",
+        minimum=1,
+    )
     max_contexts: int = _row(16, "Most contexts at once on one connection.", minimum=1)
     max_connections: int = _row(1000, "Most connections at once.", minimum=1)
     key_contexts: int = _row(

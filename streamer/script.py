@@ -129,6 +129,9 @@ class Script:
         limit = self._settings.max_pending_chars
         if self.received - self.spoken + len(piece) > limit:
             raise TextLimit(f"more than {limit} characters wait", param="text", limit=limit)
+        limit = self._settings.max_context_chars
+        if self.received + len(piece) > limit:
+            raise TextLimit(f"more than {limit} characters in all", param="text", limit=limit)
         if command.options is not None:
             wish = _updated(self._wish, command.options)
             engine, options = self._resolve(wish, self.options)

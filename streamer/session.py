@@ -162,10 +162,12 @@ class Session:
         yield self._started()
         failure: StreamerError | None = None
         try:
-            async with aclosing(self._spoken()) as spoken:
-                async with aclosing(self._paced_events(spoken)) as events:
-                    async for event in events:
-                        yield event
+            async with (
+                aclosing(self._spoken()) as spoken,
+                aclosing(self._paced_events(spoken)) as events,
+            ):
+                async for event in events:
+                    yield event
             self._script.check()
         except StreamerError as error:
             failure = error

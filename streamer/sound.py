@@ -25,7 +25,6 @@ from streamer.types import (
     Samples,
     SegmentStarted,
     Start,
-    Timing,
     Trace,
     Word,
     Words,
