@@ -16,7 +16,7 @@ import numpy as np
 
 from streamer.audio.encoder import open_encoder
 from streamer.audio.encoder import resolve as resolve_format
-from streamer.audio.resample import Resampler
+from streamer.audio.resampler import Resampler
 from streamer.config import Settings
 from streamer.engines.base import Engine
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError
@@ -44,8 +44,6 @@ PAD_MARGIN_S = 0.1
 listener has only this much left."""
 PACKETS_PER_TURN = 4
 """Packets sent before the loop gets a turn even if no send had to wait."""
-
-_NOTHING = np.zeros(0, np.float32)
 
 Spoken = tuple[Line, PcmChunk]
 
@@ -308,11 +306,11 @@ class _Resampled:
             self._resampler = Resampler(self._rate, self._wanted)
         samples = self._resampler.push(chunk.samples)
         if chunk.last:
-            samples += self._resampler.flush()
+            samples = np.concatenate((samples, self._resampler.flush()))
             self._resampler = None
         ratio = self._wanted / self._rate
         words = tuple(
             Word(w.text, round(w.start * ratio), round(w.end * ratio), w.offset)
             for w in chunk.words
         )
-        return replace(chunk, samples=np.concatenate([*samples, _NOTHING]), words=words)
+        return replace(chunk, samples=samples, words=words)

@@ -50,6 +50,7 @@ class Sound:
         self._clock = clock
         self._position = 0
         self._silence = 0
+        self._padded = False
         self._line: Line | None = None
         self._dsp: Dsp | None = None
         self._taken = 0
@@ -67,7 +68,7 @@ class Sound:
     def holds_back(self) -> bool:
         """Whether sound of a finished segment is still inside the encoder."""
         finished = self._line is not None and self._dsp is None
-        return finished and self._silence < self._encoder.delay
+        return finished and not self._padded and self._encoder.delay > 0
 
     def chunk(
         self, line: Line, chunk: PcmChunk, *, dry_s: float, since: float, final: bool
@@ -97,7 +98,8 @@ class Sound:
 
     def pad(self) -> Iterator[Event]:
         """Push out what the encoder holds back; the silence counts as part of the coming pause."""
-        yield from self._quiet(self._encoder.delay - self._silence)
+        self._padded = True
+        yield from self._quiet(self._encoder.delay)
 
     def rest(self) -> Iterator[Event]:
         """The end of the sound: what the encoder still holds, and the marks that lie there."""
@@ -121,6 +123,7 @@ class Sound:
         self._begun_at = self._position
         self._segment_starts.append(self.timeline.at(self._position))
         self._silence = 0
+        self._padded = False
         self._taken = 0
         self._worded = False
 
