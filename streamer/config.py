@@ -19,8 +19,10 @@ import msgspec
 from streamer.errors import InvalidParameter, UnknownParameter
 
 
-def _row(default: Any, help: str, *, minimum: float | None = None) -> Any:
-    meta = {"help": help, "minimum": minimum}
+def _row(
+    default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None
+) -> Any:
+    meta = {"help": help, "minimum": minimum, "maximum": maximum}
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata=meta)
     return field(default=default, metadata=meta)
@@ -32,7 +34,7 @@ class Settings:
 
     # Where it listens
     host: str = _row("127.0.0.1", "Address to listen on. Off loopback, keys are required.")
-    port: int = _row(8090, "Port to listen on; 0 takes a free one.", minimum=0)
+    port: int = _row(8090, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
     data_dir: str = _row(
         "", "Keys and usage live here; empty: $XDG_DATA_HOME/streamer or ~/.local/share/streamer."
     )
@@ -124,6 +126,7 @@ class SettingRow:
     default: Any
     help: str
     minimum: float | None
+    maximum: float | None
 
     @property
     def environment(self) -> str:
@@ -144,6 +147,7 @@ def _rows() -> tuple[SettingRow, ...]:
             getattr(defaults, f.name),
             f.metadata["help"],
             f.metadata["minimum"],
+            f.metadata["maximum"],
         )
         for f in dataclasses.fields(Settings)
     )
@@ -167,9 +171,13 @@ def _parse(row: SettingRow, value: Any, source: str) -> Any:
         parsed = msgspec.convert(value, row.type)
     except (msgspec.ValidationError, ValueError) as error:
         raise InvalidParameter(f"{source}: {row.name}: {error}", param=row.name) from None
-    if row.minimum is not None and parsed < row.minimum:
+    if row.minimum is not None and not parsed >= row.minimum:  # not a number is refused too
         raise InvalidParameter(
             f"{source}: {row.name} must be at least {row.minimum:g}", param=row.name
+        )
+    if row.maximum is not None and not parsed <= row.maximum:
+        raise InvalidParameter(
+            f"{source}: {row.name} must be at most {row.maximum:g}", param=row.name
         )
     return parsed
 

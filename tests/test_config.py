@@ -1,0 +1,126 @@
+"""Settings: where they come from, which goes before which, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamer.config import SETTINGS, Settings, data_dir, load
+from streamer.errors import InvalidParameter, UnknownParameter
+
+
+def file_of(path: Path, text: str) -> Path:
+    file = path / "streamer.toml"
+    file.write_text(text)
+    return file
+
+
+def test_every_row_is_a_field_with_help_and_a_flag() -> None:
+    assert {row.name for row in SETTINGS} == set(Settings.__dataclass_fields__)
+    for row in SETTINGS:
+        assert row.help
+        assert row.help[-1] in ".)"
+        assert row.flag == "--" + row.name.replace("_", "-")
+        assert row.environment == "STREAMER_" + row.name.upper()
+
+
+def test_defaults_hold_without_any_source() -> None:
+    assert load(environment={}) == Settings()
+
+
+def test_flag_goes_before_environment_before_file_before_default(tmp_path: Path) -> None:
+    file = file_of(tmp_path, "port = 1\nping_s = 1\nidle_s = 1")
+    environment = {"STREAMER_PORT": "2", "STREAMER_PING_S": "2"}
+    settings = load({"port": "3"}, environment, file)
+    assert (settings.port, settings.ping_s, settings.idle_s) == (3, 2.0, 1.0)
+    assert settings.drain_s == Settings().drain_s
+
+
+def test_flags_not_given_leave_the_rest_alone() -> None:
+    assert load({"port": None}, {"STREAMER_PORT": "7"}).port == 7
+
+
+def test_lists_and_tables_are_read_from_text() -> None:
+    settings = load(
+        {"engines": "tone, hibari"},
+        {"STREAMER_VOICE_ALIASES": "alloy=heart, nova = low", "STREAMER_ORIGINS": ""},
+    )
+    assert settings.engines == ["tone", "hibari"]
+    assert settings.voice_aliases == {"alloy": "heart", "nova": "low"}
+    assert settings.origins == []
+
+
+def test_file_gives_lists_and_tables_their_toml_form(tmp_path: Path) -> None:
+    file = file_of(tmp_path, 'engines = ["tone"]\nvoice_aliases = {alloy = "heart"}')
+    settings = load(environment={}, file=file)
+    assert settings.engines == ["tone"]
+    assert settings.voice_aliases == {"alloy": "heart"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "text"),
+    [
+        ({"prt": "1"}, {}, ""),
+        ({}, {"STREAMER_PRT": "1"}, ""),
+        ({}, {}, "prt = 1"),
+    ],
+)
+def test_unknown_key_is_named(
+    flags: dict[str, str], environment: dict[str, str], text: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnknownParameter) as caught:
+        load(flags, environment, file_of(tmp_path, text))
+    assert caught.value.param == "prt"
+    assert "prt" in caught.value.message.lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "many"),
+        ("port", "-1"),
+        ("port", "80.5"),
+        ("ping_s", "soon"),
+        ("port", "65536"),
+        ("ping_s", "0"),
+        ("ping_s", "nan"),
+        ("log_level", "loud"),
+        ("tls", "other"),
+        ("max_contexts", "0"),
+        ("voice_aliases", "alloy"),
+    ],
+)
+def test_bad_value_is_refused_by_name_from_every_source(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    sources: list[tuple[dict[str, str], dict[str, str], Path | None]] = [
+        ({name: value}, {}, None),
+        ({}, {"STREAMER_" + name.upper(): value}, None),
+        ({}, {}, file_of(tmp_path, f'{name} = "{value}"')),
+    ]
+    for flags, environment, file in sources:
+        with pytest.raises(InvalidParameter) as caught:
+            load(flags, environment, file)
+        assert caught.value.param == name
+
+
+@pytest.mark.parametrize("text", ["port =", "port = 1\nport = 2", "[server]\nport = 1"])
+def test_bad_file_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises((InvalidParameter, UnknownParameter)) as caught:
+        load(environment={}, file=file_of(tmp_path, text))
+    assert str(tmp_path) in caught.value.message
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        load(environment={}, file=tmp_path / "none.toml")
+    assert caught.value.param == "config"
+
+
+def test_data_dir_is_the_setting_or_below_xdg_or_home(tmp_path: Path) -> None:
+    home = Path("~/.local/share/streamer").expanduser()
+    assert data_dir(Settings(data_dir=str(tmp_path)), {}) == tmp_path
+    assert data_dir(Settings(), {"XDG_DATA_HOME": str(tmp_path)}) == tmp_path / "streamer"
+    assert data_dir(Settings(), {}) == home
+    assert not (tmp_path / "streamer").exists()
