@@ -15,6 +15,7 @@ import msgspec
 from streamer.errors import (
     IdleTimeout,
     InvalidMessage,
+    InvalidParameter,
     RequestError,
     StreamerError,
     UnknownParameter,
@@ -115,7 +116,7 @@ class Server:
                 error = UnknownParameter(f"no query parameter {name[:64]!r}", param=name[:64])
                 raise refused(error)
             if value not in ("0", "1"):
-                raise refused(InvalidMessage("resume is 0 or 1", param="resume"))
+                raise refused(InvalidParameter("resume is 0 or 1", param="resume"))
         self.resumable = request.query.get("resume") == "1"
         return []
 

@@ -49,7 +49,10 @@ LOSSY: Mapping[str, str] = {
 """What this dialect cannot say of our types, and what becomes of it."""
 
 BUILTIN_VOICES = frozenset(
-    "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse".split()
+    (
+        *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
+        *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
+    )
 )
 """Names that clients of OpenAI insist on."""
 
