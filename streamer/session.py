@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -138,7 +139,7 @@ class Session:
         played = max(0, min(played, self.samples))
         words, text = timeline.heard(played), self._script.input
         length = heard_length(text, words)
-        clock = "server" if reported is None else "client"
+        clock: Literal["client", "server"] = "server" if reported is None else "client"
         return Interrupted(self.context, text[:length], words, text[length:], played, clock)
 
     def done(self, reason: EndReason) -> Done:
