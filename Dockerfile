@@ -34,4 +34,4 @@ EXPOSE 8090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["streamer", "doctor", "--running"]
 ENTRYPOINT ["streamer"]
-CMD ["serve"]
+CMD ["serve", "--first-key"]

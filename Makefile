@@ -8,7 +8,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak check format bench image lock clean
+.PHONY: help serve test soak check format bench image docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,6 +36,9 @@ bench: $(VENV)/.dev ## measure first audio, encoders and push (bench/README.md n
 
 image: ## build the container image without a daemon and let it speak (root; installs nothing)
 	@nice .ci/image
+
+docs: $(VENV)/.dev ## make docs/settings.md from the table of settings
+	@$(BIN)/python -m tests.settings_page > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 
 lock: ## pin anew what pyproject.toml asks for (needs uv)
 	@.ci/lock
