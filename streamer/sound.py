@@ -55,6 +55,7 @@ class Sound:
         self._dsp: Dsp | None = None
         self._taken = 0
         self._worded = False
+        self._open_word: list[Word] = []
         self._segment_starts: deque[int] = deque()
         self._next_pts = -encoder.lead_in
         self._flushed = False
@@ -205,17 +206,18 @@ class Sound:
                 estimate(line.segment.text, self._taken + len(chunk.samples)),
                 "estimated",
             )
-        placed = self.timeline.add(self._in_the_clients_text(line, words))
+        placed = self.timeline.add(self._in_the_clients_text(line, words, chunk.last))
         if not placed or self._start.timestamps in ("none", "segment"):
             return []
         if self._start.timestamps == "char":
             return [Words(self._start.context, tuple(_characters(placed)), "estimated", "char")]
         return [Words(self._start.context, placed, timing)]
 
-    def _in_the_clients_text(self, line: Line, words: Iterable[Word]) -> list[Word]:
-        """Engine words as words of the client: one where the lexicon made several of it."""
+    def _in_the_clients_text(self, line: Line, words: Iterable[Word], complete: bool) -> list[Word]:
+        """Engine words as words of the client, one where lexicon or normaliser made several of it: so
+        the latest of a changed text waits for the next, or for the text to be `complete`."""
         assert self._dsp is not None
-        mapped: list[Word] = []
+        mapped = self._open_word
         for word in words:
             low, high = line.text.source(word.offset, word.offset + len(word.text))
             text, offset = line.span.text[low:high], line.span.offset + low
@@ -226,7 +228,9 @@ class Sound:
                 mapped[-1] = Word(known.text, known.start, end, known.offset)
             else:
                 mapped.append(Word(text, start, end, offset))
-        return mapped
+        held = 0 if complete or line.text.text == line.span.text else 1
+        self._open_word = mapped[len(mapped) - held :]
+        return mapped[: len(mapped) - held]
 
 
 def _characters(words: Iterable[Word]) -> Iterator[Word]:

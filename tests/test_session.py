@@ -1,0 +1,410 @@
+import asyncio
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import pytest
+
+from streamer.config import Settings
+from streamer.errors import (
+    ContextConflict,
+    EngineFailed,
+    InvalidParameter,
+    LanguageNotSupported,
+    StreamerError,
+    TextGap,
+    TextLimit,
+    UnknownVoice,
+    UnsupportedParameter,
+)
+from streamer.session import Session
+from streamer.types import (
+    Audio,
+    AudioFormat,
+    Done,
+    Event,
+    Failed,
+    Mark,
+    OptionsUpdate,
+    SegmentStarted,
+    Start,
+    Started,
+    Text,
+    Words,
+)
+from streamer.voices import Catalogue
+from tests.scripted_engine import ScriptedEngine
+
+Kind = TypeVar("Kind")
+
+PCM = AudioFormat(codec="pcm_s16le", sample_rate=24000)
+TEXT = "Hello there my friend. This is the second sentence. And a third one."
+
+
+def session(
+    *engines: ScriptedEngine,
+    start: Start | None = None,
+    settings: Settings | None = None,
+    paced: bool = False,
+) -> Session:
+    catalogue = Catalogue({engine.name: engine for engine in engines or (ScriptedEngine(),)})
+    return Session(
+        start or Start("c", audio=PCM),
+        catalogue=catalogue,
+        settings=settings or Settings(),
+        paced=paced,
+    )
+
+
+async def spoken(session: Session, text: str = TEXT, **fields: Any) -> list[Event]:
+    session.text(Text("c", text, **fields))
+    session.end()
+    return [event async for event in session.events()]
+
+
+def of(kind: type[Kind], events: list[Event]) -> list[Kind]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+@pytest.mark.asyncio
+async def test_a_context_begins_with_started_and_ends_with_done() -> None:
+    events = await spoken(session())
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Done)
+    assert events[-1].reason == "end"
+    assert events[-1].characters == len(TEXT)
+
+
+@pytest.mark.asyncio
+async def test_packets_are_contiguous_from_zero_to_the_samples_that_done_tells() -> None:
+    events = await spoken(session())
+    at = 0
+    for audio in of(Audio, events):
+        assert audio.packet.pts == at
+        at += audio.packet.duration
+        assert len(audio.packet.data) == 2 * audio.packet.duration
+    done = of(Done, events)[0]
+    assert at == done.samples > 0
+    assert done.audio_ms == pytest.approx(at / 24)
+
+
+@pytest.mark.asyncio
+async def test_words_quote_the_input_and_run_to_the_end_of_the_sound() -> None:
+    events = await spoken(session())
+    words = [word for event in of(Words, events) for word in event.words]
+    assert [word.text for word in words] == [w.strip(".") for w in TEXT.split()]
+    assert all(TEXT[w.offset : w.offset + len(w.text)] == w.text for w in words)
+    assert all(a.end <= b.start for a, b in zip(words, words[1:], strict=False))
+    assert words[-1].end == of(Done, events)[0].samples
+
+
+@pytest.mark.asyncio
+async def test_segments_come_before_their_first_packet_which_is_flagged() -> None:
+    events = await spoken(session())
+    segments = of(SegmentStarted, events)
+    assert [s.text for s in segments] == [
+        "Hello there my friend.",
+        "This is the second sentence.",
+        "And a third one.",
+    ]
+    firsts = [audio for audio in of(Audio, events) if audio.first]
+    assert len(firsts) == 3
+    for segment, audio in zip(segments, firsts, strict=True):
+        assert audio.packet.pts <= segment.start < audio.packet.pts + audio.packet.duration
+        assert events.index(segment) < events.index(audio)
+        assert TEXT[segment.offset :].startswith(segment.text)
+
+
+@pytest.mark.asyncio
+async def test_only_the_very_last_packet_is_flagged_last() -> None:
+    for codec in ("pcm_s16le", "opus", "mp3", "flac"):
+        events = await spoken(session(start=Start("c", audio=AudioFormat(codec=codec))))
+        flags = [audio.last for audio in of(Audio, events)]
+        assert flags == [False] * (len(flags) - 1) + [True], codec
+
+
+@pytest.mark.asyncio
+async def test_pauses_lie_between_segments_and_not_at_the_ends() -> None:
+    events = await spoken(session())
+    first, second, third = of(SegmentStarted, events)
+    assert first.start == 0
+    assert second.start > 4 * 2400
+    assert third.start - second.start == second.start + 2400
+    assert of(Done, events)[0].samples == third.start + 4 * 2400
+
+
+@pytest.mark.asyncio
+async def test_speed_outside_the_engines_range_is_made_up_for_and_word_times_scale() -> None:
+    plain = of(Done, await spoken(session()))[0].samples
+    for speed in (0.25, 0.5, 2.0, 4.0):
+        start = Start("c", OptionsUpdate(speed=speed), PCM)
+        engine = ScriptedEngine()
+        events = await spoken(session(engine, start=start))
+        done = of(Done, events)[0]
+        assert done.samples == pytest.approx(plain / speed, rel=0.03)
+        assert engine.spoken[0].options.speed == min(max(speed, 0.5), 2.0)
+        last = of(Words, events)[-1].words[-1]
+        assert last.end == pytest.approx(done.samples, abs=30)
+
+
+@pytest.mark.asyncio
+async def test_an_engine_without_word_times_gets_estimates_that_say_so() -> None:
+    events = await spoken(session(ScriptedEngine(times=False)))
+    words = of(Words, events)
+    assert {event.timing for event in words} == {"estimated"}
+    assert [w.text for event in words for w in event.words] == [w.strip(".") for w in TEXT.split()]
+
+
+@pytest.mark.asyncio
+async def test_characters_share_the_time_of_their_word() -> None:
+    events = await spoken(session(start=Start("c", audio=PCM, timestamps="char")), "Go on.")
+    characters = [w for event in of(Words, events) for w in event.words]
+    assert "".join(w.text for w in characters) == "Goon"
+    assert [w.offset for w in characters] == [0, 1, 3, 4]
+    assert characters[-1].end == of(Done, events)[0].samples
+
+
+@pytest.mark.asyncio
+async def test_the_lexicon_changes_what_is_spoken_but_not_what_the_words_quote() -> None:
+    engine = ScriptedEngine()
+    start = Start("c", audio=PCM, lexicon={"nginx": "engine x"})
+    events = await spoken(session(engine, start=start), "I like nginx a lot.")
+    assert engine.spoken[0].text == "I like engine x a lot."
+    words = [w.text for event in of(Words, events) for w in event.words]
+    assert words == ["I", "like", "nginx", "a", "lot"]
+
+
+@pytest.mark.asyncio
+async def test_a_mark_comes_before_the_packet_that_holds_its_sample() -> None:
+    speaking = session()
+    speaking.text(Text("c", "One two three. "))
+    speaking.text(Text("c", "Four five six.", mark="here"))
+    speaking.text(Text("c", "", mark="end"))
+    speaking.end()
+    events = [event async for event in speaking.events()]
+    here, end = of(Mark, events)
+    four = next(w for event in of(Words, events) for w in event.words if w.text == "Four")
+    assert (here.mark, here.pts) == ("here", four.start)
+    follower = next(e for e in events[events.index(here) :] if isinstance(e, Audio))
+    assert follower.packet.pts <= here.pts < follower.packet.pts + follower.packet.duration
+    assert (end.mark, end.pts) == ("end", of(Done, events)[0].samples)
+
+
+@pytest.mark.asyncio
+async def test_options_with_text_begin_a_new_segment() -> None:
+    engine = ScriptedEngine()
+    speaking = session(engine)
+    speaking.text(Text("c", "Say this"))
+    speaking.text(Text("c", " and that.", options=OptionsUpdate(speed=2, voice="scripted-b")))
+    speaking.end()
+    events = [event async for event in speaking.events()]
+    assert [s.reason for s in of(SegmentStarted, events)] == ["options", "end"]
+    first, second = engine.spoken
+    assert (first.options.speed, first.options.voice.id) == (1, "scripted-a")
+    assert (second.options.speed, second.options.voice.id) == (2, "scripted-b")
+    assert first.options.seed == second.options.seed
+
+
+@pytest.mark.asyncio
+async def test_a_trace_tells_the_stages_in_order() -> None:
+    events = await spoken(session(start=Start("c", audio=PCM, trace=True)))
+    for segment in of(SegmentStarted, events):
+        trace = segment.trace
+        assert trace is not None
+        times = [trace.received_ms, trace.cut_ms, trace.synthesized_ms, trace.encoded_ms]
+        assert times == sorted(times)
+
+
+@pytest.mark.asyncio
+async def test_text_the_voice_cannot_say_goes_to_the_next_engine_that_can() -> None:
+    english = ScriptedEngine("english")
+    other = ScriptedEngine("other", languages=("ja",), sample_rate=48000)
+    events = await spoken(session(english, other), "Good morning to you. おはようございます。")
+    assert [s.text for s in english.spoken] == ["Good morning to you."]
+    assert [s.text for s in other.spoken] == ["おはようございます。"]
+    done = of(Done, events)[0]
+    assert done.engine == "english+other"
+    second = of(SegmentStarted, events)[1]
+    words = [w for event in of(Words, events) for w in event.words if w.offset >= second.offset]
+    assert words[-1].end == pytest.approx(done.samples, abs=2)
+
+
+@pytest.mark.asyncio
+async def test_text_nobody_can_say_fails_with_its_offset_after_what_came_before() -> None:
+    events = await spoken(session(), "Good morning to you. おはようございます。")
+    assert len(of(SegmentStarted, events)) == 1
+    failure = events[-1]
+    assert isinstance(failure, Failed)
+    assert isinstance(failure.error, LanguageNotSupported)
+    assert failure.error.details["offset"] == 21
+    assert of(Audio, events)[-1].last
+
+
+@pytest.mark.asyncio
+async def test_text_without_anything_to_say_is_silent_and_done() -> None:
+    events = await spoken(session(), "  ... — \n")
+    assert [type(event) for event in events] == [Started, Done]
+
+
+@pytest.mark.asyncio
+async def test_an_engine_that_fails_ends_the_context_with_its_error() -> None:
+    engine = ScriptedEngine(fail_at=1)
+    events = await spoken(session(engine))
+    assert isinstance(events[-1], Failed)
+    assert isinstance(events[-1].error, EngineFailed)
+    assert engine.open == 0
+
+
+@pytest.mark.asyncio
+async def test_cancelling_frees_the_engine_and_tells_what_was_heard() -> None:
+    engine = ScriptedEngine()
+    speaking = session(engine)
+    speaking.text(Text("c", TEXT))
+    async with aclosing(speaking.events()) as events:
+        async for event in events:
+            if isinstance(event, SegmentStarted) and event.index == 1:
+                break
+    assert engine.open == 0
+    told = speaking.interrupted(played_ms=250)
+    assert [w.text for w in told.heard_words] == ["Hello", "there"]
+    assert told.heard_text == "Hello there"
+    assert told.heard_text + told.unspoken_text == TEXT
+    assert told.clock == "client"
+
+
+@pytest.mark.asyncio
+async def test_cancelling_while_the_engine_works_leaves_nothing_behind() -> None:
+    engine = ScriptedEngine()
+    engine.gate.clear()
+    speaking = session(engine)
+    before = asyncio.all_tasks()
+
+    async def consume() -> None:
+        async with aclosing(speaking.events()) as events:
+            async for _ in events:
+                pass
+
+    speaking.text(Text("c", TEXT))
+    task = asyncio.create_task(consume())
+    while not engine.spoken:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert engine.open == 0
+    assert asyncio.all_tasks() == before
+    assert speaking.interrupted().heard_text == ""
+
+
+@pytest.mark.asyncio
+async def test_sound_held_back_by_the_encoder_comes_out_when_the_text_pauses() -> None:
+    for codec in ("opus", "mp3", "aac"):
+        speaking = session(start=Start("c", audio=AudioFormat(codec=codec)), paced=True)
+        speaking.text(Text("c", "One two three."))
+        speaking.flush()
+        end, word_end = 0, 0
+        async with aclosing(speaking.events()) as events:
+            async with asyncio.timeout(10):
+                async for event in events:
+                    if isinstance(event, Words):
+                        word_end = event.words[-1].end
+                    if isinstance(event, Audio):
+                        end = event.packet.pts + event.packet.duration
+                        if word_end == 3 * 2400 and end >= word_end:
+                            break
+        assert end >= word_end, codec
+
+
+@pytest.mark.asyncio
+async def test_a_context_nobody_uses_ends_by_idle() -> None:
+    speaking = session(settings=Settings(idle_s=0.05), paced=True)
+    async with asyncio.timeout(10):
+        events = [event async for event in speaking.events()]
+    assert isinstance(events[-1], Done)
+    assert events[-1].reason == "idle"
+
+
+@pytest.mark.asyncio
+async def test_input_that_pauses_is_cut_by_the_timer() -> None:
+    speaking = session(settings=Settings(idle_s=5, text_pause_ms=20), paced=True)
+    speaking.text(Text("c", "so let me think about it "))
+    async with asyncio.timeout(10), aclosing(speaking.events()) as events:
+        async for event in events:
+            if isinstance(event, SegmentStarted):
+                break
+    assert isinstance(event, SegmentStarted)
+    assert event.reason == "timer"
+
+
+@pytest.mark.asyncio
+async def test_the_same_seed_and_text_give_the_same_bytes_however_the_text_comes() -> None:
+    def data(events: list[Event]) -> list[bytes]:
+        return [audio.packet.data for audio in of(Audio, events)]
+
+    start = Start("c", OptionsUpdate(seed=7), AudioFormat())
+    whole = await spoken(session(start=start))
+    speaking = session(start=start)
+    for character in TEXT:
+        speaking.text(Text("c", character))
+    speaking.end()
+    assert data([event async for event in speaking.events()]) == data(whole)
+
+
+@pytest.mark.asyncio
+async def test_text_already_received_is_dropped_and_a_hole_is_refused() -> None:
+    engine = ScriptedEngine()
+    speaking = session(engine)
+    speaking.text(Text("c", "Hello there"))
+    speaking.text(Text("c", "there my friend.", at=6))
+    with pytest.raises(TextGap) as caught:
+        speaking.text(Text("c", "x", at=100))
+    assert caught.value.details["expected"] == 22
+    speaking.end()
+    events = [event async for event in speaking.events()]
+    assert [s.text for s in of(SegmentStarted, events)] == ["Hello there my friend."]
+
+
+@pytest.mark.asyncio
+async def test_too_much_unspoken_text_is_refused_and_what_was_taken_is_spoken() -> None:
+    speaking = session(settings=Settings(max_pending_chars=40))
+    speaking.text(Text("c", "Hello there my friend."))
+    with pytest.raises(TextLimit):
+        speaking.text(Text("c", "x" * 40))
+    speaking.end()
+    with pytest.raises(ContextConflict):
+        speaking.text(Text("c", "more"))
+    events = [event async for event in speaking.events()]
+    assert isinstance(events[-1], Done)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("start", "error", "param"),
+    [
+        (Start("c", OptionsUpdate(voice="nobody")), UnknownVoice, "voice"),
+        (Start("c", OptionsUpdate(model="nothing")), UnknownVoice, "model"),
+        (Start("c", OptionsUpdate(speed=5)), InvalidParameter, "speed"),
+        (Start("c", OptionsUpdate(pitch=0.1)), InvalidParameter, "pitch"),
+        (Start("c", OptionsUpdate(volume=-1)), InvalidParameter, "volume"),
+        (Start("c", OptionsUpdate(language="klingonish")), InvalidParameter, "language"),
+        (Start("c", OptionsUpdate(language="de")), LanguageNotSupported, "language"),
+        (Start("c", lead_ms=1), InvalidParameter, "pacing.lead_ms"),
+        (
+            Start("c", OptionsUpdate(instructions="whisper"), strict=True),
+            UnsupportedParameter,
+            "instructions",
+        ),
+    ],
+)
+async def test_what_cannot_be_started_is_refused_naming_the_parameter(
+    start: Start, error: type[StreamerError], param: str
+) -> None:
+    with pytest.raises(error) as caught:
+        session(start=start)
+    assert caught.value.param == param
+
+
+@pytest.mark.asyncio
+async def test_instructions_nobody_can_follow_are_ignored_with_a_warning() -> None:
+    start = Start("c", OptionsUpdate(instructions="whisper"), PCM)
+    events = await spoken(session(start=start), "Hi.")
+    assert of(Started, events)[0].warnings == ("instructions_ignored",)
