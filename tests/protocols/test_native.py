@@ -259,15 +259,15 @@ def test_ten_thousand_mangled_messages_are_each_a_command_or_a_typed_error() -> 
         try:
             (command,) = server.receive(message)
             commands += isinstance(command, Start | Text | types.Interrupt | types.Resume)
-        except RemoteProtocolError as refused:
-            refusals.append(refused)
+        except RemoteProtocolError as error:
+            refusals.append(error)
     for refused in refusals:
-        error, context = refused.error, refused.context
-        assert error.code in ("invalid_message", "unknown_parameter", "invalid_parameter")
-        told, *closes = server.send(Failed(error, context))
+        code, failed = refused.error.code, Failed(refused.error, refused.context)
+        assert code in ("invalid_message", "unknown_parameter", "invalid_parameter")
+        told, *closes = server.send(failed)
         assert isinstance(told, str)
-        assert Client().receive(told) == [Failed(error, context)]
-        assert closes == ([Close(4000, error.code)] if refused.fatal else [])
+        assert Client().receive(told) == [failed]
+        assert closes == ([Close(4000, code)] if refused.fatal else [])
 
     assert commands > 100
     assert len(refusals) > 5000
@@ -408,6 +408,21 @@ def test_details_of_an_error_never_hide_its_own_fields() -> None:
 )
 def test_the_client_half_skips_what_it_does_not_know(message: str | bytes) -> None:
     assert Client().receive(message) == []
+
+
+@pytest.mark.parametrize("ending", [done("a"), Failed(EngineFailed("x"), "a")])
+def test_the_client_half_drops_the_sound_of_a_context_that_has_ended(ending: types.Event) -> None:
+    server, client = Server(), Client()
+    (start,) = server.send(started("a"))
+    (sound,) = server.send(Audio("a", Packet(b"abc", 0, 480)))
+    (end,) = server.send(ending)
+    assert isinstance(start, str)
+    assert isinstance(sound, bytes)
+    assert isinstance(end, str)
+
+    heard = [client.receive(message) for message in (start, sound, end, sound)]
+
+    assert [len(events) for events in heard] == [1, 1, 1, 0]
 
 
 def test_the_client_half_reads_past_fields_and_values_of_a_newer_server() -> None:
