@@ -1,0 +1,185 @@
+"""Keys: a file of hashes and limits that the command line writes and the server reads live.
+
+Only SHA-256 of a key is kept: keys are 32 random bytes, so a slow hash would protect nothing more.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterator, MutableSequence, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from streamer.errors import (
+    InvalidParameter,
+    KeyRevoked,
+    NotFound,
+    Unauthenticated,
+)
+from streamer.server.directory import make_directory, private
+from streamer.server.limits import NO_LIMITS, KeyLimits
+
+PREFIX = "sk-streamer-"
+"""Lets secret scanners and people recognise a key."""
+SCOPES = ("speak", "usage", "metrics")
+"""What a key may be for: speech and voices, its own usage, the server's metrics."""
+DEFAULT_SCOPES = ("speak", "usage")
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One key: all but the key itself. Times are ISO 8601, UTC."""
+
+    id: str
+    name: str
+    sha256: str
+    limits: KeyLimits = NO_LIMITS
+    scopes: tuple[str, ...] = DEFAULT_SCOPES
+    created: str = ""
+    revoked: str | None = None
+
+    def allow(self, scope: str) -> None:
+        """Raise `Unauthenticated` if the key is not for this."""
+        if scope not in self.scopes:
+            raise Unauthenticated(f"this key has no scope {scope!r}", param="scope")
+
+
+ANONYMOUS = Key(id="", name="", sha256="", scopes=SCOPES)
+"""Who asks a server that has no keys."""
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class KeyStore:
+    """`keys.json` in a directory. Reading makes nothing; the first write makes the directory (0700)."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path = directory / "keys.json"
+        self._seen: tuple[int, int, int] | None = None
+        self._keys: tuple[Key, ...] = ()
+
+    def list(self) -> tuple[Key, ...]:
+        """All keys, also revoked ones, as the file has them now.
+
+        Raises `InvalidParameter` if the file can't be understood: a server that lost its keys must not
+        open itself.
+        """
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            self._seen, self._keys = None, ()
+            return ()
+        except OSError as error:
+            raise InvalidParameter(f"{self._path}: {error.strerror}", param="data_dir") from None
+        seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+        if seen != self._seen:
+            try:
+                self._keys = msgspec.json.decode(self._path.read_bytes(), type=tuple[Key, ...])
+            except (OSError, msgspec.DecodeError) as error:
+                raise InvalidParameter(f"{self._path}: {error}", param="data_dir") from None
+            self._seen = seen
+        return self._keys
+
+    def find(self, secret: str) -> Key:
+        """The key a secret stands for. Raises `Unauthenticated` or `KeyRevoked`."""
+        digest = _digest(secret)
+        found: Key | None = None
+        for key in self.list():  # all of them, so that the time taken tells nothing
+            if hmac.compare_digest(key.sha256, digest):
+                found = key
+        if found is None:
+            raise Unauthenticated("not a valid key")
+        if found.revoked is not None:
+            raise KeyRevoked("this key has been revoked")
+        return found
+
+    def new(
+        self,
+        name: str,
+        limits: KeyLimits = NO_LIMITS,
+        scopes: Sequence[str] = DEFAULT_SCOPES,
+    ) -> str:
+        """Make a key and return it: the only time it can be seen."""
+        if not name:
+            raise InvalidParameter("a key needs a name", param="name")
+        if unknown := sorted(set(scopes) - set(SCOPES)):
+            raise InvalidParameter(f"no scope {unknown[0]!r}; there are {SCOPES}", param="scopes")
+        _check(limits)
+        random = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode("ascii")
+        secret = PREFIX + random
+        with self._writing() as keys:
+            taken = {key.id for key in keys}
+            if any(key.name == name and key.revoked is None for key in keys):
+                raise InvalidParameter(f"there is a key named {name!r}", param="name")
+            id = next(id for id in _ids() if id not in taken)
+            keys.append(
+                Key(
+                    id=id,
+                    name=name,
+                    sha256=_digest(secret),
+                    limits=limits,
+                    scopes=tuple(scopes),
+                    created=_now(),
+                )
+            )
+        return secret
+
+    def revoke(self, which: str) -> Key:
+        """Revoke the live key of that id or name. Raises `NotFound`."""
+        with self._writing() as keys:
+            for index, key in enumerate(keys):
+                if key.revoked is None and which in (key.id, key.name):
+                    revoked: Key = msgspec.structs.replace(key, revoked=_now())
+                    keys[index] = revoked
+                    return revoked
+        raise NotFound(f"no live key {which!r}", param="key")
+
+    @contextmanager
+    def _writing(self) -> Iterator[MutableSequence[Key]]:
+        """The keys, to be changed: read and replaced under a lock, so that no writer loses another's."""
+        make_directory(self._directory)
+        with open(self._directory / "keys.lock", "w", opener=private) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._seen = None
+            before = self.list()
+            keys = [*before]
+            yield keys
+            if tuple(keys) != before:
+                self._replace(keys)
+
+    def _replace(self, keys: Sequence[Key]) -> None:
+        temporary = self._path.with_suffix(".tmp")
+        with open(temporary, "wb", opener=private) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(keys)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
+        self._seen = None
+
+
+def _check(limits: KeyLimits) -> None:
+    for name in ("contexts", "connections", "requests_per_minute", "chars_per_minute"):
+        value = getattr(limits, name)
+        if value is not None and value < 1:
+            raise InvalidParameter(f"{name} must be at least 1", param=name)
+    if limits.budget is not None and not limits.budget >= 0:
+        raise InvalidParameter("budget must be at least 0", param="budget")
+
+
+def _ids() -> Iterator[str]:
+    while True:
+        yield "key_" + secrets.token_hex(4)

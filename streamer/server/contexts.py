@@ -1,0 +1,206 @@
+"""The contexts of one client: each is spoken by a task of its own and ends by exactly one message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+
+from streamer.errors import (
+    ContextConflict,
+    ContextLimit,
+    StreamerError,
+    UnknownContext,
+)
+from streamer.server.meter import Charge, Meter
+from streamer.server.speaking import SessionFactory, Speaking
+from streamer.server.writer import SocketGone, Writer
+from streamer.types import Done, EndReason, Event, Failed, Interrupted, Start
+
+Ending = Callable[[Speaking], Event]
+"""How a stopped session says its last word."""
+
+
+@dataclass(eq=False, slots=True)
+class Live:
+    """A context that has begun. `over`: it has ended, or is being ended."""
+
+    context: str
+    session: Speaking
+    charge: Charge
+    over: bool = False
+    task: asyncio.Task[None] = field(init=False)
+
+
+class Contexts:
+    """What is live on one connection.
+
+    A speaker is cancelled only while the writer's lock is held (or its socket is lost): so a message
+    goes out whole, with its sequence number, or not at all. A context is forgotten before its ending
+    message is sent, and nothing of it is sent after that. `on_lost` is called with the reason when
+    a speaker finds that the socket carries nothing any more.
+    """
+
+    def __init__(
+        self,
+        sessions: SessionFactory,
+        meter: Meter,
+        writer: Writer,
+        *,
+        bound: int,
+        on_lost: Callable[[SocketGone], None],
+    ) -> None:
+        self._sessions = sessions
+        self._meter = meter
+        self._writer = writer
+        self._bound = bound
+        self._on_lost = on_lost
+        self._lives: dict[str, Live] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.quiet = asyncio.Event()
+        """Set while nothing is live."""
+        self.quiet.set()
+
+    def get(self, context: str) -> Live | None:
+        return self._lives.get(context)
+
+    def live(self, context: str) -> Live:
+        """The live context of that name. Raises `UnknownContext`."""
+        try:
+            return self._lives[context]
+        except KeyError:
+            raise UnknownContext(f"no context {context[:64]!r}", param="context") from None
+
+    def start(self, start: Start) -> Live:
+        """Begin a context. Raises what the limits or the session have against it."""
+        if start.context in self._lives:
+            raise ContextConflict("the context has begun already", param="context")
+        if len(self._lives) >= self._bound:
+            raise ContextLimit(
+                f"{self._bound} contexts are live on this connection", limit=self._bound
+            )
+        charge = self._meter.start(start.context)
+        try:
+            live = Live(start.context, self._sessions(start), charge)
+        except BaseException:
+            charge.close(None, "refused")
+            raise
+        self._lives[start.context] = live
+        self.quiet.clear()
+        live.task = asyncio.create_task(self._speak(live))
+        self._tasks.add(live.task)
+        live.task.add_done_callback(self._tasks.discard)
+        return live
+
+    async def fail(self, context: str, error: StreamerError) -> None:
+        """End a context by an error; where there is no such context, still say so."""
+        async with self._writer.lock:
+            live = self._lives.get(context)
+            if live is not None:
+                await self._end([live], lambda session: Failed(error, context))
+            else:
+                self._meter.error(error, context)
+                await self._writer.write(Failed(error, context))
+
+    async def interrupt(self, context: str | None, played_ms: float | None) -> None:
+        """Stop one context, or all, and say what was heard. Raises `UnknownContext`."""
+        await self._stop(context, lambda session: session.interrupted(played_ms))
+
+    async def cancel(self, context: str | None, reason: EndReason = "cancelled") -> None:
+        """Stop one context, or all. Raises `UnknownContext`."""
+        await self._stop(context, lambda session: session.done(reason))
+
+    async def silence(self) -> None:
+        """Stop all and say nothing: the connection is about to be closed. The lock is held."""
+        await self._end(list(self._lives.values()), None)
+
+    def abandon(self) -> None:
+        """The socket is lost: free all at once."""
+        for live in list(self._lives.values()):
+            self._forget(live)
+            live.charge.close(live.session, "gone")
+            if live.task is not asyncio.current_task():
+                live.task.cancel()
+
+    async def wait(self) -> None:
+        """Until no speaker runs any more."""
+        if tasks := self._tasks - {asyncio.current_task()}:
+            await asyncio.wait(tasks)
+
+    async def _speak(self, live: Live) -> None:
+        try:
+            async with aclosing(live.session.events()) as events:
+                async for event in events:
+                    if live.over:
+                        return
+                    async with self._writer.lock:
+                        await self._tell(live, event)
+            if not live.over:
+                raise RuntimeError("a session ended without saying how")
+        except SocketGone as gone:
+            self._on_lost(gone)
+        except Exception as fault:
+            error = self._meter.fault(fault, live.context)
+            if not live.over:
+                with suppress(SocketGone):
+                    async with self._writer.lock:
+                        await self._tell(live, Failed(error, live.context))
+
+    async def _tell(self, live: Live, event: Event) -> None:
+        """Send an event of a context, the last of it maybe. The lock is held."""
+        outcome = _outcome(event)
+        if outcome is None:
+            await self._writer.write(event)
+            live.charge.observe(event)
+            return
+        self._forget(live)
+        live.charge.close(live.session, outcome)
+        if isinstance(event, Failed):
+            self._meter.error(event.error, live.context)
+        await self._writer.write(event)
+
+    async def _stop(self, context: str | None, ending: Ending) -> None:
+        async with self._writer.lock:
+            some = list(self._lives.values()) if context is None else [self.live(context)]
+            await self._end(some, ending)
+
+    async def _end(self, some: Sequence[Live], ending: Ending | None) -> None:
+        """Stop speakers; with an `ending`, tell it of each. The lock is held."""
+        for live in some:
+            self._forget(live)
+            live.task.cancel()
+        try:
+            if some:
+                await asyncio.wait([live.task for live in some])
+            for live in some:
+                if ending is not None:
+                    await self._tell(live, self._last_word(live, ending))
+        finally:
+            for live in some:
+                live.charge.close(live.session, "gone")
+
+    def _last_word(self, live: Live, ending: Ending) -> Event:
+        try:
+            return ending(live.session)
+        except Exception as fault:
+            return Failed(self._meter.fault(fault, live.context), live.context)
+
+    def _forget(self, live: Live) -> None:
+        live.over = True
+        if self._lives.get(live.context) is live:
+            del self._lives[live.context]
+        if not self._lives:
+            self.quiet.set()
+
+
+def _outcome(event: Event) -> str | None:
+    """How a context ends by this event; None if it goes on."""
+    match event:
+        case Done(reason=reason):
+            return reason
+        case Interrupted():
+            return "interrupted"
+        case Failed():
+            return "failed"
+    return None

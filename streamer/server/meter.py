@@ -1,0 +1,155 @@
+"""What one client uses, held against limits and budget and written to the book and the figures."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from streamer.errors import BudgetSpent, Draining, InternalError, StreamerError
+from streamer.server.auth import Key
+from streamer.server.limits import Clock, Limits, Slot
+from streamer.server.logs import RequestLog
+from streamer.server.metrics import Counters
+from streamer.server.speaking import Spoken
+from streamer.server.usage import Usage, Used
+from streamer.types import Audio, Event, Report
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What all meters of one server share. `draining` refuses whatever is new; `charges` are the
+    contexts and HTTP utterances in work."""
+
+    limits: Limits
+    usage: Usage
+    clock: Clock
+    price_per_1000: float = 0.0
+    counters: Counters = field(default_factory=Counters)
+    draining: bool = False
+    charges: set[Charge] = field(default_factory=set)
+
+    def cost(self, characters: int) -> float:
+        return characters * self.price_per_1000 / 1000
+
+
+class Meter:
+    """One client: a connection or an HTTP request, with the key it came with."""
+
+    def __init__(self, ledger: Ledger, key: Key, request_id: str) -> None:
+        self.ledger = ledger
+        self.key = key
+        self.request_id = request_id
+        self.log = RequestLog(
+            logging.getLogger("streamer.server"),
+            {"request_id": request_id, "key": key.id or None},
+        )
+
+    def connect(self) -> Slot:
+        """A place for a connection. Raises `Draining`, `ConnectionLimit`."""
+        self.check_draining()
+        return self.ledger.limits.connect(self.key.id, self.key.limits)
+
+    def start(self, context: str) -> Charge:
+        """A place for a context. Raises `Draining`, `ContextLimit`, `RateLimited`, `BudgetSpent`."""
+        self.check_draining()
+        self._check_budget(0)
+        slot = self.ledger.limits.start(self.key.id, self.key.limits)
+        return Charge(self, context, slot)
+
+    def check_draining(self) -> None:
+        if self.ledger.draining:
+            raise Draining("the server is shutting down", retry_after_s=1)
+
+    def take(self, characters: int) -> None:
+        """Characters come in. Raises `RateLimited`, `BudgetSpent`."""
+        self._check_budget(characters)
+        self.ledger.limits.characters(self.key.id, self.key.limits, characters)
+
+    def error(self, error: StreamerError, context: str | None = None) -> None:
+        """An error is told to the client."""
+        self.ledger.counters.errors[error.code] += 1
+        self.ledger.usage.add(self.key.id, Used(errors=1))
+        level = logging.WARNING if error.status >= 500 else logging.INFO
+        self.log.log(
+            level, "error", extra={"code": error.code, "param": error.param, "context": context}
+        )
+
+    def fault(self, fault: Exception, context: str | None = None) -> InternalError:
+        """A fault of ours: log it; what to tell the client."""
+        self.log.error("fault", exc_info=fault, extra={"context": context})
+        return InternalError(f"an internal error; request id {self.request_id}")
+
+    def report(self, report: Report) -> None:
+        """A listener's own figures."""
+        counters = self.ledger.counters
+        counters.listener_underruns += report.underruns or 0
+        if report.first_sound_ms is not None:
+            counters.first_sound.observe(report.first_sound_ms / 1000)
+
+    def _check_budget(self, characters: int) -> None:
+        budget = self.key.limits.budget
+        if budget is None:
+            return
+        ledger = self.ledger
+        unbooked = sum(c.characters for c in ledger.charges if c.meter.key.id == self.key.id)
+        spent = ledger.usage.spent(self.key.id) + ledger.cost(unbooked + characters)
+        if spent > budget or (characters == 0 and spent >= budget):
+            raise BudgetSpent(f"the budget of this key ({budget:g}) is used up", limit=budget)
+
+
+class Charge:
+    """One context: takes its place when made, books what was spoken when closed."""
+
+    def __init__(self, meter: Meter, context: str, slot: Slot) -> None:
+        self.meter = meter
+        self.characters = 0
+        self._context = context
+        self._slot = slot
+        self._first_text: float | None = None
+        self._heard = False
+        meter.ledger.charges.add(self)
+        meter.ledger.counters.active_contexts += 1
+        meter.log.debug("context begins", extra={"context": context})
+
+    def take(self, characters: int) -> None:
+        """Text comes in. Raises `RateLimited`, `BudgetSpent`."""
+        self.meter.take(characters)
+        self.characters += characters
+        if self._first_text is None:
+            self._first_text = self.meter.ledger.clock()
+
+    def observe(self, event: Event) -> None:
+        """An event has been sent."""
+        if not self._heard and isinstance(event, Audio):
+            self._heard = True
+            if self._first_text is not None:
+                ledger = self.meter.ledger
+                ledger.counters.first_audio.observe(ledger.clock() - self._first_text)
+
+    def close(self, spoken: Spoken | None, outcome: str) -> None:
+        """The context has ended this way (its ending message, or "gone"). Only the first call counts."""
+        ledger = self.meter.ledger
+        if self not in ledger.charges:
+            return
+        ledger.charges.discard(self)
+        self._slot.release()
+        counters = ledger.counters
+        counters.active_contexts -= 1
+        counters.contexts[outcome] += 1
+        used = Used(contexts=1)
+        if spoken is not None:
+            used.characters, used.audio_seconds = spoken.characters, spoken.seconds
+            counters.underruns += spoken.underruns
+            used.cost = ledger.cost(spoken.characters)
+        counters.characters += used.characters
+        counters.audio_seconds += used.audio_seconds
+        ledger.usage.add(self.meter.key.id, used)
+        self.meter.log.info(
+            "context ends",
+            extra={
+                "context": self._context,
+                "outcome": outcome,
+                "characters": used.characters,
+                "audio_s": round(used.audio_seconds, 3),
+            },
+        )

@@ -1,0 +1,184 @@
+"""A server from its settings to its exit code: engines first, then the port, and a drain at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+import uvicorn
+
+from streamer.config import Settings, data_dir
+from streamer.engines.base import open_engine
+from streamer.errors import InvalidParameter, StreamerError
+from streamer.server import logs, tls
+from streamer.server.access import is_loopback
+from streamer.server.app import create_app
+from streamer.server.auth import KeyStore
+from streamer.server.directory import DirectoryLock
+from streamer.server.service import OpenSession, Service
+from streamer.server.transport import HttpProtocol, WebSocketProtocol
+from streamer.server.usage import Usage
+from streamer.session import Session
+from streamer.types import Start
+from streamer.voices import Catalogue, open_catalogue
+
+SWITCH_S = 0.001
+"""How long a synthesis thread may hold the GIL while the loop waits for it (Python's default is 5 ms)."""
+FIRST_KEY = "first"
+"""Name of the key that a container makes for itself."""
+
+Tell = Callable[[str], None]
+"""Says a line to the person who started the server."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn that lets live utterances finish before it goes.
+
+    While it drains it still listens: whoever comes then is told 503 and not refused by the kernel. A
+    second signal ends it at once. It exits with 0 after a signal: being stopped is no failure.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service, tell: Tell, url: str) -> None:
+        super().__init__(config)
+        self._service = service
+        self._tell = tell
+        self._url = url
+
+    @property
+    def port(self) -> int:
+        """The port it really listens on."""
+        port: int = self.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup()
+        if self.started:
+            self._tell(self._url.format(port=self.port))
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await self._service.drain(lambda: self.force_exit)
+        await super().shutdown()
+        if self.force_exit:  # uvicorn leaves this out then; engines and usage want to be closed
+            await self.lifespan.shutdown()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                # uvicorn would raise them again, and the process die by them.
+                self._captured_signals.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Where the server says it can be found."""
+
+    scheme: str
+    host: str
+    fragment: str = ""
+
+    def __str__(self) -> str:
+        shown = "host" if self.host in ("", "0.0.0.0", "::") else self.host
+        shown = f"[{shown}]" if ":" in shown else shown
+        return f"Streamer listening on {self.scheme}://{shown}:{{port}}/{self.fragment}"
+
+
+def configure(settings: Settings, service: Service, tell: Tell, fragment: str = "") -> Server:
+    """A uvicorn server of that service, ready to `serve()`. Raises `InvalidParameter` for bad TLS
+    settings."""
+    context, fingerprint = tls.open_context(settings)
+    if fingerprint is not None:
+        tell(f"Certificate fingerprint (SHA-256): {fingerprint}")
+    config = uvicorn.Config(
+        create_app(service),
+        host=settings.host,
+        port=settings.port,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
+        lifespan="on",
+        loop="auto",
+        log_config=None,
+        access_log=False,
+        ws_max_size=settings.max_message_bytes,
+        ws_ping_interval=settings.ping_s,
+        ws_ping_timeout=settings.ping_s,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+        ssl_context_factory=None if context is None else lambda config, default: context,
+    )
+    scheme = "http" if context is None else "https"
+    return Server(config, service, tell, str(_Address(scheme, settings.host, fragment)))
+
+
+def require_keys(settings: Settings, keys: KeyStore, *, first_key: bool) -> str:
+    """Off loopback there must be a key. Returns the fragment of the page's address if one was made.
+
+    Raises `InvalidParameter` with the one line that fixes it.
+    """
+    live = [key for key in keys.list() if key.revoked is None]
+    if first_key and not keys.list():
+        return "#key=" + keys.new(FIRST_KEY, scopes=("speak", "usage", "metrics"))
+    if not live and not is_loopback(settings.host):
+        raise InvalidParameter(
+            f"listening on {settings.host or 'every address'} needs a key; make one with:"
+            " streamer keys new NAME",
+            param="host",
+        )
+    return ""
+
+
+def load(settings: Settings) -> Catalogue:
+    """The engines of the settings, loaded and warm. Blocks; raises `StreamerError`."""
+    return open_catalogue(
+        [open_engine(name, settings) for name in settings.engines],
+        default=settings.voice,
+        aliases=settings.voice_aliases,
+    )
+
+
+def sessions(settings: Settings, catalogue: Catalogue) -> OpenSession:
+    """How this server makes its sessions."""
+
+    def open_session(start: Start, *, paced: bool) -> Session:
+        return Session(start, catalogue=catalogue, settings=settings, paced=paced)
+
+    return open_session
+
+
+def serve(settings: Settings, *, tell: Tell | None = None, first_key: bool = False) -> int:
+    """Serve until a signal; 0 if it ended as it should. Errors of the settings are told, and 2 returned.
+
+    `first_key`: where there is no key yet, make one and tell the page's address with it.
+    """
+    say = tell or _say
+    logs.configure(settings.log_level, settings.log_format)
+    sys.setswitchinterval(SWITCH_S)
+    directory = data_dir(settings)
+    try:
+        lock = DirectoryLock(directory)
+        with contextlib.closing(lock):
+            keys = KeyStore(directory)
+            fragment = require_keys(settings, keys, first_key=first_key)
+            catalogue = load(settings)
+            with contextlib.closing(Usage(directory / "usage.sqlite3")) as usage:
+                service = Service(settings, catalogue, keys, usage, sessions(settings, catalogue))
+                server = configure(settings, service, say, fragment)
+                server.run()
+                return 0 if server.started else 1
+    except StreamerError as error:
+        print(f"streamer: {error.message}", file=sys.stderr)  # noqa: T201
+        return 2
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201

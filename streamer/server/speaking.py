@@ -1,0 +1,44 @@
+"""What the server needs of a session: the seam where `streamer.session.Session`, or a scripted one, fits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import Protocol
+
+from streamer.types import Done, EndReason, Event, Interrupted, Start, Text
+
+
+class Spoken(Protocol):
+    """What is booked when a context ends."""
+
+    @property
+    def characters(self) -> int: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def underruns(self) -> int: ...
+
+
+class Speaking(Spoken, Protocol):
+    """One context. All but `events` are plain calls that may raise a `StreamerError`; `interrupted` and
+    `done` are asked once `events` has been stopped."""
+
+    def text(self, command: Text) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def end(self) -> None: ...
+
+    def played(self, played_ms: float) -> None: ...
+
+    def events(self) -> AsyncGenerator[Event, None]: ...
+
+    def interrupted(self, played_ms: float | None = None) -> Interrupted: ...
+
+    def done(self, reason: EndReason) -> Done: ...
+
+
+SessionFactory = Callable[[Start], Speaking]
+"""Makes a session, or raises a `StreamerError` that says why there can't be one."""

@@ -1,0 +1,185 @@
+"""WebSocket endpoints: the handshake's checks, answered as HTTP before the upgrade, then the loop."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from streamer.errors import MethodNotAllowed, StreamerError
+from streamer.protocols.base import Handshake, Output, ProtocolRow, Refused, Server
+from streamer.server.auth import ANONYMOUS
+from streamer.server.connection import Connection
+from streamer.server.limits import Slot
+from streamer.server.meter import Meter
+from streamer.server.requests import PREFLIGHT, answer, handshake_of, request_id_of, scheme_of
+from streamer.server.service import Service
+from streamer.server.writer import SocketGone
+from streamer.types import Command, Ready, Start
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A handshake that may go on; holds a connection's place until `slot` is released."""
+
+    meter: Meter
+    slot: Slot
+    dialect: Server
+    opening: list[Command | Output]
+
+
+class AsgiSocket:
+    """An accepted WebSocket as a connection sees it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def send(self, message: str | bytes) -> None:
+        kind = "text" if isinstance(message, str) else "bytes"
+        await self._checked({"type": "websocket.send", kind: message})
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._checked({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _checked(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except (OSError, RuntimeError):
+            # ASGI 2.4: OSError once the peer is gone. RuntimeError: we have closed it ourselves.
+            raise SocketGone from None
+
+
+class StreamEndpoint:
+    """One dialect's WebSocket; a plain GET of the same address says what the handshake would."""
+
+    def __init__(self, service: Service, row: ProtocolRow) -> None:
+        assert row.server is not None
+        self._service = service
+        self._module: Any = importlib.import_module(row.module)
+        module, _, attribute = row.server.partition(":")
+        self._server: Any = getattr(importlib.import_module(module), attribute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handshake = handshake_of(scope)
+        request_id = request_id_of(handshake.headers)
+        if scope["type"] == "http":
+            response = self._preview(scope, handshake, request_id)
+            await response(scope, receive, send)
+            return
+        await receive()  # websocket.connect
+        try:
+            admitted = self._admit(scope, handshake, request_id)
+        except Refused as refused:
+            await _refuse(refused, request_id, send)
+            return
+        try:
+            await self._serve(admitted, handshake, receive, send)
+        finally:
+            admitted.slot.release()
+
+    def _admit(self, scope: Scope, handshake: Handshake, request_id: str) -> _Admitted:
+        """All checks of a handshake, in order. Raises `Refused`."""
+        access = self._service.access
+        key = None
+        try:
+            if self._service.ledger.draining:
+                self._service.meter(ANONYMOUS, request_id).check_draining()
+            access.check_origin(handshake.headers, scheme_of(scope))
+            key = access.check_key(self._module.key_of(handshake))
+            key.allow("speak")
+            meter = self._service.meter(key, request_id)
+            slot = meter.connect()
+        except StreamerError as error:
+            self._service.meter(key or ANONYMOUS, request_id).error(error)
+            raise Refused(*self._module.encode_error(error, request_id)) from None
+        try:
+            dialect = self._server()
+            return _Admitted(meter, slot, dialect, dialect.open(handshake))
+        except BaseException:
+            slot.release()
+            raise
+
+    async def _serve(
+        self, admitted: _Admitted, handshake: Handshake, receive: Receive, send: Send
+    ) -> None:
+        service, meter = self._service, admitted.meter
+
+        def open_session(start: Start) -> Any:
+            return service.open_session(start, paced=True)
+
+        connection = Connection(admitted.dialect, open_session, meter, service.settings)
+        socket = AsgiSocket(send)
+        headers = [(b"x-request-id", meter.request_id.encode())]
+        selected = getattr(self._module, "SUBPROTOCOL", None)
+        await send(
+            {
+                "type": "websocket.accept",
+                "subprotocol": selected if selected in handshake.subprotocols else None,
+                "headers": headers,
+            }
+        )
+        began = time.monotonic()
+        meter.log.info("connection opens")
+        service.connections.add(connection)
+        service.ledger.counters.connections += 1
+        code: int | None = None
+        try:
+            connection.attach(socket)
+            await connection.open(self._ready(meter), admitted.opening)
+            code = await _read(connection, receive)
+        except SocketGone:
+            pass
+        finally:
+            service.connections.discard(connection)
+            service.ledger.counters.connections -= 1
+            await connection.aclose()
+            seconds = round(time.monotonic() - began, 3)
+            meter.log.info("connection ends", extra={"code": code, "seconds": seconds})
+
+    def _ready(self, meter: Meter) -> Ready:
+        limits = self._service.ledger.limits.told(meter.key.limits, keyed=bool(meter.key.id))
+        return Ready(secrets.token_hex(8), "", limits, meter.request_id)
+
+    def _preview(self, scope: Scope, handshake: Handshake, request_id: str) -> Response:
+        """What the handshake would say. Any page may read it: no cookies, and nothing else in it."""
+        headers = {"access-control-allow-origin": "*", "x-request-id": request_id}
+        headers["access-control-expose-headers"] = "x-request-id, retry-after"
+        if scope["method"] == "OPTIONS":
+            return Response(status_code=204, headers=headers | PREFLIGHT)
+        if scope["method"] not in ("GET", "HEAD"):
+            error = MethodNotAllowed(f"{scope['method']} is not for this address")
+            return answer(self._module.encode_error, error, request_id, headers | {"allow": "GET"})
+        try:
+            admitted = self._admit(scope, handshake, request_id)
+        except Refused as refused:
+            return Response(refused.body, refused.status, headers | refused.headers)
+        admitted.slot.release()
+        return Response(b'{"status":"ok"}', 200, headers, "application/json")
+
+
+async def _read(connection: Connection, receive: Receive) -> int | None:
+    """Hand on messages until the peer is gone; its close code."""
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            code: int | None = message.get("code")
+            return code
+        text = message.get("text")
+        await connection.receive(message["bytes"] if text is None else text)
+
+
+async def _refuse(refused: Refused, request_id: str, send: Send) -> None:
+    headers = {"x-request-id": request_id} | refused.headers
+    await send(
+        {
+            "type": "websocket.http.response.start",
+            "status": refused.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": "websocket.http.response.body", "body": refused.body})
