@@ -70,6 +70,7 @@ class Context:
         self._muted = False
         self.overflowed = False
         self._input: list[str] = []
+        self._length = 0
         self._words: list[Word] = []
         self._played_ms: float | None = None
 
@@ -84,9 +85,12 @@ class Context:
         """The next piece of text. Options (`OptionsUpdate`) begin a new segment with it. Raises what the
         context has failed with, `ContextConflict` once it has ended."""
         self._check()
-        self._input.append(text)
         update = OptionsUpdate(**options) if options else None
-        await self._send(Text(self.id, text, mark=mark, options=update))
+        # With its place: text that crosses the end of its context on the wire would else begin another.
+        command = Text(self.id, text, self._length, mark, update)
+        self._input.append(text)
+        self._length += len(text)
+        await self._send(command)
 
     async def flush(self) -> None:
         """Speak what is buffered now."""

@@ -145,7 +145,7 @@ async def test_speak_yields_what_the_server_says_and_ends() -> None:
     async def script(wire: Wire) -> None:
         await wire.expect(
             Start("c1", OptionsUpdate(voice="heart", speed=1.5), AudioFormat("mp3"), cut="none"),
-            Text("c1", "Hi there."),
+            Text("c1", "Hi there.", 0),
             End("c1"),
         )
         await wire.send(*SPOKEN)
@@ -166,9 +166,9 @@ async def test_text_is_pushed_as_it_comes() -> None:
         yield "there."
 
     async def script(wire: Wire) -> None:
-        await wire.expect(Start("c1"), Text("c1", "Hi "))
+        await wire.expect(Start("c1"), Text("c1", "Hi ", 0))
         await wire.send(started(), audio())
-        await wire.expect(Text("c1", "there."), End("c1"))
+        await wire.expect(Text("c1", "there.", 3), End("c1"))
         await wire.send(done())
 
     async with serving(script) as url, connect(url) as client:
@@ -185,7 +185,7 @@ async def test_an_error_of_the_text_itself_is_raised_and_cancels() -> None:
         raise LookupError("the model is gone")
 
     async def script(wire: Wire) -> None:
-        await wire.expect(Start("c1"), Text("c1", "Hi "), Cancel("c1"))
+        await wire.expect(Start("c1"), Text("c1", "Hi ", 0), Cancel("c1"))
 
     async with serving(script) as url, connect(url) as client:
         with pytest.raises(LookupError):
@@ -195,7 +195,7 @@ async def test_an_error_of_the_text_itself_is_raised_and_cancels() -> None:
 @pytest.mark.asyncio
 async def test_contexts_speak_side_by_side() -> None:
     async def script(wire: Wire) -> None:
-        await wire.expect(Start("c1"), Start("c2"), Text("c2", "b"), Text("c1", "a"))
+        await wire.expect(Start("c1"), Start("c2"), Text("c2", "b", 0), Text("c1", "a", 0))
         await wire.send(started("c1"), started("c2"), audio("c2", 2), audio("c1", 1))
         await wire.send(done("c2"), done("c1"))
 
@@ -215,7 +215,7 @@ async def test_every_command_of_a_context_is_said() -> None:
     async def script(wire: Wire) -> None:
         await wire.expect(
             Start("mine", transport="json"),
-            Text("mine", "Hi.", mark="m", options=OptionsUpdate(pitch=1.5)),
+            Text("mine", "Hi.", 0, "m", OptionsUpdate(pitch=1.5)),
             Flush("mine"),
             Played("mine", 12.5),
             End("mine"),
@@ -469,7 +469,7 @@ async def test_interrupt_drops_what_waits_and_says_what_was_heard() -> None:
     answer = Interrupted("c1", "Hi", WORDS[:1], " there.", 500, "client")
 
     async def script(wire: Wire) -> None:
-        await wire.expect(Start("c1"), Text("c1", "Hi there."))
+        await wire.expect(Start("c1"), Text("c1", "Hi there.", 0))
         await wire.send(started(), Words("c1", WORDS, "model"), audio(), audio())
         await wire.expect(Interrupt("c1", 500.0))
         await wire.send(audio(), answer)
@@ -504,7 +504,7 @@ async def test_interrupt_after_the_last_packet_is_answered_by_the_client_itself(
     unspoken: str,
 ) -> None:
     async def script(wire: Wire) -> None:
-        await wire.expect(Start("c1"), Text("c1", "Hi "), Text("c1", "there."), End("c1"))
+        await wire.expect(Start("c1"), Text("c1", "Hi ", 0), Text("c1", "there.", 3), End("c1"))
         await wire.send(*SPOKEN)
 
     async with serving(script) as url, connect(url) as client:
@@ -525,7 +525,7 @@ async def test_interrupt_after_the_last_packet_is_answered_by_the_client_itself(
 @pytest.mark.asyncio
 async def test_interrupt_that_crosses_the_end_on_the_wire_is_answered_all_the_same() -> None:
     async def script(wire: Wire) -> None:
-        await wire.expect(Start("c1"), Text("c1", "Hi there."))
+        await wire.expect(Start("c1"), Text("c1", "Hi there.", 0))
         await wire.send(*SPOKEN[:-1])
         await wire.expect(Interrupt("c1", 400.0))
         await wire.send(SPOKEN[-1])
@@ -600,7 +600,7 @@ async def test_leaving_speak_early_cancels_the_context() -> None:
         await asyncio.Event().wait()
 
     async def script(wire: Wire) -> None:
-        await wire.expect(Start("c1"), Text("c1", "Hi "))
+        await wire.expect(Start("c1"), Text("c1", "Hi ", 0))
         await wire.send(started())
         await wire.expect(Cancel("c1"))
         cancelled.set()
