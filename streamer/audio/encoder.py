@@ -62,10 +62,8 @@ class Encoder:
         missing = self._frames_missing()
         if not missing:
             return 0
-        resampler = self._resampler
         wanted = (self._fed + missing) * self._codec.frame_size
-        source = -(-wanted * resampler.source_rate // resampler.rate)
-        return max(0, source + resampler.held - resampler.taken)
+        return max(0, self._resampler.needed(wanted) - self._resampler.taken)
 
     def push(self, samples: Samples) -> list[Packet]:
         """Packets that these samples complete; float32 mono, shape (n,), at the source rate. What is

@@ -145,7 +145,13 @@ def resolve(audio: AudioFormat, source_rate: int) -> AudioFormat:
         rate = next((rate for rate in row.rates if rate >= source_rate), row.rates[-1])
     _check(rate, row.rates, RATES, "sample_rate", audio.codec)
     bit_rate = _bit_rate(audio, row, rate)
-    return replace(audio, sample_rate=rate, bit_rate=bit_rate, frame_ms=_frame_ms(audio, row, rate))
+    return replace(
+        audio,
+        sample_rate=int(rate),
+        channels=int(audio.channels),
+        bit_rate=bit_rate,
+        frame_ms=_frame_ms(audio, row, rate),
+    )
 
 
 def _containers() -> tuple[str, ...]:
@@ -156,9 +162,10 @@ def _check(
     value: object, allowed: Sequence[Any], known: Sequence[Any], field: str, codec: str
 ) -> None:
     """`value` is one of `allowed`; what is only `known` is unsupported rather than invalid."""
-    if value in allowed and not isinstance(value, bool):
+    flag = isinstance(value, bool)
+    if value in allowed and not flag:
         return
-    error = UnsupportedParameter if value in known else InvalidParameter
+    error = UnsupportedParameter if value in known and not flag else InvalidParameter
     raise error(
         f"{field} {value!r} is not possible with {codec}; {', '.join(map(str, allowed))} are",
         param=f"audio.{field}",

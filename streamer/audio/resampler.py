@@ -23,8 +23,8 @@ class Resampler:
         self._given = 0
         self._inner: av.AudioResampler | None = None
         self.held = 0
-        """Most source samples ever held back: half of its 32 taps and a bit, measured; longer when the
-        rate falls, as the filter is then stretched."""
+        """Source samples held back, at most: half of its 32 taps and a bit, measured; longer when the
+        rate falls, as the filter is then stretched. At first it is twice as many and one."""
         if source_rate != rate:
             self._inner = av.AudioResampler(format="flt", layout="mono", rate=rate)
             self.held = math.ceil(16.5 * max(1.0, source_rate / rate))
@@ -33,6 +33,13 @@ class Resampler:
     def total(self) -> int:
         """Samples at `rate` that all samples pushed so far make, after `flush`."""
         return -(-self.taken * self.rate // self.source_rate)
+
+    def needed(self, total: int) -> int:
+        """Source samples that must have been pushed for `total` samples at `rate` to be ready."""
+        if not self.held or not total:
+            return total
+        ready = -(-total * self.source_rate // self.rate) + self.held
+        return max(ready, 2 * self.held + 1)
 
     def push(self, samples: Samples) -> Samples:
         """Samples at `rate` that are ready; float32, shape (n,)."""
