@@ -1,0 +1,123 @@
+"""Where text may be broken although no sentence ends: between words when the input pauses, or because
+a sentence is too long. Never inside a number, an abbreviation or an address."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from streamer.text.boundaries import long_enough
+from streamer.text.marks import EMOJI_TAIL, STOPS, WIDE_CLAUSE_MARKS, WIDE_STOPS
+from streamer.text.rules import Rules
+from streamer.text.view import View
+
+_SPACE = re.compile(r"\s+")
+_CLAUSE_BREAK = re.compile(rf"[,;:—][\"'”’)\]*_]*(?=\s)|\s[-–](?=\s)|[{WIDE_CLAUSE_MARKS}]")
+_ADDRESS = re.compile(r"[./:@\\_\d]")
+_DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[^\W_]")
+_JOINERS = "\u200d\ufe0e\ufe0f\u20e3"
+_LEAST_SHARE = 3
+"""A clause mark is the better place to break only if at least 1/3 of the stretch precedes it."""
+
+
+def settled_stop(view: View, i: int) -> int:
+    """Where a segment ends at the undecided mark at `i` if nothing follows for a while; 0: it doesn't.
+
+    "3." may become "3.14", "example." an address and "Dr." goes on with a name: those wait.
+    """
+    text = view.text
+    end = i
+    while end < view.stop and text[end] in STOPS + WIDE_STOPS:
+        end += 1
+    run = text[i:end]
+    end, held = view.closers(end)
+    tail = EMOJI_TAIL.match(text, end, view.stop)
+    end = tail.end() if tail else end
+    _, token = view.token_before(i)
+    if held or text[end : view.stop].strip() or not token:
+        return 0
+    if run != ".":
+        return 0 if "://" in token else end
+    if view.rules.abbreviates(token) or (len(token) == 1 and token.isalpha()):
+        return 0
+    if view.rules.is_in(token, view.rules.numbered):
+        return 0
+    if _ADDRESS.search(token):
+        marker = token.isdigit() and not text[view.start : i - len(token)].strip(" \t-*+•")
+        acronym = all(len(part) == 1 for part in token.split("."))
+        return 0 if end == view.stop or marker or acronym else end
+    return end
+
+
+def between_words(view: View, least: int) -> int:
+    """The last place between two complete words with at least `least` words before it; 0: none.
+
+    The last word counts as complete only if whitespace follows. A clause mark goes before.
+    """
+    text, start = view.text, view.start
+    stop = view.stop
+    if "]" in view.held:  # the text of a link is not torn from its address
+        stop = max(text.rfind("[", start, stop), start)
+    clause = _last_clause(text, start, stop)
+    if clause and long_enough(text[start:clause], least):
+        return clause
+    for space in reversed(list(_SPACE.finditer(text, start, stop))):
+        end = space.start()
+        if not long_enough(text[start:end], least):
+            return 0
+        if _may_pause_after(text[start:end], view.rules):
+            return end
+    return 0
+
+
+def too_long(view: View, limit: int) -> int:
+    """Where to break a sentence that has more than `limit - start` characters; always > start."""
+    text, start = view.text, view.start
+    clause = _last_clause(text, start, limit + 1)
+    if clause:
+        return clause
+    spaces = [space.start() for space in _SPACE.finditer(text, start, limit + 1)]
+    for end in reversed(spaces[len(spaces) // _LEAST_SHARE :]):
+        if _may_pause_after(text[start:end], view.rules):
+            return end
+    return spaces[-1] if spaces else _inside_word(text, start, limit)
+
+
+def _last_clause(text: str, start: int, stop: int) -> int:
+    """The end of the last clause within `text[start:stop]` if that is far enough on, else 0."""
+    ends = [found.end() for found in _CLAUSE_BREAK.finditer(text, start, stop)]
+    while ends and _joins_digits(text, ends[-1], stop):
+        ends.pop()
+    return ends[-1] if ends and (ends[-1] - start) * _LEAST_SHARE >= stop - start else 0
+
+
+def _joins_digits(text: str, end: int, stop: int) -> bool:
+    """ "March 5, 2024": a mark between two digits; or a digit before it and nothing known behind."""
+    after = text[end:stop].lstrip()[:1]
+    return text[end - 2 : end - 1].isdigit() and (not after or after.isdigit())
+
+
+def _may_pause_after(text: str, rules: Rules) -> bool:
+    """Whether a voice may pause behind the last word: not after an article, a number, a title."""
+    token = text[max(text.rfind(" "), text.rfind("\n"), text.rfind("\t")) + 1 :]
+    word = token.strip("\"'“”‘’()[]{}*_~`,;:")
+    if not _LETTER.search(word) or token[-1] in "([{“‘«$€£¥#&@/\\":
+        return False
+    if word.endswith("."):
+        word = word.rstrip(".")
+        if len(word) == 1 or "." in word or rules.abbreviates(word):
+            return False
+        if rules.is_in(word, rules.numbered):
+            return False
+    return not _DIGIT.search(word) and word.lower() not in rules.leading
+
+
+def _inside_word(text: str, start: int, limit: int) -> int:
+    """A break in unspaced text: at `limit`, or a little before it to keep a character whole."""
+    least = max(start + 1, limit - 16)
+    for end in range(limit, least, -1):
+        mark = text[end] in _JOINERS or "\U0001f3fb" <= text[end] <= "\U0001f3ff"
+        if not (mark or unicodedata.combining(text[end]) or text[end - 1] == "\u200d"):
+            return end
+    return limit
