@@ -26,6 +26,7 @@ __all__ = [
     "LOSSY",
     "EventDecoder",
     "EventEncoder",
+    "Request",
     "content_type",
     "decode_error",
     "decode_models",
@@ -90,9 +91,9 @@ class _Custom(Struct, forbid_unknown_fields=True):
     id: Name
 
 
-class _Request(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """None is the same as leaving a field out. `model` and `voice`, which OpenAI requires, may be left
-    out."""
+class Request(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The body. None is the same as leaving a field out. `model` and `voice`, which OpenAI requires, may
+    be left out too."""
 
     input: Annotated[str, Meta(min_length=1)]
     model: Name | None = None
@@ -103,7 +104,7 @@ class _Request(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=T
     stream_format: Literal["audio", "sse"] | None = None
 
 
-_REQUEST: Schema[_Request] = Schema(_Request)
+_REQUEST: Schema[Request] = Schema(Request)
 
 
 def decode_request(
@@ -136,7 +137,7 @@ def _means_any(model: str | None) -> bool:
 def encode_request(request: SpeechRequest) -> bytes:
     """The body that asks for it. Raises `InvalidParameter` for a format that has no name here."""
     options = request.start.options
-    message = _Request(
+    message = Request(
         input=request.text,
         model=options.model or "tts-1",
         voice=options.voice or "alloy",
