@@ -8,7 +8,8 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 
@@ -43,6 +44,9 @@ from streamer.server.speech import ClientGone, Encode, Speech, bare, open_speech
 
 BODY_S = 30.0
 """A request's body is due within this time."""
+
+LINGER_S = 2.0
+"""How long the rest of a body that is too long is heard out (RFC 9112, 9.6)."""
 
 Work = Callable[[Request, Meter], Awaitable[Response | Speech]]
 
@@ -106,24 +110,34 @@ class Endpoint:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises `MessageLimit` as soon as it is known to be too long."""
-    stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > limit:
-        raise MessageLimit(f"a body of more than {limit} bytes", limit=limit)
+    """The whole body. Raises `MessageLimit`, `IdleTimeout`, or `ClientGone`."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
-            while True:
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                body += message.get("body", b"")
+            async for piece in _pieces(request):
+                body += piece
                 if len(body) > limit:
-                    raise MessageLimit(f"a body of more than {limit} bytes", limit=limit)
-                if not message.get("more_body", False):
-                    return bytes(body)
+                    break
     except TimeoutError:
         raise IdleTimeout("the body did not come in time") from None
+    if len(body) <= limit:
+        return bytes(body)
+    # A client that is still sending when we close never sees the answer: hear it out for a while.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            async for _ in _pieces(request):
+                pass
+    raise MessageLimit(f"a body of more than {limit} bytes", limit=limit)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
 
 
 class Speaks:

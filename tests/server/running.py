@@ -79,9 +79,9 @@ async def running(
     **changes: Any,
 ) -> AsyncIterator[Running]:
     """A server with these changes to the settings. On the way out it must have freed everything."""
-    directory.mkdir(exist_ok=True)
     settings = settings_for(directory, **changes)
-    keys, told, scripted = KeyStore(directory), [], Sessions()
+    keys, scripted = KeyStore(directory), Sessions()
+    told: list[str] = []
     engines: Any = {"scripted": SilentEngine()}
     with closing(Usage(directory / "usage.sqlite3")) as usage:
         service = Service(

@@ -1,0 +1,114 @@
+"""The one allow-list: which pages may ask, and when a key is due."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer.config import Settings
+from streamer.errors import InternalError, OriginNotAllowed, Unauthenticated
+from streamer.server.access import Access, is_loopback
+from streamer.server.auth import KeyStore
+
+ALLOWED: list[tuple[dict[str, Any], bool, str, str, str | None]] = [
+    # settings, has keys, scheme, Host, Origin
+    ({}, False, "http", "127.0.0.1:8090", None),
+    ({}, False, "http", "localhost:8090", "http://localhost:8090"),
+    ({}, False, "http", "127.0.0.1:8090", "http://localhost:5173"),
+    ({}, False, "http", "127.0.0.1:8090", "https://127.0.0.1"),
+    ({}, False, "http", "[::1]:8090", "http://[::1]:3000"),
+    ({}, True, "http", "tts.example.org", None),
+    ({}, True, "https", "tts.example.org", "https://tts.example.org"),
+    ({"host": "0.0.0.0"}, True, "http", "tts.lan:8090", "http://tts.lan:8090"),
+    ({"host": "0.0.0.0"}, True, "http", "TTS.lan:8090", "http://tts.LAN:8090"),
+    ({"origins": ["https://app.example.org"]}, True, "http", "x", "https://app.example.org"),
+    ({"origins": ["https://app.example.org/"]}, True, "http", "x", "https://app.example.org"),
+]
+REFUSED: list[tuple[dict[str, Any], bool, str, str, str | None]] = [
+    ({}, False, "http", "127.0.0.1:8090", "https://evil.example"),
+    ({}, False, "http", "127.0.0.1:8090", "null"),
+    ({}, False, "http", "127.0.0.1:8090", "http://localhost.evil.example"),
+    ({}, False, "http", "127.0.0.1:8090", "http://127.0.0.1.evil.example"),
+    ({}, False, "http", "127.0.0.1:8090", "http://[::1"),
+    ({}, False, "http", "127.0.0.1:8090", "file://localhost"),
+    # A page's own name, made to resolve to 127.0.0.1.
+    ({}, False, "http", "evil.example:8090", "http://evil.example:8090"),
+    ({}, False, "http", "evil.example:8090", None),
+    ({"host": "0.0.0.0"}, True, "http", "tts.lan:8090", "http://localhost:3000"),
+    ({"host": "0.0.0.0"}, True, "https", "tts.lan", "http://tts.lan"),
+    ({"host": "0.0.0.0"}, True, "http", "tts.lan:8090", "http://tts.lan:8091"),
+    ({"origins": ["https://app.example.org"]}, True, "http", "x", "https://app.example.org.evil"),
+    ({"origins": ["https://app.example.org"]}, True, "http", "x", "http://app.example.org"),
+]
+
+
+def access(directory: Path, settings: dict[str, Any], keyed: bool) -> Access:
+    keys = KeyStore(directory)
+    if keyed:
+        keys.new("app")
+    return Access(Settings(**settings), keys)
+
+
+def check(rule: Access, scheme: str, host: str, origin: str | None) -> str | None:
+    headers = {"host": host} if origin is None else {"host": host, "origin": origin}
+    return rule.check_origin(headers, scheme)
+
+
+@pytest.mark.parametrize(("settings", "keyed", "scheme", "host", "origin"), ALLOWED)
+def test_allowed_origins(
+    tmp_path: Path, settings: Any, keyed: bool, scheme: str, host: str, origin: str | None
+) -> None:
+    assert check(access(tmp_path, settings, keyed), scheme, host, origin) == origin
+
+
+@pytest.mark.parametrize(("settings", "keyed", "scheme", "host", "origin"), REFUSED)
+def test_refused_origins(
+    tmp_path: Path, settings: Any, keyed: bool, scheme: str, host: str, origin: str | None
+) -> None:
+    with pytest.raises(OriginNotAllowed):
+        check(access(tmp_path, settings, keyed), scheme, host, origin)
+
+
+def test_revoking_the_last_key_does_not_open_the_server(tmp_path: Path) -> None:
+    rule = access(tmp_path, {}, True)
+    rule.keys.revoke("app")
+    with pytest.raises(Unauthenticated):
+        rule.check_key(None)
+
+
+def test_making_the_first_key_ends_anonymous_connections(tmp_path: Path) -> None:
+    rule = access(tmp_path, {}, False)
+    assert rule.live("")
+    rule.keys.new("app")
+    assert not rule.live("")
+    assert rule.live(rule.keys.list()[0].id)
+
+
+def test_a_broken_key_file_shuts_the_server_without_telling_clients_why(tmp_path: Path) -> None:
+    rule = access(tmp_path, {}, True)
+    (tmp_path / "keys.json").write_text("{")
+    with pytest.raises(InternalError) as caught:
+        rule.check_key("anything")
+    assert str(tmp_path) not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("app.localhost", True),
+        ("", False),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.2", False),
+        ("localhost.example.org", False),
+    ],
+)
+def test_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected

@@ -1,0 +1,104 @@
+"""Keys on disk: what is kept, what is not, and that changes are seen at once."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from streamer.errors import InvalidParameter, KeyRevoked, NotFound, Unauthenticated
+from streamer.server.auth import PREFIX, KeyStore
+from streamer.server.limits import KeyLimits
+
+
+def test_reading_makes_nothing(tmp_path: Path) -> None:
+    assert KeyStore(tmp_path / "data").list() == ()
+    assert not (tmp_path / "data").exists()
+
+
+def test_only_the_hash_is_kept_for_the_owner_alone(tmp_path: Path) -> None:
+    directory = tmp_path / "deep" / "data"
+    secret = KeyStore(directory).new("app", KeyLimits(contexts=2), ["speak"])
+    assert secret.startswith(PREFIX)
+    assert len(secret.removeprefix(PREFIX)) == 43  # 32 bytes in base64url without padding
+    path = directory / "keys.json"
+    assert secret.removeprefix(PREFIX) not in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    (key,) = KeyStore(directory).list()
+    assert (key.name, key.limits.contexts, key.scopes) == ("app", 2, ("speak",))
+
+
+def test_a_key_is_found_by_its_secret_alone(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path)
+    secrets = [store.new(name) for name in ("a", "b", "c")]
+    assert [store.find(secret).name for secret in secrets] == ["a", "b", "c"]
+    for wrong in ("", PREFIX, secrets[0] + "x", secrets[0][:-1], store.list()[0].sha256, "\udcff"):
+        with pytest.raises(Unauthenticated):
+            store.find(wrong)
+
+
+def test_another_process_s_changes_are_seen(tmp_path: Path) -> None:
+    server, command_line = KeyStore(tmp_path), KeyStore(tmp_path)
+    assert server.list() == ()
+    secret = command_line.new("app")
+    assert server.find(secret).name == "app"
+    command_line.revoke("app")
+    with pytest.raises(KeyRevoked):
+        server.find(secret)
+
+
+def test_revoking_takes_an_id_or_a_name_and_frees_the_name(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path)
+    store.new("app")
+    assert store.revoke(store.list()[0].id).name == "app"
+    with pytest.raises(NotFound):
+        store.revoke("app")
+    store.new("app")
+    assert store.revoke("app").revoked is not None
+    assert len(store.list()) == 2
+
+
+def test_bad_wishes_are_refused_by_name(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path)
+    store.new("taken")
+    for name, limits, scopes, param in (
+        ("", KeyLimits(), ("speak",), "name"),
+        ("taken", KeyLimits(), ("speak",), "name"),
+        ("a", KeyLimits(), ("sing",), "scopes"),
+        ("a", KeyLimits(contexts=0), ("speak",), "contexts"),
+        ("a", KeyLimits(budget=-1), ("speak",), "budget"),
+        ("a", KeyLimits(budget=float("nan")), ("speak",), "budget"),
+    ):
+        with pytest.raises(InvalidParameter) as caught:
+            store.new(name, limits, scopes)
+        assert caught.value.param == param
+    assert len(store.list()) == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[1]", '[{"id": "x"}]', '[{"id":"x","admin":true}]', "\xff"]
+)
+def test_keys_that_can_not_be_read_are_not_no_keys(tmp_path: Path, content: str) -> None:
+    (tmp_path / "keys.json").write_text(content, encoding="latin-1")
+    with pytest.raises(InvalidParameter) as caught:
+        KeyStore(tmp_path).list()
+    assert caught.value.param == "data_dir"
+
+
+def test_writers_do_not_lose_each_others_keys(tmp_path: Path) -> None:
+    def write(prefix: str) -> None:
+        for i in range(10):
+            KeyStore(tmp_path).new(f"{prefix}{i}")
+
+    writers = [threading.Thread(target=write, args=(prefix,)) for prefix in "abc"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    keys = KeyStore(tmp_path).list()
+    assert len({key.name for key in keys}) == len({key.id for key in keys}) == 30
+    assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]

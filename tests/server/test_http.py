@@ -1,0 +1,300 @@
+"""Speech and facts over plain HTTP, in the words of each dialect."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from streamer.server.limits import KeyLimits
+from tests.server.running import eventually, running
+
+SPEECH = "/v1/speech"
+OPENAI = "/v1/audio/speech"
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+@pytest.mark.asyncio
+async def test_speech_is_the_bare_packets_with_the_encoders_type(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        answer = await http.post(SPEECH, json={"text": "one two"}, headers={"X-Request-ID": "r-7"})
+        assert (answer.status_code, answer.content) == (200, b"onetwo")
+        assert answer.headers["content-type"] == "audio/pcm"
+        assert answer.headers["x-request-id"] == "r-7"
+        assert not server.sessions.made[0].paced
+        assert (await http.post("/native" + SPEECH, json={"text": "one"})).content == b"one"
+
+
+@pytest.mark.asyncio
+async def test_speech_as_lines_says_what_the_socket_would(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        answer = await http.post(SPEECH, json={"text": "one two", "delivery": "lines"})
+        assert answer.headers["content-type"] == "application/x-ndjson"
+        lines = [json.loads(line) for line in answer.text.splitlines()]
+        assert [line["type"] for line in lines] == ["started", "audio", "audio", "done"]
+        assert base64.b64decode(lines[1]["data"]) == b"one"
+
+
+@pytest.mark.asyncio
+async def test_openai_speech_has_the_exact_type_of_its_format(tmp_path: Path) -> None:
+    types = {
+        "mp3": "audio/mpeg",
+        "opus": "audio/ogg",
+        "aac": "audio/aac",
+        "flac": "audio/flac",
+        "wav": "audio/wav",
+    }
+    async with running(tmp_path) as server, server.http() as http:
+        for path in (OPENAI, "/openai" + OPENAI):
+            for name, content_type in types.items():
+                body = {"model": "tts-1", "voice": "alloy", "input": "one", "response_format": name}
+                answer = await http.post(path, json=body)
+                assert (answer.status_code, answer.content) == (200, b"one")
+                assert answer.headers["content-type"] == content_type
+                assert answer.headers["x-request-id"]
+
+
+@pytest.mark.asyncio
+async def test_openai_speech_as_events(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        body = {"model": "tts-1", "voice": "alba", "input": "one fail", "stream_format": "sse"}
+        answer = await http.post(OPENAI, json=body)
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        events = [json.loads(line[6:]) for line in answer.text.splitlines() if line]
+        assert [event["type"] for event in events] == ["speech.audio.delta", "error"]
+        assert events[1]["error"]["code"] == "engine_failed"
+
+
+@pytest.mark.asyncio
+async def test_error_before_the_first_sound_is_a_status(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        assert code_of(await http.post(SPEECH, json={"text": "fail"})) == (502, "engine_failed")
+        assert code_of(await http.post(SPEECH, json={"text": "crash"})) == (500, "internal_error")
+        lines = {"text": "fail", "delivery": "lines"}
+        assert code_of(await http.post(SPEECH, json=lines)) == (502, "engine_failed")
+        answer = await http.post(OPENAI, json={"input": "fail", "model": "m", "voice": "v"})
+        assert answer.status_code in (404, 502)
+        assert server.live == 0
+
+
+@pytest.mark.asyncio
+async def test_error_after_the_first_sound_cuts_the_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        heard = bytearray()
+
+        async def listen() -> None:
+            async with http.stream("POST", SPEECH, json={"text": "one two fail"}) as answer:
+                assert answer.status_code == 200
+                async for piece in answer.aiter_bytes():
+                    heard.extend(piece)
+
+        with pytest.raises(httpx.RemoteProtocolError):
+            await listen()
+        assert heard == b"onetwo"
+        assert server.service.ledger.counters.errors["engine_failed"] == 1
+
+
+@pytest.mark.asyncio
+async def test_bad_bodies_are_typed_errors_of_their_dialect(tmp_path: Path) -> None:
+    async with running(tmp_path, max_body_bytes=2048) as server, server.http() as http:
+        assert code_of(await http.post(SPEECH, content=b"{")) == (400, "invalid_message")
+        assert code_of(await http.post(SPEECH, json={"text": "x", "a": 1})) == (
+            400,
+            "unknown_parameter",
+        )
+        assert code_of(await http.post(SPEECH, json={"text": "x", "voice": "nobody"})) == (
+            404,
+            "unknown_voice",
+        )
+        assert code_of(await http.post(SPEECH, json={"text": "x" * 4096})) == (413, "message_limit")
+
+        async def unannounced() -> Any:
+            for _ in range(1000):
+                yield b"x" * 512
+
+        assert code_of(await http.post(SPEECH, content=unannounced())) == (413, "message_limit")
+        answer = await http.post(OPENAI, content=b"{")
+        assert answer.status_code == 400
+        assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+        assert (await http.post(SPEECH, json={"text": "still here"})).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_wrong_methods_and_addresses_are_typed_errors_of_their_dialect(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        answer = await http.get(SPEECH)
+        assert code_of(answer) == (405, "method_not_allowed")
+        assert answer.headers["allow"] == "POST"
+        assert code_of(await http.post("/v1/voices")) == (405, "method_not_allowed")
+        assert code_of(await http.delete("/")) == (405, "method_not_allowed")
+        assert code_of(await http.get("/v1/nothing")) == (404, "not_found")
+        assert code_of(await http.get("/v1/voices/")) == (404, "not_found")
+        for answer in (await http.get(OPENAI), await http.get("/openai/v1/nothing")):
+            assert answer.status_code in (404, 405)
+            assert answer.json()["error"]["type"] == "invalid_request_error"
+            assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("text", ["forever", "hang"])
+@pytest.mark.asyncio
+async def test_client_that_goes_away_cancels_the_synthesis(tmp_path: Path, text: str) -> None:
+    async with running(tmp_path) as server:
+        body = json.dumps({"text": text}).encode()
+        _, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+        head = f"POST {SPEECH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await eventually(lambda: server.live == 1)
+        writer.transport.abort()
+        await eventually(lambda: server.live == 0)
+        await eventually(lambda: server.sessions.made[0].freed)
+        assert server.service.ledger.counters.contexts["gone"] == 1
+
+
+@pytest.mark.asyncio
+async def test_reader_that_stalls_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.server.transport.HTTP_STALL_S", 0.1)
+    async with running(tmp_path) as server:
+        body = b'{"text": "flood"}'
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port, limit=1024)
+        head = f"POST {SPEECH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await eventually(lambda: server.live == 1)
+        await eventually(lambda: server.live == 0)
+        writer.transport.abort()
+        del reader
+
+
+@pytest.mark.asyncio
+async def test_keys_scopes_and_limits_hold_for_http_too(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        key = server.keys.new("app", KeyLimits(requests_per_minute=2))
+        reader = server.keys.new("reader", scopes=["usage"])
+        assert code_of(await http.post(SPEECH, json={"text": "x"})) == (401, "unauthenticated")
+        assert code_of(await http.get("/v1/voices")) == (401, "unauthenticated")
+        assert (await http.get("/healthz")).status_code == 200
+        headers = {"Authorization": f"Bearer {key}"}
+        for _ in range(2):
+            assert (await http.post(SPEECH, json={"text": "x"}, headers=headers)).status_code == 200
+        answer = await http.post(SPEECH, json={"text": "x"}, headers=headers)
+        assert code_of(answer) == (429, "rate_limited")
+        assert int(answer.headers["retry-after"]) > 0
+        assert code_of(await http.get("/metrics", headers=headers)) == (401, "unauthenticated")
+        answer = await http.post(SPEECH, json={"text": "x"}, headers={"X-API-Key": reader})
+        assert answer.json()["error"]["param"] == "scope"
+        assert (await http.get("/v1/usage", headers={"X-API-Key": reader})).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_cors_lets_allowed_pages_read_and_refuses_the_others(tmp_path: Path) -> None:
+    page, evil = {"Origin": "http://localhost:5173"}, {"Origin": "https://evil.example"}
+    async with running(tmp_path) as server, server.http() as http:
+        server.keys.new("app")
+        preflight = await http.options(SPEECH, headers=page)
+        assert preflight.status_code == 204
+        assert preflight.headers["access-control-allow-origin"] == page["Origin"]
+        assert "POST" in preflight.headers["access-control-allow-methods"]
+        assert "authorization" in preflight.headers["access-control-allow-headers"]
+        refused = await http.post(SPEECH, json={"text": "x"}, headers=page)
+        assert code_of(refused) == (401, "unauthenticated")
+        assert refused.headers["access-control-allow-origin"] == page["Origin"]
+        assert "origin" in refused.headers["vary"].lower()
+        for answer in (
+            await http.options(SPEECH, headers=evil),
+            await http.post(SPEECH, json={"text": "x"}, headers=evil),
+            await http.get("/v1/usage", headers=evil),
+        ):
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.asyncio
+async def test_voices_and_models(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        voices = (await http.get("/v1/voices")).json()["voices"]
+        assert [(voice["id"], voice["name"]) for voice in voices] == [("alba", "Alba")]
+        models = (await http.get("/openai/v1/models")).json()
+        assert [model["id"] for model in models["data"]] == ["scripted", "tts-1"]
+        assert (await http.get("/v1/models/scripted")).json()["id"] == "scripted"
+        assert (await http.get("/v1/models/x")).json()["error"]["param"] == "model"
+
+
+@pytest.mark.asyncio
+async def test_usage_is_by_key_and_day(tmp_path: Path) -> None:
+    async with running(tmp_path, price_per_1000=10.0) as server, server.http() as http:
+        mine = {"X-API-Key": server.keys.new("mine", KeyLimits(budget=1.0))}
+        other = {"X-API-Key": server.keys.new("other")}
+        await http.post(SPEECH, json={"text": "one two"}, headers=mine)
+        await http.post(SPEECH, json={"text": "fail"}, headers=other)
+        usage = (await http.get("/v1/usage", headers=mine)).json()
+        (row,) = usage["usage"]
+        assert row["key"] == server.keys.list()[0].id
+        assert (row["characters"], row["contexts"], row["errors"]) == (7, 1, 0)
+        assert row["audio_seconds"] == 0.04
+        assert (row["cost"], usage["spent"], usage["budget"]) == (0.07, 0.07, 1.0)
+        (row,) = (await http.get("/v1/usage", headers=other)).json()["usage"]
+        assert row["errors"] == 1
+
+
+@pytest.mark.asyncio
+async def test_metrics_show_what_happened(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        await http.post(SPEECH, json={"text": "one two"})
+        await http.post(SPEECH, json={"text": "fail"})
+        answer = await http.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain")
+        for line in (
+            "streamer_characters_total 11.0",
+            'streamer_errors_total{code="engine_failed"} 1.0',
+            'streamer_contexts_total{outcome="end"} 1.0',
+            "streamer_first_audio_seconds_count 1.0",
+            "streamer_active_contexts 0.0",
+        ):
+            assert line in answer.text.splitlines()
+
+
+@pytest.mark.asyncio
+async def test_page_may_run_its_own_script_and_nothing_else(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        server.keys.new("app")  # the page asks for it: it must come without one
+        answer = await http.get("/")
+        assert answer.headers["content-type"].startswith("text/html")
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        for tag in ("script", "style"):
+            (inline,) = re.findall(rf"<{tag}>(.*?)</{tag}>", answer.text, re.DOTALL)
+            digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+            assert f"{tag}-src 'sha256-{digest}'" in policy
+        assert "style=" not in answer.text
+        assert not re.search(r"\bon\w+=", answer.text)
+        assert len(answer.content) < 30_000
+
+
+@pytest.mark.asyncio
+async def test_health_needs_no_key(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        server.keys.new("app")
+        assert (await http.get("/healthz")).json() == {"status": "ok"}
+        assert (await http.get("/readyz")).json() == {"status": "ready"}
+        assert (await http.head("/healthz")).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_name_that_was_made_to_resolve_here_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        answer = await http.get("/v1/usage", headers={"Host": "evil.example"})
+        assert code_of(answer) == (403, "origin_not_allowed")

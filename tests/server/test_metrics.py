@@ -1,0 +1,54 @@
+"""Figures in Prometheus' words, read back by Prometheus' own parser."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from streamer.server.metrics import METRICS, Counters, Histogram, render
+
+
+def samples(counters: Counters) -> dict[tuple[str, str], float]:
+    text = render(counters).decode()
+    return {
+        (sample.name, next(iter(sample.labels.values()), "")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_counters_are_rendered() -> None:
+    counters = Counters(connections=2, active_contexts=1, characters=7, audio_seconds=1.5)
+    counters.errors["text_limit"] += 3
+    counters.contexts["end"] += 4
+    counters.first_audio.observe(0.04)
+    counters.first_audio.observe(9.0)
+    found = samples(counters)
+    assert found["streamer_connections", ""] == 2
+    assert found["streamer_active_contexts", ""] == 1
+    assert found["streamer_characters_total", ""] == 7
+    assert found["streamer_audio_seconds_total", ""] == 1.5
+    assert found["streamer_errors_total", "text_limit"] == 3
+    assert found["streamer_contexts_total", "end"] == 4
+    assert found["streamer_first_audio_seconds_bucket", "0.03"] == 0
+    assert found["streamer_first_audio_seconds_bucket", "0.05"] == 1
+    assert found["streamer_first_audio_seconds_bucket", "+Inf"] == 2
+    assert found["streamer_first_audio_seconds_count", ""] == 2
+    assert found["streamer_first_audio_seconds_sum", ""] == 9.04
+
+
+def test_a_bucket_holds_its_own_bound() -> None:
+    histogram = Histogram()
+    histogram.observe(0.1)
+    assert dict(histogram.cumulative())["0.1"] == 1
+
+
+def test_every_metric_is_named_once() -> None:
+    assert len(set(METRICS)) == len(METRICS)
+    assert "streamer_errors_total" in METRICS
+    assert all(name.startswith("streamer_") for name in METRICS)
+
+
+def test_two_servers_do_not_share_figures() -> None:
+    one, two = Counters(characters=1), Counters()
+    assert samples(one)["streamer_characters_total", ""] == 1
+    assert samples(two)["streamer_characters_total", ""] == 0

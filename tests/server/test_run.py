@@ -1,0 +1,158 @@
+"""A server's whole life: what it needs to start, what it says, how it drains and how it exits."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from streamer.config import Settings
+from streamer.errors import InvalidParameter
+from streamer.server.auth import KeyStore
+from streamer.server.run import require_keys, serve
+from tests.server.running import eventually, hear, hear_until, running, say
+
+
+@pytest.mark.asyncio
+async def test_ready_server_says_where_it_listens(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        port = server.server.port
+        assert server.told == [f"Streamer listening on http://127.0.0.1:{port}/"]
+
+
+@pytest.mark.asyncio
+async def test_tls_self_tells_the_fingerprint(tmp_path: Path) -> None:
+    async with running(tmp_path, tls="self") as server:
+        assert server.told[0].startswith("Certificate fingerprint (SHA-256): ")
+        assert server.told[1].startswith("Streamer listening on https://127.0.0.1:")
+        async with server.http(verify=False) as http:
+            url = server.url.replace("http:", "https:")
+            assert (await http.get(url + "/healthz")).status_code == 200
+
+
+def test_off_loopback_without_keys_is_refused_with_the_line_that_helps(tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path)
+    for host in ("0.0.0.0", "", "::", "192.168.1.2", "tts.example.org"):
+        with pytest.raises(InvalidParameter, match="streamer keys new"):
+            require_keys(Settings(host=host), keys, first_key=False)
+    assert require_keys(Settings(), keys, first_key=False) == ""
+    keys.new("app")
+    assert require_keys(Settings(host="0.0.0.0"), keys, first_key=False) == ""
+    keys.revoke("app")
+    with pytest.raises(InvalidParameter):
+        require_keys(Settings(host="0.0.0.0"), keys, first_key=False)
+
+
+def test_first_key_is_made_once_and_told_in_the_address(tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path)
+    fragment = require_keys(Settings(host="0.0.0.0"), keys, first_key=True)
+    secret = fragment.removeprefix("#key=")
+    assert keys.find(secret).scopes == ("speak", "usage", "metrics")
+    assert require_keys(Settings(host="0.0.0.0"), keys, first_key=True) == ""
+    assert len(keys.list()) == 1
+
+
+def test_settings_that_can_not_be_served_are_told_and_exit_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], undisturbed: None
+) -> None:
+    settings = dataclasses.replace(Settings(), host="0.0.0.0", data_dir=str(tmp_path), port=0)
+    assert serve(settings) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("streamer: ")
+    assert "streamer keys new" in error
+
+
+@pytest.mark.asyncio
+async def test_drain_lets_live_contexts_finish_and_refuses_what_is_new(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path, drain_s=10.0) as server,
+        server.http() as http,
+        server.socket() as speaking,
+        server.socket() as unused,
+    ):
+        await hear(speaking)
+        await hear(unused)
+        await say(speaking, type="text", context="a", text="one ")
+        await hear_until(speaking, "binary")
+        server.server.handle_exit(signal.SIGTERM, None)
+        with pytest.raises(ConnectionClosed):
+            await unused.recv()
+        assert unused.close_code == 1001
+        with pytest.raises(InvalidStatus) as caught:
+            async with server.socket():
+                pass
+        assert caught.value.response.status_code == 503
+        assert caught.value.response.headers["retry-after"]
+        assert (await http.post("/v1/speech", json={"text": "x"})).status_code == 503
+        assert (await http.get("/readyz")).status_code == 503
+        assert (await http.get("/healthz")).status_code == 200
+        await say(speaking, type="text", context="b", text="new")
+        error = (await hear_until(speaking, "error"))[-1]
+        assert (error["code"], error["context"]) == ("draining", "b")
+        await say(speaking, type="text", context="a", text="two")
+        await say(speaking, type="end", context="a")
+        heard = await hear_until(speaking, "done")
+        assert heard[-1]["reason"] == "end"
+        with pytest.raises(ConnectionClosed):
+            await speaking.recv()
+        assert speaking.close_code == 1001
+        await asyncio.wait_for(server.task, 5)
+
+
+@pytest.mark.asyncio
+async def test_drain_waits_for_http_answers_too(tmp_path: Path) -> None:
+    async with running(tmp_path, drain_s=10.0) as server, server.http() as http:
+        async with http.stream("POST", "/v1/speech", json={"text": "forever"}):
+            server.server.handle_exit(signal.SIGTERM, None)
+            await eventually(lambda: server.service.ledger.draining)
+            await asyncio.sleep(0.1)
+            assert not server.task.done()
+        await asyncio.wait_for(server.task, 5)
+
+
+@pytest.mark.asyncio
+async def test_drain_ends_what_does_not_finish_in_time(tmp_path: Path) -> None:
+    async with running(tmp_path, drain_s=0.1) as server, server.socket() as socket:
+        await hear(socket)
+        await say(socket, type="text", context="a", text="forever ")
+        await hear_until(socket, "binary")
+        server.server.handle_exit(signal.SIGTERM, None)
+        assert (await hear_until(socket, "done"))[-1]["reason"] == "drained"
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+        assert socket.close_code == 1001
+        await asyncio.wait_for(server.task, 5)
+
+
+@pytest.mark.asyncio
+async def test_second_signal_ends_the_drain(tmp_path: Path) -> None:
+    async with running(tmp_path, drain_s=60.0) as server, server.socket() as socket:
+        await hear(socket)
+        await say(socket, type="text", context="a", text="forever ")
+        await hear_until(socket, "binary")
+        server.server.handle_exit(signal.SIGTERM, None)
+        await eventually(lambda: server.service.ledger.draining)
+        server.server.handle_exit(signal.SIGTERM, None)
+        await asyncio.wait_for(server.task, 5)
+        assert server.sessions.made[0].freed
+
+
+@pytest.fixture
+def undisturbed() -> Any:
+    """`serve` sets the interpreter and the loggers up for a process of its own."""
+    import logging
+    import sys
+
+    interval = sys.getswitchinterval()
+    loggers = [logging.getLogger(name) for name in ("streamer", "uvicorn", "asyncio")]
+    before = [(each, each.handlers, each.level, each.propagate) for each in loggers]
+    yield
+    sys.setswitchinterval(interval)
+    for logger, handlers, level, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
