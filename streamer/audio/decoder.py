@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from streamer.audio.demuxer import open_demuxer
-from streamer.audio.formats import CODECS, resolve
+from streamer.audio.formats import resolve
 from streamer.audio.resampler import Resampler
 from streamer.errors import InvalidMessage
 from streamer.types import AudioFormat, Samples
@@ -31,12 +31,11 @@ class Decoder:
     """
 
     def __init__(self, audio: AudioFormat, header: bytes = b"", lead_in: int = 0) -> None:
-        self._audio = resolve(audio, audio.sample_rate or CODECS["opus"].rates[-1])
+        self._audio = resolve(audio, 48000)
         self._demuxer = open_demuxer(self._audio, header)
         self._context: av.AudioCodecContext | None = None
         self._resampler: Resampler | None = None
         self._skip = lead_in
-        self._left: int | None = None
         self._given = 0
 
     def push(self, data: bytes) -> list[Samples]:

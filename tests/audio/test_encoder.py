@@ -32,7 +32,7 @@ FRAMES = [
     pytest.param(AudioFormat(codec, frame_ms=length), id=f"{codec}-{length:g}")
     for codec in ("opus", "flac", "pcm_s16le")
     for length in (2.5, 5, 10, 40, 60)
-]
+] + [pytest.param(AudioFormat("opus", "ogg", frame_ms=ms), id=f"ogg-{ms:g}") for ms in (2.5, 60)]
 LOSSLESS = {"flac": 2**-15, "pcm_s16le": 2**-15, "pcm_f32le": 0.0}
 
 
@@ -66,7 +66,7 @@ def test_trimmed_by_lead_in_and_samples_it_decodes_to_the_sound(audio: AudioForm
         assert np.abs(expected - decoded).max() <= LOSSLESS[audio.codec]
 
 
-@pytest.mark.parametrize("audio", EVERY)
+@pytest.mark.parametrize("audio", EVERY + FRAMES)
 def test_packets_are_contiguous_from_lead_in_to_samples(audio: AudioFormat) -> None:
     encoder = open_encoder(audio, 24000)
     packets = encoder.push(speech_like(24000, 0.21))
@@ -195,6 +195,15 @@ def test_caller_may_reuse_its_array() -> None:
         packets += encoder.push(buffer)
         buffer[:] = 1
     assert packets + encoder.flush() == whole
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "flac"])
+def test_16_bit_sound_passes_unchanged(codec: str) -> None:
+    numbers = np.arange(-32768, 32768, 7, dtype=np.int16)
+    encoder = open_encoder(AudioFormat(codec), 24000)
+    packets = encoder.push((numbers / 32768).astype(np.float32)) + encoder.flush()
+    decoded = decode_packets(encoder.format, encoder.header, packets)
+    np.testing.assert_array_equal(decoded * 32768, numbers)
 
 
 def test_flushed_encoder_refuses_more() -> None:
