@@ -111,10 +111,10 @@ class Endpoint:
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body. Raises `MessageLimit`, `IdleTimeout`, or `ClientGone`."""
-    body = bytearray()
+    body, pieces = bytearray(), _pieces(request)
     try:
         async with asyncio.timeout(BODY_S):
-            async for piece in _pieces(request):
+            async for piece in pieces:
                 body += piece
                 if len(body) > limit:
                     break
@@ -125,7 +125,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     # A client that is still sending when we close never sees the answer: hear it out for a while.
     with suppress(TimeoutError):
         async with asyncio.timeout(LINGER_S):
-            async for _ in _pieces(request):
+            async for _ in pieces:
                 pass
     raise MessageLimit(f"a body of more than {limit} bytes", limit=limit)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from streamer.errors import BudgetSpent, Draining, InternalError, StreamerError
+from streamer.errors import BudgetSpent, Draining, EngineFailed, InternalError, StreamerError
 from streamer.server.auth import Key
 from streamer.server.limits import Clock, Limits, Slot
 from streamer.server.logs import RequestLog
@@ -69,9 +69,11 @@ class Meter:
         """An error is told to the client."""
         self.ledger.counters.errors[error.code] += 1
         self.ledger.usage.add(self.key.id, Used(errors=1))
-        level = logging.WARNING if error.status >= 500 else logging.INFO
+        ours = isinstance(error, EngineFailed | InternalError)
         self.log.log(
-            level, "error", extra={"code": error.code, "param": error.param, "context": context}
+            logging.WARNING if ours else logging.INFO,
+            "error",
+            extra={"code": error.code, "param": error.param, "context": context},
         )
 
     def fault(self, fault: Exception, context: str | None = None) -> InternalError:

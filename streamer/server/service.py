@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from streamer.config import Settings
 from streamer.errors import InternalError, KeyRevoked
@@ -18,9 +18,7 @@ from streamer.server.meter import Ledger, Meter
 from streamer.server.speaking import Speaking
 from streamer.server.usage import Usage
 from streamer.types import Start
-
-if TYPE_CHECKING:
-    from streamer.voices import Catalogue
+from streamer.voices import Catalogue
 
 DRAIN_POLL_S = 0.02
 

@@ -131,7 +131,10 @@ async def test_drain_ends_what_does_not_finish_in_time(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_second_signal_ends_the_drain(tmp_path: Path) -> None:
-    async with running(tmp_path, drain_s=60.0) as server, server.socket() as socket:
+    async with (
+        running(tmp_path, drain_s=60.0) as server,
+        server.socket(close_timeout=0.1) as socket,
+    ):
         await hear(socket)
         await say(socket, type="text", context="a", text="forever ")
         await hear_until(socket, "binary")
