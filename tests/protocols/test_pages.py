@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from streamer.errors import CODES
-from streamer.protocols import native_answers, native_messages, openai
-from streamer.protocols.native import Client, Server, close_code, decode_speech
+from streamer.protocols import openai
+from streamer.protocols.native import Client, Server, answers, close_code, decode_speech, messages
 
 DOCS = Path(__file__).parents[2] / "docs"
 PROTOCOL = (DOCS / "protocol.md").read_text("utf-8")
@@ -17,10 +17,10 @@ OPENAI = (DOCS / "openai.md").read_text("utf-8")
 Message = type[msgspec.Struct]
 
 
-def messages() -> dict[str, Message]:
+def tagged() -> dict[str, Message]:
     """Every tagged message of either side."""
     found = {}
-    for module in (native_messages, native_answers):
+    for module in (messages, answers):
         for struct in vars(module).values():
             if isinstance(struct, type) and issubclass(struct, msgspec.Struct):
                 tag = struct.__struct_config__.tag
@@ -35,13 +35,13 @@ def section(name: str) -> str:
     return match[1]
 
 
-@pytest.mark.parametrize("name", [*sorted(messages()), "error"])
+@pytest.mark.parametrize("name", [*sorted(tagged()), "error"])
 def test_every_message_has_a_section_that_names_every_field(name: str) -> None:
     text = section(name)
     fields = (
         {"context", "sequence", "code", "message", "param", "retryable"}
         if name == "error"
-        else {field.encode_name for field in msgspec.structs.fields(messages()[name])}
+        else {field.encode_name for field in msgspec.structs.fields(tagged()[name])}
     )
 
     for field in fields:
@@ -51,12 +51,12 @@ def test_every_message_has_a_section_that_names_every_field(name: str) -> None:
 def test_every_section_of_a_message_is_of_one_that_exists() -> None:
     sections = re.findall(r"^### `(\w+)`$", PROTOCOL, re.MULTILINE)
 
-    assert set(sections) == {*messages(), "error"}
+    assert set(sections) == {*tagged(), "error"}
 
 
-@pytest.mark.parametrize("struct", [native_messages.SocketSound, native_messages.Pacing])
+@pytest.mark.parametrize("struct", [messages.SocketSound, messages.Pacing])
 def test_every_nested_field_of_start_is_named(struct: Message) -> None:
-    prefix = "audio" if struct is native_messages.SocketSound else "pacing"
+    prefix = "audio" if struct is messages.SocketSound else "pacing"
     for field in msgspec.structs.fields(struct):
         assert f"`{prefix}.{field.encode_name}`" in section("start")
 

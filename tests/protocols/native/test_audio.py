@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.protocols.native_audio import AudioMessage, flags_of, pack, unpack
+from streamer.protocols.native.audio import AudioMessage, flags_of, pack, unpack
 from streamer.types import Packet
 from tests.protocols.strategies import packets
 

@@ -14,7 +14,7 @@ from streamer.errors import (
     StreamerError,
     Unauthenticated,
 )
-from streamer.protocols.native_errors import (
+from streamer.protocols.native.errors import (
     CLOSE_CODES,
     close_code,
     decode_error,

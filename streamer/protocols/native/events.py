@@ -1,4 +1,4 @@
-"""Events of a `streamer.v1` server to messages, JSON or binary; `native_reader` is the way back.
+"""Events of a `streamer.v1` server to messages, JSON or binary; `native.reader` is the way back.
 
 Here and only here samples become milliseconds, a context's messages get their sequence numbers and
 its audio its stream number. Knows no sockets.
@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from streamer.errors import ContextLimit
-from streamer.protocols import native_answers as wire
-from streamer.protocols.native_audio import STREAMS, AudioMessage, flags_of, pack
-from streamer.protocols.native_errors import dump, error_fields
+from streamer.protocols.native import answers as wire
+from streamer.protocols.native.audio import STREAMS, AudioMessage, flags_of, pack
+from streamer.protocols.native.errors import dump, error_fields
 from streamer.types import (
     Audio,
     Done,

@@ -1,6 +1,6 @@
 """Native HTTP as plain functions, both roles: speech requests, JSON lines, the list of voices.
 
-Knows no web framework; errors are in `native_errors`.
+Knows no web framework; errors are in `native.errors`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import msgspec
 from msgspec import Meta
 
 from streamer.errors import InvalidMessage
-from streamer.protocols import native_messages as wire
 from streamer.protocols.base import RemoteProtocolError, SpeechRequest
-from streamer.protocols.native_commands import from_format, to_start, utterance_of
-from streamer.protocols.native_events import EventEncoder
-from streamer.protocols.native_reader import EventDecoder
+from streamer.protocols.native import messages as wire
+from streamer.protocols.native.commands import from_format, to_start, utterance_of
+from streamer.protocols.native.events import EventEncoder
+from streamer.protocols.native.reader import EventDecoder
 from streamer.protocols.strict import Schema
 from streamer.types import Event, Voice
 

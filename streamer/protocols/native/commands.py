@@ -1,6 +1,6 @@
 """Messages of a `streamer.v1` client to Commands and back.
 
-Ranges have been checked by then (`native_messages`); nothing is refused here but a key.
+Ranges have been checked by then (`native.messages`); nothing is refused here but a key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from streamer import types
 from streamer.errors import UnsupportedParameter
-from streamer.protocols import native_messages as wire
+from streamer.protocols.native import messages as wire
 from streamer.types import AudioFormat, Command, OptionsUpdate, Transport
 
 _SIMPLE: Mapping[type[Any], type[Any]] = {

@@ -20,7 +20,6 @@ from streamer.errors import (
     StreamerError,
     UnknownParameter,
 )
-from streamer.protocols import native_messages
 from streamer.protocols.base import (
     Close,
     Handshake,
@@ -28,15 +27,16 @@ from streamer.protocols.base import (
     Refused,
     RemoteProtocolError,
 )
-from streamer.protocols.native_commands import to_command, to_message
-from streamer.protocols.native_errors import (
+from streamer.protocols.native import messages
+from streamer.protocols.native.commands import to_command, to_message
+from streamer.protocols.native.errors import (
     close_code,
     decode_error,
     encode_error,
     error_of_close,
 )
-from streamer.protocols.native_events import EventEncoder
-from streamer.protocols.native_http import (
+from streamer.protocols.native.events import EventEncoder
+from streamer.protocols.native.http import (
     NDJSON,
     LineDecoder,
     LineEncoder,
@@ -45,7 +45,7 @@ from streamer.protocols.native_http import (
     encode_speech,
     encode_voices,
 )
-from streamer.protocols.native_reader import EventDecoder
+from streamer.protocols.native.reader import EventDecoder
 from streamer.protocols.strict import Schema
 from streamer.types import Command, Event, Failed, Idle, Start
 
@@ -84,13 +84,13 @@ LOSSY: Mapping[str, str] = {
 }
 """What this dialect cannot say of our Commands and Events, and what becomes of it."""
 
-_COMMANDS: Schema[native_messages.Message] = Schema(native_messages.Message)
+_COMMANDS: Schema[messages.Message] = Schema(messages.Message)
 
 
 class _Named(msgspec.Struct):
     """The least of a message: whose it is."""
 
-    context: native_messages.ContextId
+    context: messages.ContextId
 
 
 _NAMED = msgspec.json.Decoder(_Named)

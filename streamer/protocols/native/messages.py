@@ -1,6 +1,6 @@
 """What a client of `streamer.v1` may say: the shape of every message and the range of every field.
 
-Shape only: what the messages stand for is in `native_commands`, what comes back in `native_events`.
+Shape only: what the messages stand for is in `native.commands`, what comes back in `native.events`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import msgspec
 
 from streamer.errors import InvalidMessage
 from streamer.protocols.base import RemoteProtocolError
-from streamer.protocols.openai_errors import error_fields, error_of
+from streamer.protocols.openai.errors import error_fields, error_of
 from streamer.types import Audio, Done, Event, Failed, Packet
 
 _PREFIX = b"data: "

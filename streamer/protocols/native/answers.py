@@ -1,6 +1,6 @@
 """What a server of `streamer.v1` may say: the shape of every JSON message.
 
-Shape only: `native_events` says what they stand for. Read without refusing anything unknown, and with
+Shape only: `native.events` says what they stand for. Read without refusing anything unknown, and with
 plain strings where the server picks from a list, so that the protocol can grow.
 """
 
@@ -115,4 +115,4 @@ class Done(Answer, kw_only=True, tag="done"):
 
 
 OfContext: TypeAlias = Started | Segment | Words | Audio | Mark | Interrupted | Done
-"""All but `ready` and `error`, whose fields depend on the error (`native_errors`)."""
+"""All but `ready` and `error`, whose fields depend on the error (`native.errors`)."""

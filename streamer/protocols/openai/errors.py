@@ -16,7 +16,7 @@ from streamer.errors import (
     Unauthenticated,
     from_code,
 )
-from streamer.protocols import native_errors
+from streamer.protocols.native import errors
 
 _PARAMS = {
     "text": "input",
@@ -50,8 +50,8 @@ def _type_of(error: StreamerError) -> str:
 
 def encode_error(error: StreamerError, request_id: str = "") -> tuple[int, bytes, dict[str, str]]:
     """The HTTP answer: status, body, headers in lower case."""
-    status, _, headers = native_errors.encode_error(error, request_id)
-    return status, native_errors.dump({"error": error_fields(error)}), headers
+    status, _, headers = errors.encode_error(error, request_id)
+    return status, errors.dump({"error": error_fields(error)}), headers
 
 
 def decode_error(status: int, body: bytes) -> StreamerError:
@@ -68,7 +68,7 @@ def decode_error(status: int, body: bytes) -> StreamerError:
         TypeError,
         AttributeError,
     ):
-        return native_errors.error_of_status(status, f"HTTP {status}")
+        return errors.error_of_status(status, f"HTTP {status}")
 
 
 def error_of(fields: Mapping[str, Any], status: int = 500) -> StreamerError:
@@ -78,4 +78,4 @@ def error_of(fields: Mapping[str, Any], status: int = 500) -> StreamerError:
     name = param if isinstance(param, str) else None
     if isinstance(code, str) and code in CODES:
         return from_code(code, text, param=name)
-    return native_errors.error_of_status(status, text, param=name)
+    return errors.error_of_status(status, text, param=name)

@@ -1,4 +1,4 @@
-"""Messages of a `streamer.v1` server back to Events: the client's half of `native_events`.
+"""Messages of a `streamer.v1` server back to Events: the client's half of `native.events`.
 
 Ignores what it does not know. Knows no sockets.
 """
@@ -11,11 +11,11 @@ from typing import Any, NoReturn, cast
 import msgspec
 
 from streamer.errors import InvalidMessage
-from streamer.protocols import native_answers as wire
 from streamer.protocols.base import RemoteProtocolError
-from streamer.protocols.native_audio import FIRST, LAST, LOST, unpack
-from streamer.protocols.native_errors import error_of
-from streamer.protocols.native_events import NO_RATE, samples_at
+from streamer.protocols.native import answers as wire
+from streamer.protocols.native.audio import FIRST, LAST, LOST, unpack
+from streamer.protocols.native.errors import error_of
+from streamer.protocols.native.events import NO_RATE, samples_at
 from streamer.types import (
     Audio,
     AudioFormat,

@@ -13,8 +13,8 @@ from msgspec import Meta, Struct
 
 from streamer.errors import InvalidMessage, InvalidParameter
 from streamer.protocols.base import RemoteProtocolError, SpeechRequest
-from streamer.protocols.openai_errors import decode_error, encode_error
-from streamer.protocols.openai_events import EventDecoder, EventEncoder
+from streamer.protocols.openai.errors import decode_error, encode_error
+from streamer.protocols.openai.events import EventDecoder, EventEncoder
 from streamer.protocols.strict import Schema
 from streamer.types import AudioFormat, OptionsUpdate, Start
 
