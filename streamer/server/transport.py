@@ -92,6 +92,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if closing and self.close_timer is not None:
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            # The handshake is over. uvicorn learns it when the socket is gone, and complains till then.
+            self.handshake_complete = True
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

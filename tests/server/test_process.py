@@ -129,7 +129,7 @@ async def test_sigterm_under_live_streams_lets_all_finish_and_exits_with_0(tmp_p
     assert "Traceback" not in logs
     assert "utterance" not in logs
     for line in process.logs:
-        assert json.loads(line)["level"] in ("info", "debug")
+        assert json.loads(line)["level"] in ("info", "debug"), line
 
 
 @pytest.mark.asyncio
