@@ -231,7 +231,7 @@ class Script:
             if value is not None and not low <= value <= high:
                 raise InvalidParameter(f"{name} must be within {low:g} and {high:g}", param=name)
         language = wish.language or "auto"
-        if not re.fullmatch(r"auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", language):
+        if not re.fullmatch(r"auto|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", language):
             raise InvalidParameter(f"{language!r} is no BCP 47 language", param="language")
         engine, voice = self._catalogue.resolve(wish.model, wish.voice, language)
         if wish.instructions and not engine.capabilities.instructions:
