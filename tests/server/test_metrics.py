@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamer.server.metrics import METRICS, Counters, Histogram, render
@@ -52,3 +55,9 @@ def test_two_servers_do_not_share_figures() -> None:
     one, two = Counters(characters=1), Counters()
     assert samples(one)["streamer_characters_total", ""] == 1
     assert samples(two)["streamer_characters_total", ""] == 0
+
+
+def test_every_metric_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text("utf-8")
+    documented = set(re.findall(r"^\| `(streamer_\w+)` \|", page, re.MULTILINE))
+    assert documented == set(METRICS)
