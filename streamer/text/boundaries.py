@@ -9,7 +9,16 @@ from __future__ import annotations
 import re
 
 from streamer.text.fullstop import NO_ITEM, full_stop, list_item, spaced_ellipsis, unspaced
-from streamer.text.marks import EMOJI, EMOJI_TAIL, HIRAGANA, IDEOGRAM, STOPS, WIDE_STOPS, WORD
+from streamer.text.marks import (
+    CLAUSE_MARKS,
+    EMOJI,
+    EMOJI_TAIL,
+    HIRAGANA,
+    IDEOGRAM,
+    STOPS,
+    WIDE_STOPS,
+    WORD,
+)
 from streamer.text.view import KEEP, WAIT, View
 
 _STOP_RUN = re.compile(f"[{re.escape(STOPS)}]+")
@@ -78,7 +87,7 @@ def _spaced(view: View, run: str, i: int, end: int, k: int, quoted: bool) -> int
         if text[k].islower():
             return KEEP
         word, after = view.word_from(k)
-        if len(run) < 4 and word[:1] == "I":  # "I... I don't know"
+        if len(run) < 4 and word[:1] in ("", "I"):  # "I... I don't know"
             if after >= view.stop and not view.final:
                 return WAIT
             return KEEP if word in _FIRST_PERSON else end
@@ -158,30 +167,34 @@ def clause_mark(view: View, i: int, least: int) -> int:
         return KEEP
     if i + 1 >= view.stop:
         return view.unknown()
-    mark, before, after = text[i], text[i - 1], text[i + 1]
-    end, held = view.closers(i + 1)
-    if held:
-        return KEEP
-    if mark in "-–":
-        end = i + 1
-        if mark == after == "-" and before != "-":
-            if i + 2 >= view.stop:
-                return view.unknown()
-            end = i + 2
-            if before.isspace() != text[end].isspace():
-                return KEEP
-        elif not (before.isspace() and after.isspace()):
+    end = i + 1
+    if text[i] in "-–—":
+        if view.held:
             return KEEP
-    elif mark == "—":
-        end = i + 1
-        if not (after.isspace() or after.isalnum()):
+        if text.startswith("--", i):
+            end = i + 2
+            if end >= view.stop:
+                return view.unknown()
+        if not _dash_divides(text, i, end):
             return KEEP
     else:
+        end, held = view.closers(end)
         if end >= view.stop:
             return view.unknown()
-        if before.isspace() or (mark in ",;:" and not text[end].isspace()):
+        spaced = text[end].isspace() or text[i] not in CLAUSE_MARKS
+        if held or text[i - 1].isspace() or not spaced:
             return KEEP
     return _between_numbers(view, i, end)
+
+
+def _dash_divides(text: str, i: int, end: int) -> bool:
+    """Whether the dash `text[i:end]` stands between clauses: spaced, or long and between words."""
+    before, after = text[i - 1], text[end]
+    if text[i] == "—":
+        return after.isspace() or after.isalnum()
+    if end > i + 1:
+        return before != "-" and before.isspace() == after.isspace()
+    return before.isspace() and after.isspace()
 
 
 def _between_numbers(view: View, i: int, end: int) -> int:

@@ -16,6 +16,8 @@ _CLAUSE_BREAK = re.compile(rf"[,;:—][\"'”’)\]*_]*(?=\s)|\s[-–](?=\s)|[{W
 _ADDRESS = re.compile(r"[./:@\\_\d]")
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[^\W_]")
+_LINK = re.compile(r"\[[^\[\]]*(?:\](?:\([^()\s]*\)?|$)|$)")
+"""A markdown link, or what may become one: its text is not torn from its address."""
 _JOINERS = "\u200d\ufe0e\ufe0f\u20e3"
 _LEAST_SHARE = 3
 """A clause mark is the better place to break only if at least 1/3 of the stretch precedes it."""
@@ -34,15 +36,17 @@ def settled_stop(view: View, i: int) -> int:
     end, held = view.closers(end)
     tail = EMOJI_TAIL.match(text, end, view.stop)
     end = tail.end() if tail else end
-    _, token = view.token_before(i)
+    begin, token = view.token_before(i)
     if held or text[end : view.stop].strip() or not token:
         return 0
     if run != ".":
         return 0 if "://" in token else end
+    if view.rules.is_in(token, view.rules.closing):
+        return end if end < view.stop else 0
     if view.rules.abbreviates(token) or (len(token) == 1 and token.isalpha()):
         return 0
-    if view.rules.is_in(token, view.rules.numbered):
-        return 0
+    if view.rules.is_in(token, view.rules.numbered) and begin > view.start:
+        return 0  # "item no." goes on; "No." alone is an answer
     if _ADDRESS.search(token):
         marker = token.isdigit() and not text[view.start : i - len(token)].strip(" \t-*+•")
         acronym = all(len(part) == 1 for part in token.split("."))
@@ -55,15 +59,11 @@ def between_words(view: View, least: int) -> int:
 
     The last word counts as complete only if whitespace follows. A clause mark goes before.
     """
-    text, start = view.text, view.start
-    stop = view.stop
-    if "]" in view.held:  # the text of a link is not torn from its address
-        stop = max(text.rfind("[", start, stop), start)
+    text, start, stop = view.text, view.start, view.stop
     clause = _last_clause(text, start, stop)
     if clause and long_enough(text[start:clause], least):
         return clause
-    for space in reversed(list(_SPACE.finditer(text, start, stop))):
-        end = space.start()
+    for end in reversed(_spaces(text, start, stop)):
         if not long_enough(text[start:end], least):
             return 0
         if _may_pause_after(text[start:end], view.rules):
@@ -77,16 +77,31 @@ def too_long(view: View, limit: int) -> int:
     clause = _last_clause(text, start, limit + 1)
     if clause:
         return clause
-    spaces = [space.start() for space in _SPACE.finditer(text, start, limit + 1)]
+    spaces = _spaces(text, start, limit + 1)
     for end in reversed(spaces[len(spaces) // _LEAST_SHARE :]):
         if _may_pause_after(text[start:end], view.rules):
             return end
     return spaces[-1] if spaces else _inside_word(text, start, limit)
 
 
+def _spaces(text: str, start: int, stop: int) -> list[int]:
+    """Where whitespace begins within `text[start:stop]`, links left out."""
+    return _outside_links(
+        text, start, stop, [m.start() for m in _SPACE.finditer(text, start, stop)]
+    )
+
+
+def _outside_links(text: str, start: int, stop: int, places: list[int]) -> list[int]:
+    if text.find("[", start, stop) < 0:
+        return places
+    links = [link.span() for link in _LINK.finditer(text, start, stop)]
+    return [p for p in places if not any(low < p < high for low, high in links)]
+
+
 def _last_clause(text: str, start: int, stop: int) -> int:
     """The end of the last clause within `text[start:stop]` if that is far enough on, else 0."""
     ends = [found.end() for found in _CLAUSE_BREAK.finditer(text, start, stop)]
+    ends = _outside_links(text, start, stop, ends)
     while ends and _joins_digits(text, ends[-1], stop):
         ends.pop()
     return ends[-1] if ends and (ends[-1] - start) * _LEAST_SHARE >= stop - start else 0

@@ -88,7 +88,7 @@ def unspaced(view: View, i: int, j: int) -> int:
     if not (word in ("I", "A") or word[1:2].islower()):
         return KEEP
     after = text[end : end + 1] if end < view.stop else ""
-    if after == "." and end + 1 >= view.stop and not view.final:
+    if after and not after.isspace() and end + 1 >= view.stop and not view.final:
         return WAIT
     inside = text[end + 1 : end + 2] if end + 1 < view.stop else ""
     if after and not after.isspace() and (after not in ".,!?;:…'’\"" or inside.isalnum()):

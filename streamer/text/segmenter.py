@@ -27,6 +27,9 @@ from streamer.types import Cut, Reason
 HELD = 200
 """Characters after which a bracket or quote that doesn't close no longer holds its text together."""
 
+MAX_OPEN = 16
+"""Brackets and quotes that are kept account of at a time."""
+
 _STOPS, _WIDE_STOPS = frozenset(STOPS), frozenset(WIDE_STOPS)
 _CLAUSES = frozenset(CLAUSE_MARKS + WIDE_CLAUSE_MARKS)
 _CLOSERS = frozenset(PAIRS.values())
@@ -162,6 +165,8 @@ class Segmenter:
         if mark in held and (mark in _CLOSERS or mark == QUOTE):
             while self._open.pop()[0] != mark:
                 pass
+        elif len(self._open) >= MAX_OPEN:
+            return
         elif mark == QUOTE:
             if not (before.isalnum() or before in ".,!?…"):  # 6" is a length
                 self._open.append((QUOTE, i))
