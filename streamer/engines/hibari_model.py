@@ -28,6 +28,11 @@ _DECODER_INPUT = "/Concat_43_output_0"
 _DECODER_OUTPUT = "/head/Add_output_0"
 
 HOPS_PER_FRAME = 2
+UNVOICED_HZ = 40.0
+_SMEAR = 2
+_SILENT = -0.8
+"""Energy below which nothing is heard (-50 dBFS is about 0), measured over 25 sentences and all speeds."""
+_MARGIN = 4
 _CONTEXT = 12
 """Hops decoded around a stretch. Nine convolutions of width 7 reach 27 hops, but beyond these 12 what is
 left out changes less than the rounding of the 8-bit weights (28 dB below the sound, either way)."""
@@ -37,13 +42,15 @@ left out changes less than the rounding of the 8-bit weights (28 dB below the so
 class Plan:
     """An utterance before it sounds.
 
-    `durations` (phonemes,): 25 ms frames of each phoneme id, None where the model does not tell.
-    `f0` (hops,): pitch in Hz, below 40 unvoiced. `state` (channels, hops): the decoder's own.
+    `edges` (phonemes + 1,): the hop at which each phoneme id begins, and the end of the last; None where
+    the model does not tell. `f0` (hops,): pitch in Hz, unvoiced below 40. `state` (channels, hops): the
+    decoder's own. `audible`: the hops outside of which there is only silence.
     """
 
-    durations: Ints | None
+    edges: Ints | None
     f0: Floats
     state: Floats
+    audible: tuple[int, int]
 
     @property
     def hops(self) -> int:
@@ -52,7 +59,7 @@ class Plan:
 
 class Model(Protocol):
     timed: bool
-    """Whether plans have durations."""
+    """Whether plans have edges."""
 
     def plan(self, ids: list[int], speed: float) -> Plan:
         """From phoneme ids with a 0 at both ends. `speed` is 0.5 to 2."""
@@ -89,11 +96,15 @@ class StagedModel:
 
     def plan(self, ids: list[int], speed: float) -> Plan:
         raw, text, prosody_text = self._text.run(None, {"ids": np.array([ids], np.int64)})
-        durations = durations_at(raw.reshape(-1), speed)
+        durations = np.maximum(np.rint(raw.reshape(-1)), 1).astype(np.int64)
         stretched = np.repeat(prosody_text, durations, axis=2)
-        f0, *curves = self._prosody.run(None, {_PROSODY_INPUT: stretched})
-        text = np.repeat(text[0], HOPS_PER_FRAME * durations, axis=1)
-        return Plan(durations, f0[0], np.concatenate([text, *(curve[0] for curve in curves)]))
+        f0, pitch, energy = self._prosody.run(None, {_PROSODY_INPUT: stretched})
+        edges = np.concatenate([[0], np.cumsum(durations) * HOPS_PER_FRAME])
+        curves = np.concatenate([f0, pitch[0], energy[0]])
+        if speed != 1.0:
+            edges, curves = at_speed(edges, curves, speed)
+        text = np.repeat(text[0], np.diff(edges), axis=1)
+        return Plan(edges, curves[0], np.concatenate([text, curves[1:]]), _audible(curves[2]))
 
     def decode(self, plan: Plan, first: int, last: int) -> Floats:
         start = max(0, first - _CONTEXT)
@@ -113,28 +124,52 @@ class WholeModel:
     def plan(self, ids: list[int], speed: float) -> Plan:
         feed = {"ids": np.array([ids], np.int64), "speed": np.array([speed], np.float32)}
         *spectrum, f0 = self._session.run(None, feed)[:6]
-        return Plan(None, f0[0], np.concatenate([part[0] for part in spectrum]))
+        state = np.concatenate([part[0] for part in spectrum])
+        return Plan(None, f0[0], state, (1, state.shape[1] - 2))
 
     def decode(self, plan: Plan, first: int, last: int) -> Floats:
         return np.ascontiguousarray(plan.state[:, first:last].T)
 
 
-def durations_at(raw: Floats, speed: float) -> Ints:
-    """Whole frames of each phoneme at a speed, from the fractional ones at speed 1.
+def at_speed(edges: Ints, curves: Floats, speed: float) -> tuple[Ints, Floats]:
+    """Edges of phonemes, and `curves` (3, hops) of pitch in Hz, its logarithm and energy, faster.
 
-    At 1 they are what the model makes of them. At another speed so many are rounded up to one frame
-    that the length would be off by up to a fifth: the divisor is chosen so that all together
-    last 1/speed of what they last at speed 1.
+    The model's own way is to divide each duration, but these are whole frames of 25 ms and mostly 1 to 3
+    long: lengths came out up to a quarter wrong, at the same word error rate. Here all is scaled in
+    hops between the model's prosody and its decoder.
     """
-    unchanged = np.maximum(np.rint(raw), 1)
-    if speed == 1.0:
-        return unchanged.astype(np.int64)
-    divisors = speed * np.linspace(0.6, 1.8, 241)
-    candidates = np.maximum(np.rint(raw / divisors[:, None]), 1)
-    misses = np.abs(candidates[:, 1:-1].sum(axis=1) - unchanged[1:-1].sum() / speed)
-    best = int(np.lexsort((np.abs(divisors - speed), misses))[0])
-    chosen: Ints = candidates[best].astype(np.int64)
-    return chosen
+    factor = _factor(curves[2], speed)
+    faster = np.rint(edges / factor).astype(np.int64)
+    # A hop at least for each phoneme; what that takes is given back by the next that has more.
+    each = np.arange(len(faster))
+    faster = np.maximum.accumulate(faster - each) + each
+    hops = curves.shape[1]
+    place = np.clip((np.arange(faster[-1]) + 0.5) * (edges[-1] / faster[-1]) - 0.5, 0, hops - 1)
+    before = place.astype(np.int64)
+    after = np.minimum(before + 1, hops - 1)
+    weight = (place - before).astype(np.float32)
+    scaled = curves[:, before] * (1 - weight) + curves[:, after] * weight
+    # No gliding between a pitch and the zero that stands for none.
+    nearest = curves[0, np.where(weight < 0.5, before, after)]
+    voiced = np.minimum(curves[0, before], curves[0, after]) > UNVOICED_HZ
+    scaled[0] = np.where(voiced, scaled[0], nearest)
+    return faster, scaled
+
+
+def _factor(energy: Floats, speed: float) -> float:
+    """By what to divide so that the audible part gets `speed` times as short: the two hops by which the
+    window of the synthesis smears its ends don't get shorter."""
+    sounding = np.flatnonzero(energy > 0)
+    length = float(np.ptp(sounding)) + 1 if len(sounding) else 0.0
+    return max((length - _SMEAR) / max(length / speed - _SMEAR, 1.0), speed / 2)
+
+
+def _audible(energy: Floats) -> tuple[int, int]:
+    """Where the network's own curve of energy is not that of silence, with a margin."""
+    sounding = np.flatnonzero(energy > _SILENT)
+    if not len(sounding):
+        return 1, len(energy) - 2
+    return max(1, int(sounding[0]) - _MARGIN), min(len(energy) - 2, int(sounding[-1]) + _MARGIN)
 
 
 def _session(model: bytes) -> Any:

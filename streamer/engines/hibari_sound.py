@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from streamer.engines.hibari_model import UNVOICED_HZ
 from streamer.types import Samples
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -29,7 +30,6 @@ _SOURCE_WINDOW = _WINDOW / np.float32(HOP)
 _OVERLAP = np.float32(1.5)
 """Four Hann windows squared, a quarter apart, add up to this everywhere."""
 
-_UNVOICED_HZ = 40.0
 _HIGHEST_HARMONIC_HZ = 11000.0
 _LARGEST_LOG = np.float32(7.0)
 
@@ -39,6 +39,7 @@ _POSITION = (((np.arange(HOP) + 0.5) / HOP - 0.5) % 1.0).astype(np.float32)
 _HALF = HOP // 2
 
 _NOISE_LENGTH = 1 << 19
+_KNEE = np.float32(0.85)
 
 
 @cache
@@ -88,7 +89,7 @@ class Synthesizer:
         samples = quarters[0:count, 3] + quarters[1 : count + 1, 2]
         samples += quarters[2 : count + 2, 1]
         samples += quarters[3 : count + 3, 0]
-        return np.asarray(samples.reshape(-1), np.float32)
+        return _limited(samples.reshape(-1))
 
     def _pulses(self, first: int, last: int) -> Floats:
         """All harmonics up to 11 kHz at one amplitude: sum of cos(h t) for h to H is
@@ -100,8 +101,8 @@ class Synthesizer:
         by_hop[:, :_HALF] = before * falling[:_HALF] + here * rising[:_HALF]
         by_hop[:, _HALF:] = here * falling[_HALF:] + after * rising[_HALF:]
         pitch: Floats = by_hop.reshape(-1)
-        unvoiced = pitch <= _UNVOICED_HZ
-        np.maximum(pitch, _UNVOICED_HZ, out=pitch)
+        unvoiced = pitch <= UNVOICED_HZ
+        np.maximum(pitch, UNVOICED_HZ, out=pitch)
         pitch *= self._pitch
 
         periods = np.cumsum(pitch, dtype=np.float64)
@@ -133,6 +134,17 @@ class Synthesizer:
         while len(stretch) < count * _BINS:
             stretch = np.concatenate([stretch, table[: count * _BINS - len(stretch)]])
         return stretch.reshape(count, _BINS)
+
+
+def _limited(samples: Samples) -> Samples:
+    """A few plosives would go over full scale: bent smoothly from `_KNEE` on, sample by sample, so that it
+    does not matter where a stretch begins."""
+    over = np.abs(samples) > _KNEE
+    if over.any():
+        room = 1 - _KNEE
+        loud = samples[over]
+        samples[over] = np.sign(loud) * (_KNEE + room * np.tanh((np.abs(loud) - _KNEE) / room))
+    return samples
 
 
 def _exp(log: Floats) -> Floats:

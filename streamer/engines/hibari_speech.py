@@ -13,7 +13,7 @@ import numpy as np
 from streamer.audio.dsp import trim
 from streamer.engines.hibari_model import Model
 from streamer.engines.hibari_sound import HOP, SAMPLE_RATE, Synthesizer
-from streamer.engines.hibari_times import WordClock, edges, levels, spoken_words
+from streamer.engines.hibari_times import WordClock, levels, spoken_words
 from streamer.engines.hibari_words import Phrase, Reader, Reading
 from streamer.errors import EngineFailed
 from streamer.text.alignment import estimate
@@ -31,9 +31,6 @@ _NEXT_HOPS = 160
 """Least length of the others, 2 s: each costs the decoding of 24 hops around it."""
 _LEAST_REST = 40
 """What would be left shorter than this is made with the stretch before."""
-_EARLY_HOPS = 10
-"""The first phoneme is heard up to so many hops before its time, the last so many after."""
-_LATE_HOPS = 6
 _KEEP_MS = 12.0
 """Kept before the first sample over -50 dBFS and after the last."""
 _BREATH = SAMPLE_RATE * 12 // 100
@@ -90,18 +87,12 @@ class Utterance:
         self._plan = model.plan(phrase.ids, float(np.clip(options.speed, *SPEED)))
         pitch = float(np.clip(options.pitch, *PITCH))
         self._synthesizer = Synthesizer(self._plan.f0, pitch, GAIN, rng)
-        # A hop of sound is made of the frames from the one before it to the second after it.
-        self._bounds = 1, self._plan.hops - 2
-        self.words = []
-        if self._plan.durations is not None:
-            at = edges(self._plan.durations)
-            self.words = spoken_words(phrase.owners, at)
-            sounding = at[phrase.sounding[0]] - _EARLY_HOPS, at[phrase.sounding[1]] + _LATE_HOPS
-            self._bounds = max(1, int(sounding[0])), min(self._bounds[1], int(sounding[1]))
+        edges = self._plan.edges
+        self.words = [] if edges is None else spoken_words(phrase.owners, edges)
 
     def stretches(self) -> list[tuple[int, int]]:
         """The hops to be made, cut at starts of words, so that a word's end is known with its start."""
-        start, stop = self._bounds
+        start, stop = self._plan.audible
         cuts = [start]
         least = _FIRST_HOPS
         for word in self.words:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from streamer.engines.hibari_model import HOPS_PER_FRAME, Ints
+from streamer.engines.hibari_model import Ints
 from streamer.engines.hibari_sound import HOP
 from streamer.engines.hibari_words import NOBODY
 from streamer.types import Samples, Word
@@ -35,13 +35,8 @@ class SpokenWord:
     pauses: bool
 
 
-def edges(durations: Ints) -> Ints:
-    """The hop at which each phoneme begins, and at the end the number of hops: (phonemes + 1,)."""
-    return np.concatenate([[0], np.cumsum(durations) * HOPS_PER_FRAME])
-
-
 def spoken_words(owners: Sequence[int], at: Ints) -> list[SpokenWord]:
-    """The words of an utterance in order. `at` are its `edges`."""
+    """The words of an utterance in order. `at` are the `edges` of its plan."""
     bounds: dict[int, tuple[int, int]] = {}
     for phoneme, owner in enumerate(owners):
         if owner != NOBODY:

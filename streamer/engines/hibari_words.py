@@ -30,12 +30,10 @@ _CLAUSE_MARKS = frozenset(",;:—.!?…")
 @dataclass(frozen=True, slots=True)
 class Phrase:
     """Phonemes spoken in one breath. `ids` (n,) for the network, 0 at both ends; `owners` (n,): the
-    index of the client's word that each id belongs to, or `NOBODY`; `sounding`: the first and the last
-    + 1 id that is neither mark nor space."""
+    index of the client's word that each id belongs to, or `NOBODY`."""
 
     ids: list[int]
     owners: list[int]
-    sounding: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +92,10 @@ class Reader:
                 at = len(text) if space < 0 else space + 1
 
     def _phrase(self, phonemes: list[str], owners: list[int]) -> Phrase | None:
-        sounding = [at for at, sound in enumerate(phonemes) if sound not in _MARKS]
-        if not sounding:
+        if all(sound in _MARKS for sound in phonemes):
             return None
         ids = [0, *(self._vocabulary[sound] for sound in phonemes), 0]
-        return Phrase(ids, [NOBODY, *owners, NOBODY], (sounding[0] + 1, sounding[-1] + 2))
+        return Phrase(ids, [NOBODY, *owners, NOBODY])
 
 
 def normalize(text: str) -> SpannedText:
@@ -117,7 +114,7 @@ def normalize(text: str) -> SpannedText:
     for pattern, replacement in _LAST_RULES:
         if pattern.search(spoken.text):
             spoken = spoken.sub(pattern, replacement)
-    whole: str = rules.normalize(text)
+    whole = str(rules.normalize(text))
     if spoken.text != whole:
         # Another version's rules: what it says counts, the places are found by comparing the words.
         spoken = SpannedText.of(text).sub(re.compile(r"(?s).+"), partial(_constant, whole))
@@ -138,7 +135,7 @@ def _title(match: re.Match[str]) -> str:
 
 def _abbreviation(match: re.Match[str]) -> str:
     ends_sentence = match.end() == len(match.string) and match[1].endswith(".")
-    return rules.ABBREV[match[1]] + ("." if ends_sentence else "")
+    return f"{rules.ABBREV[match[1]]}{'.' if ends_sentence else ''}"
 
 
 def _number_sign(match: re.Match[str]) -> str:
