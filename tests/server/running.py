@@ -109,7 +109,7 @@ async def say(socket: ClientConnection, **message: Any) -> None:
 
 async def hear(socket: ClientConnection) -> dict[str, Any]:
     """The next message; of a binary one its packet as `data`."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         message = await socket.recv()
     if isinstance(message, bytes):
         return {"type": "binary", "data": message[20:].decode()}
@@ -127,6 +127,6 @@ async def hear_until(socket: ClientConnection, *kinds: str) -> list[dict[str, An
 
 async def eventually(condition: Any) -> None:
     """Wait until a condition holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while not condition():
             await asyncio.sleep(0.002)

@@ -298,3 +298,17 @@ async def test_name_that_was_made_to_resolve_here_is_refused(tmp_path: Path) -> 
     async with running(tmp_path) as server, server.http() as http:
         answer = await http.get("/v1/usage", headers={"Host": "evil.example"})
         assert code_of(answer) == (403, "origin_not_allowed")
+
+
+@pytest.mark.asyncio
+async def test_own_origin_behind_a_proxy_is_what_the_browser_sees(tmp_path: Path) -> None:
+    proxied = {"Host": "tts.example.org", "X-Forwarded-Proto": "https"}
+    page = {"Origin": "https://tts.example.org"}
+    async with running(tmp_path) as server, server.http() as http:
+        key = {"X-API-Key": server.keys.new("app")}
+        answer = await http.get("/v1/voices", headers=proxied | page | key)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == page["Origin"]
+        assert (await http.get("/v1/stream", headers=proxied | page | key)).status_code == 200
+        plain = {"Host": "tts.example.org"}
+        assert (await http.get("/v1/voices", headers=plain | page | key)).status_code == 403
