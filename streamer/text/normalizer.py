@@ -39,8 +39,7 @@ _ENTITIES = {
     "#39": "'",
     "apos": "'",
 }
-_ADDRESS = r"(?:https?://|www\.)[^\s<>\[\]()*`|]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-_WORD_CHARACTER = re.compile(r"\w")
+_ADDRESS = r"(?:https?://|www\.)[^\s<>\[\]()`|]*[^\s<>\[\]()`|*_~]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 
 
 def _gap(match: re.Match[str]) -> str:
@@ -79,6 +78,9 @@ def _joiner(match: re.Match[str]) -> str:
     return _gap(match) if match[0][0] in "\u200b\x00\x0b\x0c" else ""
 
 
+LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\[\]]*\])")
+"""The innermost link or image; repeated, so that an image within a link is read."""
+
 STEPS: tuple[tuple[re.Pattern[str], Replacement], ...] = (
     (re.compile(rf"[{_STYLED}]+"), lambda m: unicodedata.normalize("NFKC", m[0])),
     (re.compile(rf"[{_INVISIBLE}]"), _joiner),
@@ -88,9 +90,9 @@ STEPS: tuple[tuple[re.Pattern[str], Replacement], ...] = (
     (re.compile(r"^(?:[ \t]*>)+[ \t]?", re.MULTILINE), ""),
     (re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE), ""),
     (re.compile(rf"^[ \t]*[-*+–{BULLETS}][ \t]+(?=\S)", re.MULTILINE), ""),
+    (re.compile(r"\\(?=[\[\]])"), ""),
     (re.compile(r"\[[ xX]\][ \t]+|\[\^[^\[\]\s]+\]:?"), _gap),
-    # Innermost first, so that an image within a link is read; the loop in for_ear does the rest.
-    (re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\[\]]*\])"), _content),
+    (LINK, _content),
     (re.compile(r"<((?:https?://|mailto:)[^<>\s]+|[\w.+-]+@[\w.-]+)>"), _content),
     (re.compile(r"(?:</?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>]*)?/?>)+"), _gap),
     (re.compile(r"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*$", re.MULTILINE), ""),
@@ -107,7 +109,6 @@ STEPS: tuple[tuple[re.Pattern[str], Replacement], ...] = (
 )
 """What is taken away, in order: later steps rely on earlier ones."""
 
-_LINK_STEP = 9
 _LEFT_OVER_LINK = re.compile(r"\](?=\()")
 _SPACES = re.compile(r"[ \t]{2,}|[ \t]+(?=\n)")
 _SPACE_BEFORE_STOP = re.compile(r"[ \t]+(?=[.,!?;:](?:\s|$))")
@@ -128,7 +129,7 @@ def for_ear(text: str) -> SpannedText:
         return SpannedText.of(text)
     for pattern, replacement in STEPS:
         spanned = spanned.sub(pattern, replacement)
-    while (again := spanned.sub(*STEPS[_LINK_STEP])) is not spanned:
+    while (again := spanned.sub(LINK, _content)) is not spanned:
         spanned = again
     if len(spanned.text) != len(text):
         spanned = spanned.sub(_SPACES, " ").sub(_SPACE_BEFORE_STOP, "")
