@@ -19,6 +19,7 @@
     ├── AccessError
     │   ├── Unauthenticated          unauthenticated          no key, or not a valid one
     │   ├── KeyRevoked               key_revoked              was valid, is no more
+    │   ├── ScopeMissing             scope_missing            the key is not made for this
     │   └── OriginNotAllowed         origin_not_allowed       this page may not ask
     ├── LimitError                   all retryable but the budget
     │   ├── RateLimited              rate_limited             too many requests or characters
@@ -194,6 +195,13 @@ class KeyRevoked(AccessError):
     """The key was valid and is no more."""
 
     code = "key_revoked"
+
+
+class ScopeMissing(AccessError):
+    """The key is valid, but not made for this."""
+
+    code = "scope_missing"
+    status = 403
 
 
 class OriginNotAllowed(AccessError):

@@ -22,6 +22,7 @@ from streamer.errors import (
     InvalidParameter,
     KeyRevoked,
     NotFound,
+    ScopeMissing,
     Unauthenticated,
 )
 from streamer.server.directory import make_directory, private
@@ -46,9 +47,9 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     revoked: str | None = None
 
     def allow(self, scope: str) -> None:
-        """Raise `Unauthenticated` if the key is not for this."""
+        """Raise `ScopeMissing` if the key is not for this."""
         if scope not in self.scopes:
-            raise Unauthenticated(f"this key has no scope {scope!r}", param="scope")
+            raise ScopeMissing(f"this key has no scope {scope!r}", param="scope")
 
 
 ANONYMOUS = Key(id="", name="", sha256="", scopes=SCOPES)

@@ -192,7 +192,7 @@ async def test_keys_scopes_and_limits_hold_for_http_too(tmp_path: Path) -> None:
         answer = await http.post(SPEECH, json={"text": "x"}, headers=headers)
         assert code_of(answer) == (429, "rate_limited")
         assert int(answer.headers["retry-after"]) > 0
-        assert code_of(await http.get("/metrics", headers=headers)) == (401, "unauthenticated")
+        assert code_of(await http.get("/metrics", headers=headers)) == (403, "scope_missing")
         answer = await http.post(SPEECH, json={"text": "x"}, headers={"X-API-Key": reader})
         assert answer.json()["error"]["param"] == "scope"
         assert (await http.get("/v1/usage", headers={"X-API-Key": reader})).status_code == 200
