@@ -47,6 +47,7 @@ ENGLISH = (
     "We met on Sat. and again on Sun.¶ The weather was fine.",
     "The cat sat.¶ Dogs ran.",
     "He earned a Ph.D. in physics.¶ Now he cooks.",
+    "She has a B.Sc. from M.I.T.¶ She likes it there.",
     # acronyms with full stops
     "They moved to the U.S. in March.¶ They like it.",
     "I live in the U.K.¶ Where do you live?",
@@ -69,6 +70,7 @@ ENGLISH = (
     "The rate rose by 0.5%.¶ That is a lot.",
     "He paid .75 cents.¶ Fine.",
     "Call 555.123.4567 now.¶ Ask for Ruth.",
+    "The answer: 4.¶ Next question.",
     # addresses and file names
     "Write to anna.b@example.com.¶ She will answer.",
     "Open https://example.com/a.b?c=d&e=1.2 first.¶ Then log in.",

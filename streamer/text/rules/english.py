@@ -24,7 +24,7 @@ ENGLISH = Rules(
         Mon Tue Tues Wed Thu Thur Thurs Fri Sat Sun
         ft lb lbs oz hr hrs min mins sec secs yr yrs km cm mm kg mg ml mph kph gal tbsp tsp
         al est ext tel fax misc avg qty amt acct pkg vol vols fig figs ch chs pp sect eq eqs ver
-        nos ed eds trans cont op rm min max ph.d ibid et.al d.c
+        nos ed eds trans cont op rm min max ph.d ed.d b.sc m.sc b.eng m.eng d.phil m.phil ll.b ll.m ibid
         Calif Conn Mass Ariz Fla Tex Penn Colo Minn Tenn Wis Va Md Ont Ala Ga Ky Okla Ore Wash
         """
     ),
