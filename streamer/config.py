@@ -64,7 +64,9 @@ class Settings:
         4, "Least words of a first segment that is cut at a clause mark.", minimum=1
     )
     text_pause_ms: int = _row(
-        300, "Input that pauses this long is cut where it may be (reason: timer).", minimum=1
+        300,
+        "Input that pauses this long is cut where it may be, once the listener has little left.",
+        minimum=1,
     )
     lead_ms: int = _row(
         1000, "How far sound is sent ahead of its play-out time to a live listener.", minimum=20

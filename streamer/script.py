@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from streamer.config import Settings
-from streamer.engines.base import Engine
+from streamer.engines.base import Engine, Lead
 from streamer.errors import (
     ContextConflict,
     InvalidParameter,
@@ -32,6 +32,11 @@ from streamer.voices import Catalogue
 
 RANGES = {"speed": (0.25, 4.0), "pitch": (0.5, 2.0), "volume": (0.0, 2.0)}
 """Ratios a client may ask for, by name."""
+
+
+PAUSE_MARGIN_S = 0.4
+"""A pause of the input cuts only when the listener has no more than this left: until then a whole
+sentence may still come, and sounds better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,17 @@ class Script:
     """Text in, `Line`s out, in order. `text`, `flush` and `end` never wait; `next` does."""
 
     def __init__(
-        self, start: Start, catalogue: Catalogue, settings: Settings, clock: Callable[[], float]
+        self,
+        start: Start,
+        catalogue: Catalogue,
+        settings: Settings,
+        clock: Callable[[], float],
+        lead: Lead,
     ) -> None:
         self._catalogue = catalogue
         self._settings = settings
         self._clock = clock
+        self._lead = lead
         self._strict = start.strict
         self._segmenter = Segmenter(
             start.cut,
@@ -178,7 +189,9 @@ class Script:
             return
         pause = self.last_text_at + self._settings.text_pause_ms / 1000 - self._clock()
         try:
-            await asyncio.wait_for(self._wake.wait(), max(0.0, pause))
+            await asyncio.wait_for(
+                self._wake.wait(), max(0.0, pause, self._lead() - PAUSE_MARGIN_S)
+            )
         except TimeoutError:
             self._paused_at = self.received
             self._cut(self._segmenter.pause())

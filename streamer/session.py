@@ -72,12 +72,12 @@ class Session:
         self._settings = settings
         self._clock = clock
         self._paced = paced
-        self._script = Script(start, catalogue, settings, clock)
+        lead_ms = settings.lead_ms if start.lead_ms is None else start.lead_ms
+        self._pacer = Pacer(clock, lead_ms / 1000 if paced else None)
+        self._script = Script(start, catalogue, settings, clock, self._pacer.lead)
         self._rate = self._script.engine.sample_rate
         self._encoder = open_encoder(resolve_format(start.audio, self._rate), self._rate)
         self._sound = Sound(start, self._encoder, self._rate, clock)
-        lead_ms = settings.lead_ms if start.lead_ms is None else start.lead_ms
-        self._pacer = Pacer(clock, lead_ms / 1000 if paced else None)
         self._lines: dict[int, Line] = {}
         self._pull: asyncio.Task[Spoken | None] | None = None
         self._reported: int | None = None

@@ -336,6 +336,32 @@ async def test_input_that_pauses_is_cut_by_the_timer() -> None:
 
 
 @pytest.mark.asyncio
+async def test_the_timer_leaves_a_listener_alone_who_has_enough_to_play() -> None:
+    speaking = session(settings=Settings(idle_s=5, text_pause_ms=20, lead_ms=5000), paced=True)
+    speaking.text(Text("c", "One two three four five six. And so let us think "))
+    cut: list[SegmentStarted] = []
+
+    async def consume() -> None:
+        async with aclosing(speaking.events()) as events:
+            async for event in events:
+                if isinstance(event, SegmentStarted):
+                    cut.append(event)
+
+    task = asyncio.create_task(consume())
+    while not cut:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert len(cut) == 1
+    speaking.text(Text("c", "about it."))
+    speaking.end()
+    await task
+    assert [s.text for s in cut] == [
+        "One two three four five six.",
+        "And so let us think about it.",
+    ]
+
+
+@pytest.mark.asyncio
 async def test_the_same_seed_and_text_give_the_same_bytes_however_the_text_comes() -> None:
     def data(events: list[Event]) -> list[bytes]:
         return [audio.packet.data for audio in of(Audio, events)]

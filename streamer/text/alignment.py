@@ -120,13 +120,17 @@ class SpannedText:
 
 def _block_spans(old: str, new: str) -> list[Span]:
     """For each character of `new` the span of `old` that it stands for."""
-    if old == new:
-        return [(i, i + 1) for i in range(len(old))]
+    said = new.strip()
+    at = old.find(said)
+    if said and at >= 0:  # a link's text, a word without its marks: the very characters
+        blank = len(new) - len(new.lstrip())
+        spans = [(at, at)] * blank + [(i, i + 1) for i in range(at, at + len(said))]
+        return spans + [(at + len(said),) * 2] * (len(new) - len(spans))
     old_words = [found.span() for found in _TOKEN.finditer(old)]
     new_words = [found.span() for found in _TOKEN.finditer(new)]
     if len(old_words) < 2 or len(new_words) < 2:
         return [_within(old, 0, len(old))] * len(new)
-    spans: list[Span] = []
+    spans = []
     for begin, end, low, high in _paired(old, new, old_words, new_words):
         spans += [(low, low)] * (begin - len(spans))  # the whitespace between two words
         spans += [(low, high)] * (end - begin)

@@ -137,3 +137,12 @@ def test_no_two_words_are_merged_and_none_is_lost(pairs: list[tuple[str, str]]) 
 @pytest.mark.parametrize("unit", ["-", "|-", "[", "](", "*_", "<a ", "> ", " |", "# ", "!["])
 def test_long_runs_of_marks_take_no_exponential_time(unit: str) -> None:
     assert isinstance(for_ear(unit * 300 + "x").text, str)
+
+
+def test_a_word_of_a_link_stands_for_the_word_alone() -> None:
+    text = "Please [see the docs](https://x.org/a), **bold** and `code`."
+    spoken = for_ear(text)
+    quoted = [
+        text[slice(*spoken.source(at, at + len(word)))] for at, word in client_words(spoken.text)
+    ]
+    assert quoted == ["Please", "see", "the", "docs", "bold", "and", "code"]
