@@ -71,7 +71,7 @@ def test_spans_survive_one_change_after_another() -> None:
 def test_a_template_names_groups() -> None:
     spanned = SpannedText.of("a [b](c) d").sub(r"\[(\w)\]\(\w\)", r"\1")
     assert spanned.text == "a b d"
-    assert spanned.source(2, 3) == (2, 8)
+    assert spanned.source(2, 3) == (3, 4)
 
 
 def test_slices_and_strip_keep_the_source() -> None:

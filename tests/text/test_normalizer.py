@@ -92,9 +92,7 @@ def test_spans_are_kept() -> None:
     assert spanned.text == "Bold see the docs now"
     said = client_words(spanned.text)
     quoted = [text[slice(*spanned.source(o, o + len(w)))] for o, w in said]
-    assert quoted[:2] == ["Bold", "see"]
-    assert quoted[4] == "now"
-    assert spanned.source(9, 17)[0] == text.index("[the docs")
+    assert quoted == ["Bold", "see", "the", "docs", "now"]
 
 
 def test_the_words_of_a_link_are_told_apart() -> None:
