@@ -189,9 +189,9 @@ class Script:
             return
         pause = self.last_text_at + self._settings.text_pause_ms / 1000 - self._clock()
         try:
-            await asyncio.wait_for(
-                self._wake.wait(), max(0.0, pause, self._lead() - PAUSE_MARGIN_S)
-            )
+            # Not wait_for: until Python 3.12 it loses a cancellation that comes right after a text.
+            async with asyncio.timeout(max(0.0, pause, self._lead() - PAUSE_MARGIN_S)):
+                await self._wake.wait()
         except TimeoutError:
             self._paused_at = self.received
             self._cut(self._segmenter.pause())

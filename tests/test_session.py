@@ -296,6 +296,30 @@ async def test_cancelling_while_the_engine_works_leaves_nothing_behind() -> None
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("turns", range(4))
+async def test_cancelling_right_after_a_text_ends_the_context(turns: int) -> None:
+    engine = ScriptedEngine()
+    one = session(engine)
+
+    async def speak() -> None:
+        async with aclosing(one.events()) as events:
+            async for _ in events:
+                pass
+
+    task = asyncio.create_task(speak())
+    one.text(Text("c", "Hello"))
+    await asyncio.sleep(0.02)
+    one.text(Text("c", " wor"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=5)
+    assert done, "the cancellation was lost"
+    assert engine.open == 0
+    assert one.interrupted().unspoken_text == "Hello wor"
+
+
+@pytest.mark.asyncio
 async def test_sound_held_back_by_the_encoder_comes_out_when_the_text_pauses() -> None:
     for codec in ("opus", "mp3", "aac"):
         speaking = session(start=Start("c", audio=AudioFormat(codec=codec)), paced=True)
