@@ -69,7 +69,7 @@ class Sound:
     def holds_back(self) -> bool:
         """Whether sound of a finished segment is still inside the encoder."""
         finished = self._line is not None and self._dsp is None
-        return finished and not self._padded and self._encoder.delay > 0
+        return finished and not (self._padded or self._flushed) and self._encoder.delay > 0
 
     def chunk(
         self, line: Line, chunk: PcmChunk, *, dry_s: float, since: float, final: bool

@@ -1,10 +1,12 @@
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 import pytest
 
 from streamer.config import Settings
+from streamer.engines.base import Lead
 from streamer.errors import (
     ContextConflict,
     EngineFailed,
@@ -25,6 +27,8 @@ from streamer.types import (
     Failed,
     Mark,
     OptionsUpdate,
+    PcmChunk,
+    Segment,
     SegmentStarted,
     Start,
     Started,
@@ -336,6 +340,26 @@ async def test_sound_held_back_by_the_encoder_comes_out_when_the_text_pauses() -
                         if word_end == 3 * 2400 and end >= word_end:
                             break
         assert end >= word_end, codec
+
+
+class LingeringEngine(ScriptedEngine):
+    """Takes a moment to go after its last segment, as one with workers does."""
+
+    async def synthesize(
+        self, segments: AsyncIterator[Segment], lead: Lead
+    ) -> AsyncGenerator[PcmChunk, None]:
+        async for chunk in super().synthesize(segments, lead):
+            yield chunk
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.asyncio
+async def test_an_engine_that_goes_slowly_does_not_disturb_the_end_of_the_sound() -> None:
+    for codec in ("flac", "mp3", "aac"):
+        odd = OptionsUpdate(speed=0.77)  # no whole number of frames
+        start = Start("c", odd, AudioFormat(codec=codec))
+        events = await spoken(session(LingeringEngine(), start=start, paced=True), "One two three.")
+        assert isinstance(events[-1], Done), codec
 
 
 @pytest.mark.asyncio
