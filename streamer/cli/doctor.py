@@ -1,0 +1,173 @@
+"""`streamer doctor`: what is installed, which engines can run and why not, whether a server would start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import shutil
+import socket
+import ssl
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import streamer
+from streamer.cli.engines import status
+from streamer.cli.options import takes_settings
+from streamer.cli.sink import PLAYERS
+from streamer.config import Settings, data_dir
+from streamer.engines.base import ENGINES, open_engine
+from streamer.errors import StreamerError
+
+PACKAGES = (
+    "av",
+    "numpy",
+    "scipy",
+    "onnxruntime",
+    "hibari-tts",
+    "uvicorn",
+    "starlette",
+    "websockets",
+)
+MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]-[/]", "failed": "[red]no[/]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. "missing" is nothing to worry about, "failed" keeps a server from working."""
+
+    topic: str
+    name: str
+    state: Literal["ok", "missing", "failed"]
+    detail: str
+
+
+@takes_settings("data_dir", "engines", "host", "port", "tls", "tls_cert")
+def doctor(
+    settings: Settings,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    running: Annotated[
+        bool, typer.Option("--running", help="Only ask the server of these settings how it is.")
+    ] = False,
+) -> None:
+    """Say what is installed, which engines can run and why not, and whether a server would start.
+
+    Exits with 1 if a server of these settings would not work.
+    """
+    found = [_health(settings)] if running else list(_findings(settings))
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in found], indent=2))
+    else:
+        _print(found)
+    if any(finding.state == "failed" for finding in found):
+        raise typer.Exit(1)
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    yield Finding("system", "streamer", "ok", streamer.__version__)
+    yield Finding("system", "python", "ok", f"{platform.python_version()}, {platform.platform()}")
+    yield Finding("system", "cores", "ok", str(len(os.sched_getaffinity(0))))
+    for package in PACKAGES:
+        yield _package(package)
+    for engine in dict.fromkeys([*settings.engines, *ENGINES]):
+        yield _engine(engine, settings)
+    yield _directory(data_dir(settings))
+    yield _port(settings)
+    for command in PLAYERS:
+        program = command.split()[0]
+        path = shutil.which(program)
+        yield Finding("players", program, "ok" if path else "missing", path or "not installed")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding("packages", name, "ok", version(name))
+    except PackageNotFoundError:
+        return Finding("packages", name, "failed", f"pip install {name}")
+
+
+def _engine(name: str, settings: Settings) -> Finding:
+    """Load it, as the server would."""
+    wanted = name in settings.engines
+    about = ENGINES[name].about if name in ENGINES else "an engine of your own"
+    started = time.perf_counter()
+    try:
+        with status(f"loading {name}"):
+            engine = open_engine(name, settings)
+    except Exception as error:  # a doctor reports whatever an engine raises
+        reason = error.message if isinstance(error, StreamerError) else repr(error)
+        return Finding("engines", name, "failed" if wanted else "missing", reason)
+    seconds = time.perf_counter() - started
+    voices = ", ".join(voice.id for voice in engine.voices)
+    asyncio.run(engine.aclose())
+    return Finding(
+        "engines",
+        name,
+        "ok",
+        f"{about}; voices: {voices}; loaded in {seconds:.1f} s"
+        + ("" if wanted else "; not in the settings"),
+    )
+
+
+def _directory(path: Path) -> Finding:
+    """Nothing is made: the server makes it when it first needs it."""
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not os.access(there, os.W_OK | os.X_OK) or not there.is_dir():
+        return Finding("data", "data_dir", "failed", f"{path}: {there} can't be written to")
+    if there != path:
+        return Finding("data", "data_dir", "ok", f"{path} (made when first needed)")
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Finding("data", "data_dir", "failed", f"{path} is open to others: chmod 700 {path}")
+    return Finding("data", "data_dir", "ok", str(path))
+
+
+def _port(settings: Settings) -> Finding:
+    name = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        health = _health(settings)
+        if health.state == "ok":
+            return Finding("network", name, "ok", "a server of ours is running there")
+        return Finding("network", name, "failed", error.strerror or str(error))
+    return Finding("network", name, "ok", "free")
+
+
+def _health(settings: Settings) -> Finding:
+    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    host = f"[{host}]" if ":" in host else host
+    secure = bool(settings.tls or settings.tls_cert)
+    url = f"{'https' if secure else 'http'}://{host}:{settings.port}/healthz"
+    # Its certificate is for the name that clients use; here only whether it answers is asked.
+    context = ssl._create_unverified_context() if secure else None
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    try:
+        with opener.open(url, timeout=4) as answer:
+            return Finding("network", url, "ok", answer.read(200).decode("utf-8", "replace"))
+    except OSError as error:
+        return Finding("network", url, "failed", str(getattr(error, "reason", error)))
+
+
+def _print(found: list[Finding]) -> None:
+    table = Table("", "what", "", "", box=None, pad_edge=False, show_header=False)
+    for finding in found:
+        table.add_row(finding.topic, finding.name, MARKS[finding.state], finding.detail)
+    Console().print(table)

@@ -1,0 +1,98 @@
+"""`streamer keys`: make, list and revoke the keys of a server; it sees changes while it runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streamer.cli.options import takes_settings
+from streamer.config import Settings, data_dir
+from streamer.server.auth import DEFAULT_SCOPES, SCOPES, Key, KeyStore
+from streamer.server.limits import KeyLimits
+
+app = typer.Typer(help="Make, list and revoke keys.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def _store(settings: Settings) -> KeyStore:
+    return KeyStore(data_dir(settings))
+
+
+@app.command("new")
+@takes_settings("data_dir")
+def new(
+    settings: Settings,
+    name: Annotated[str, typer.Argument(help="What the key is for, e.g. the app that uses it.")],
+    contexts: Annotated[int | None, typer.Option(help="Most contexts at once.")] = None,
+    connections: Annotated[int | None, typer.Option(help="Most connections at once.")] = None,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(help="Most contexts and HTTP requests in a minute.")
+    ] = None,
+    chars_per_minute: Annotated[
+        int | None, typer.Option(help="Most characters in a minute.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Most it may cost, in the unit of --price-per-1000.")
+    ] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"What it is for, repeatable: {', '.join(SCOPES)}.")
+    ] = None,
+) -> None:
+    """Make a key and print it. It is shown this once: only its hash is kept."""
+    limits = KeyLimits(contexts, connections, requests_per_minute, chars_per_minute, budget)
+    print(_store(settings).new(name, limits, scope or DEFAULT_SCOPES))
+
+
+@app.command("list")
+@takes_settings("data_dir")
+def list_keys(
+    settings: Settings,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the keys, also revoked ones; never the keys themselves."""
+    keys = _store(settings).list()
+    if as_json:
+        print(json.dumps([_shown(key) for key in keys], indent=2))
+        return
+    table = Table("id", "name", "scopes", "limits", "created", "revoked", box=None, pad_edge=False)
+    for key in keys:
+        limits = [f"{name} {value:g}" for name, value in _limits(key).items()]
+        table.add_row(
+            key.id,
+            key.name,
+            ", ".join(key.scopes),
+            ", ".join(limits),
+            key.created,
+            key.revoked or "",
+        )
+    Console().print(table)
+
+
+@app.command("revoke")
+@takes_settings("data_dir")
+def revoke(
+    settings: Settings, key: Annotated[str, typer.Argument(help="Its id or its name.")]
+) -> None:
+    """Revoke a key; a running server closes its connections within seconds."""
+    revoked = _store(settings).revoke(key)
+    print(f"revoked {revoked.id} ({revoked.name})")
+
+
+def _limits(key: Key) -> dict[str, float]:
+    limits = dataclasses.asdict(key.limits)
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+def _shown(key: Key) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "limits": _limits(key),
+        "created": key.created,
+        "revoked": key.revoked,
+    }

@@ -1,0 +1,185 @@
+"""`streamer say`: text from an argument, a file or standard input as it arrives; sound out as it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamer.cli import source
+from streamer.cli.engines import load_catalogue
+from streamer.cli.options import CLIENT_KEY, takes_settings
+from streamer.cli.progress import Progress
+from streamer.cli.sink import FORMATS, Sink, format_of, open_sink, player
+from streamer.cli.utterance import Utterance, in_process, on_server
+from streamer.config import Settings
+from streamer.errors import EngineFailed, InvalidParameter, StreamerError
+from streamer.types import Audio, Done, Failed, OptionsUpdate, SegmentStarted, Start, Started
+
+AHEAD = 20_000
+"""Most characters that wait for a voice: a book piped in is read as it is spoken."""
+QUIET_S = 60.0
+"""No segment for so long: what waits can't be spoken at all, so more may come."""
+DOWNLOAD_LEAD_MS = 60_000
+"""How far a server may run ahead when nobody listens live: as far as the protocol allows."""
+
+
+@takes_settings("engines", "voice_aliases", "workers")
+def say(
+    settings: Settings,
+    text: Annotated[
+        str | None, typer.Argument(help="What to say; - is standard input.", show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="File to read; - is standard input.")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write; - is standard output. Else it plays.",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(FORMATS), help="Format, if the file's name doesn't say it."),
+    ] = None,
+    voice: Annotated[str | None, typer.Option(help="Voice (see streamer voices).")] = None,
+    model: Annotated[str | None, typer.Option(help="Engine, or engine/model.")] = None,
+    language: Annotated[str | None, typer.Option(help="BCP 47 tag, or auto.")] = None,
+    instructions: Annotated[
+        str | None, typer.Option(help="How to speak, where a voice can.")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(help="0.25 to 4.")] = None,
+    pitch: Annotated[float | None, typer.Option(help="0.5 to 2.")] = None,
+    volume: Annotated[float | None, typer.Option(help="0 to 2.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same sound.")] = None,
+    sample_rate: Annotated[int | None, typer.Option(help="In Hz.")] = None,
+    bit_rate: Annotated[int | None, typer.Option(help="In bit/s.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Server to ask, e.g. ws://127.0.0.1:8090; else spoken here.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar=CLIENT_KEY, help="The server's key.")] = None,
+) -> None:
+    """Speak a text into a file, to standard output or through a player."""
+    audio = format_of(output, format)
+    audio = replace(audio, sample_rate=sample_rate or audio.sample_rate, bit_rate=bit_rate)
+    if output is None:
+        player()
+    start = Start(
+        "say",
+        OptionsUpdate(voice, model, language, instructions, speed, pitch, volume, seed),
+        audio,
+        timestamps="segment",
+        lead_ms=None if output is None else DOWNLOAD_LEAD_MS,
+    )
+    pieces = _pieces(text, file)
+    if url is not None:
+        asyncio.run(_say(on_server(start, url, key), pieces, output))
+        return
+    catalogue = load_catalogue(settings)
+    asyncio.run(_say(in_process(start, catalogue, settings), pieces, output))
+
+
+def _pieces(text: str | None, file: Path | None) -> AsyncGenerator[str, None]:
+    if text is not None and file is not None:
+        raise InvalidParameter("a text or a file, not both", param="text")
+    if text == "-" or file == Path("-") or (text is None and file is None):
+        if text is None and file is None and sys.stdin.isatty():
+            raise InvalidParameter("nothing to say: give a text, -f FILE or -", param="text")
+        return source.of_stdin()
+    return source.of_text(text) if text is not None else source.of_file(file or Path())
+
+
+async def _say(
+    opening: AbstractAsyncContextManager[Utterance],
+    pieces: AsyncGenerator[str, None],
+    output: str | None,
+) -> None:
+    """Read, speak and write at once; whatever fails first ends all of it."""
+    try:
+        async with aclosing(pieces), opening as utterance, open_sink(output) as sink:
+            progress = Progress(output)
+            room = Room()
+            async with asyncio.TaskGroup() as group:
+                feeding = group.create_task(_feed(pieces, utterance, room))
+                with progress:
+                    await _drain(utterance, sink, room, progress)
+                feeding.cancel()
+    except* StreamerError as errors:
+        raise _first(errors) from None
+    except* OSError as errors:
+        raise _first(errors) from None
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+class Room:
+    """How much text waits for the voice; who reads the text waits here while it is too much."""
+
+    def __init__(self) -> None:
+        self._pushed = 0
+        self._spoken = 0
+        self._more = asyncio.Event()
+
+    def pushed(self, characters: int) -> None:
+        self._pushed += characters
+
+    def spoken(self, offset: int) -> None:
+        """Everything before that offset has a voice."""
+        self._spoken = offset
+        self._more.set()
+
+    async def wait(self) -> None:
+        while self._pushed - self._spoken > AHEAD:
+            self._more.clear()
+            try:
+                await asyncio.wait_for(self._more.wait(), QUIET_S)
+            except TimeoutError:  # so much text in which there is nothing to say
+                return
+
+
+async def _feed(pieces: AsyncIterator[str], utterance: Utterance, room: Room) -> None:
+    blank = True
+    async for piece in pieces:
+        await room.wait()
+        await utterance.push(piece)
+        room.pushed(len(piece))
+        blank = blank and not piece.strip()
+    if blank:
+        raise InvalidParameter("nothing to say", param="text")
+    await utterance.end()
+
+
+async def _drain(utterance: Utterance, sink: Sink, room: Room, progress: Progress) -> None:
+    async for event in utterance.events():
+        match event:
+            case Started():
+                progress.started(event)
+            case SegmentStarted():
+                room.spoken(event.offset + len(event.text))
+            case Audio():
+                await sink.write(event.packet.data)
+                progress.sounded(event.packet.pts + event.packet.duration)
+            case Failed():
+                raise event.error
+            case Done():
+                if event.reason != "end":
+                    raise EngineFailed(f"the server ended it: {event.reason}")
+                progress.done(event)
+                return
+            case _:
+                pass

@@ -1,0 +1,73 @@
+"""Where the text of `say` comes from: an argument, a file, or standard input as it arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import os
+import stat
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from streamer.errors import InvalidParameter
+
+PIECE = 4096
+"""Most bytes of one piece: far below the 64 KiB of a WebSocket message, also when escaped."""
+
+
+async def of_text(text: str) -> AsyncGenerator[str, None]:
+    """A text that is all there, in pieces."""
+    for start in range(0, len(text), PIECE):
+        yield text[start : start + PIECE]
+
+
+async def of_file(path: Path) -> AsyncGenerator[str, None]:
+    """A file, in pieces; a named pipe as it arrives."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise InvalidParameter(f"{path}: {error.strerror}", param="file") from None
+    try:
+        async for piece in of_descriptor(descriptor, str(path)):
+            yield piece
+    finally:
+        os.close(descriptor)
+
+
+def of_stdin() -> AsyncGenerator[str, None]:
+    """Standard input as it arrives."""
+    return of_descriptor(sys.stdin.fileno(), "standard input")
+
+
+async def of_descriptor(descriptor: int, name: str) -> AsyncGenerator[str, None]:
+    """What can be read from a descriptor, without waiting for its end. UTF-8, a byte order mark is
+    dropped."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    waits = not stat.S_ISREG(os.fstat(descriptor).st_mode)  # epoll takes no regular files
+    try:
+        while True:
+            if waits:
+                await _readable(descriptor)
+            data = os.read(descriptor, PIECE)
+            if piece := decoder.decode(data, final=not data):
+                yield piece
+            if not data:
+                return
+    except UnicodeDecodeError as error:
+        raise InvalidParameter(f"{name} is not UTF-8: {error.reason}", param="text") from None
+    except IsADirectoryError:
+        raise InvalidParameter(f"{name}: Is a directory", param="file") from None
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        loop.add_reader(descriptor, ready.set)
+    except PermissionError:  # a device that can't be waited for, like /dev/null, never blocks
+        return
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)

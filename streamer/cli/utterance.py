@@ -1,0 +1,72 @@
+"""One utterance of `say`, spoken in this process or by a server: text in, events out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Protocol
+
+from streamer.client import Context, connect
+from streamer.config import Settings
+from streamer.session import Session
+from streamer.types import Event, Start, Text
+from streamer.voices import Catalogue
+
+FOREVER_S = 10.0 * 365 * 86400
+"""A person at a terminal may think for as long as it takes."""
+
+
+class Utterance(Protocol):
+    """Text in, events out; `Done` or `Failed` is the last."""
+
+    async def push(self, text: str) -> None: ...
+    async def end(self) -> None: ...
+    def events(self) -> AsyncIterator[Event]: ...
+
+
+@asynccontextmanager
+async def in_process(
+    start: Start, catalogue: Catalogue, settings: Settings
+) -> AsyncGenerator[Utterance, None]:
+    """Spoken here, as fast as it can be made."""
+    patient = replace(settings, idle_s=FOREVER_S)
+    session = Session(start, catalogue=catalogue, settings=patient, paced=False)
+    async with aclosing(session.events()) as events:
+        yield _Local(session, events)
+
+
+class _Local:
+    def __init__(self, session: Session, events: AsyncIterator[Event]) -> None:
+        self._session = session
+        self._events = events
+
+    async def push(self, text: str) -> None:
+        self._session.text(Text(self._session.context, text))
+
+    async def end(self) -> None:
+        self._session.end()
+
+    def events(self) -> AsyncIterator[Event]:
+        return self._events
+
+
+@asynccontextmanager
+async def on_server(start: Start, url: str, key: str | None) -> AsyncGenerator[Utterance, None]:
+    """Spoken by a server, over the Python client."""
+    async with connect(url, key) as client:
+        yield _Remote(await client.start(start))
+
+
+class _Remote:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def push(self, text: str) -> None:
+        await self._context.push(text)
+
+    async def end(self) -> None:
+        await self._context.end()
+
+    def events(self) -> AsyncIterator[Event]:
+        return aiter(self._context)
