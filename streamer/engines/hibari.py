@@ -44,7 +44,16 @@ _WARM_UP = (
 
 def open_engine(settings: Settings) -> Hibari:
     """Load and warm the voice. Blocks for about a second."""
-    return Hibari(threads=settings.workers or os.cpu_count() or 1)
+    return Hibari(settings.workers or os.cpu_count() or 1, load_voice())
+
+
+def load_voice(model: bytes | None = None) -> EmbeddedVoice:
+    """The voice out of its package, or another `model` file of the same kind."""
+    assets = files("hibari") / "assets"
+    vocabulary = json.loads((assets / "vocab.json").read_text("utf-8"))
+    return EmbeddedVoice(
+        open_model(model or (assets / "hibari.onnx").read_bytes()), Reader(G2P(), vocabulary)
+    )
 
 
 class Hibari:
@@ -54,17 +63,13 @@ class Hibari:
     sample_rate = SAMPLE_RATE
     granularity: Literal["sentence", "word"] = "sentence"
 
-    def __init__(self, threads: int, model: bytes | None = None) -> None:
-        assets = files("hibari") / "assets"
-        vocabulary = json.loads((assets / "vocab.json").read_text("utf-8"))
-        if model is None:
-            model = (assets / "hibari.onnx").read_bytes()
-        self._voice = EmbeddedVoice(open_model(model), Reader(G2P(), vocabulary))
+    def __init__(self, threads: int, voice: EmbeddedVoice) -> None:
+        self._voice = voice
         self.voices: Sequence[Voice] = (HEART,)
         self.capabilities = Capabilities(
             speed=SPEED,
             pitch=PITCH,
-            word_times="model" if self._voice.model.timed else "estimated",
+            word_times="model" if voice.model.timed else "estimated",
         )
         self.workers = Workers(threads, self._warm_up)
         self._ahead = Ahead(_AHEAD)

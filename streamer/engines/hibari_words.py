@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from hibari.g2p import G2P
@@ -67,6 +68,12 @@ class Reader:
             if token.whitespace:
                 phonemes.append(" ")
                 owners.append(NOBODY)
+        # Times run in the order of the words, so no sound goes back to a word that has been left.
+        latest = accumulate(owners, max)
+        owners = [
+            NOBODY if owner == NOBODY else reached
+            for owner, reached in zip(owners, latest, strict=True)
+        ]
         phrases = [self._phrase(phonemes[a:b], owners[a:b]) for a, b in _breaths(phonemes)]
         return Reading(words, [phrase for phrase in phrases if phrase is not None])
 
@@ -78,18 +85,14 @@ class Reader:
         """
         at = 0
         for token in self._g2p.phonemize_tokens(self._g2p.tokenize(text)):
-            space = text.find(" ", at)
-            run_end = len(text) if space < 0 else space
-            start, end = text.find(token.text, at), 0
-            if start < 0 or start + len(token.text) > max(run_end, at + len(token.text)):
-                start, end = at, run_end
-            else:
+            run_end = _space(text, at)
+            start = text.find(token.text, at)
+            if at <= start <= run_end:
                 end = start + len(token.text)
+            else:
+                start, end = at, run_end
             yield token, start, end
-            at = end
-            if token.whitespace:
-                space = text.find(" ", end)
-                at = len(text) if space < 0 else space + 1
+            at = _space(text, end) + 1 if token.whitespace else end
 
     def _phrase(self, phonemes: list[str], owners: list[int]) -> Phrase | None:
         if all(sound in _MARKS for sound in phonemes):
@@ -109,7 +112,6 @@ def normalize(text: str) -> SpannedText:
             # Those of arithmetic are words only between two others.
             between = symbol in "=<>~"
             found = rf"(?<=\S) ?{re.escape(symbol)} ?(?=\S)" if between else re.escape(symbol)
-            # Through a function, since as a template the word could be read as one.
             spoken = spoken.sub(re.compile(found), partial(_constant, f" {word} " if word else " "))
     for pattern, replacement in _LAST_RULES:
         if pattern.search(spoken.text):
@@ -119,6 +121,12 @@ def normalize(text: str) -> SpannedText:
         # Another version's rules: what it says counts, the places are found by comparing the words.
         spoken = SpannedText.of(text).sub(re.compile(r"(?s).+"), partial(_constant, whole))
     return spoken
+
+
+def _space(text: str, at: int) -> int:
+    """Where the run of non-space that begins at `at` ends."""
+    found = text.find(" ", at)
+    return len(text) if found < 0 else found
 
 
 def _constant(replacement: str, _: re.Match[str]) -> str:
