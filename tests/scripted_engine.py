@@ -1,7 +1,7 @@
 """An engine that does what a test tells it: a tone of 100 ms per word, held or failing where asked."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -29,7 +29,10 @@ class ScriptedEngine:
     ) -> None:
         self.name = name
         self.sample_rate = sample_rate
-        self.voices = [Voice(f"{name}-a", name, languages=languages), Voice(f"{name}-b", name)]
+        self.voices: Sequence[Voice] = [
+            Voice(f"{name}-a", name, languages=languages),
+            Voice(f"{name}-b", name),
+        ]
         self.capabilities = Capabilities(
             speed=(0.5, 2.0), pitch=(0.5, 2.0), word_times="model" if times else "estimated"
         )

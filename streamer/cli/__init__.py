@@ -52,10 +52,11 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(_run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:]))
 
 
-def _run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
+    """The exit code of one command line."""
     try:
         result = app(arguments, prog_name="streamer", standalone_mode=False)
         sys.stdout.flush()

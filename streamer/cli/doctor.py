@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 import streamer
 from streamer.cli.engines import status
 from streamer.cli.options import takes_settings
 from streamer.cli.sink import PLAYERS
+from streamer.cli.table import print_table
 from streamer.config import Settings, data_dir
 from streamer.engines.base import ENGINES, open_engine
 from streamer.errors import StreamerError
@@ -167,7 +167,8 @@ def _health(settings: Settings) -> Finding:
 
 
 def _print(found: list[Finding]) -> None:
-    table = Table("", "what", "", "", box=None, pad_edge=False, show_header=False)
-    for finding in found:
-        table.add_row(finding.topic, finding.name, MARKS[finding.state], finding.detail)
-    Console().print(table)
+    rows = [
+        (finding.topic, escape(finding.name), MARKS[finding.state], escape(finding.detail))
+        for finding in found
+    ]
+    print_table(("", "", "", ""), rows)

@@ -7,10 +7,10 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from streamer.cli.options import takes_settings
+from streamer.cli.table import print_table
 from streamer.config import Settings, data_dir
 from streamer.server.auth import DEFAULT_SCOPES, SCOPES, Key, KeyStore
 from streamer.server.limits import KeyLimits
@@ -58,18 +58,18 @@ def list_keys(
     if as_json:
         print(json.dumps([_shown(key) for key in keys], indent=2))
         return
-    table = Table("id", "name", "scopes", "limits", "created", "revoked", box=None, pad_edge=False)
-    for key in keys:
-        limits = [f"{name} {value:g}" for name, value in _limits(key).items()]
-        table.add_row(
+    rows = [
+        (
             key.id,
-            key.name,
+            escape(key.name),
             ", ".join(key.scopes),
-            ", ".join(limits),
+            ", ".join(f"{name} {value:g}" for name, value in _limits(key).items()),
             key.created,
             key.revoked or "",
         )
-    Console().print(table)
+        for key in keys
+    ]
+    print_table(("id", "name", "scopes", "limits", "created", "revoked"), rows)
 
 
 @app.command("revoke")

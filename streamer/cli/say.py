@@ -22,8 +22,6 @@ from streamer.config import Settings
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError
 from streamer.types import Audio, Done, Failed, OptionsUpdate, SegmentStarted, Start, Started
 
-AHEAD = 20_000
-"""Most characters that wait for a voice: a book piped in is read as it is spoken."""
 QUIET_S = 60.0
 """No segment for so long: what waits can't be spoken at all, so more may come."""
 DOWNLOAD_LEAD_MS = 60_000
@@ -108,7 +106,7 @@ async def _say(
     try:
         async with aclosing(pieces), opening as utterance, open_sink(output) as sink:
             progress = Progress(output)
-            room = Room()
+            room = Room(utterance.room)
             async with asyncio.TaskGroup() as group:
                 feeding = group.create_task(_feed(pieces, utterance, room))
                 with progress:
@@ -130,7 +128,8 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
 class Room:
     """How much text waits for the voice; who reads the text waits here while it is too much."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._pushed = 0
         self._spoken = 0
         self._more = asyncio.Event()
@@ -143,8 +142,9 @@ class Room:
         self._spoken = offset
         self._more.set()
 
-    async def wait(self) -> None:
-        while self._pushed - self._spoken > AHEAD:
+    async def wait(self, characters: int) -> None:
+        """Wait until so many more fit."""
+        while self._pushed + characters - self._spoken > self._most:
             self._more.clear()
             try:
                 await asyncio.wait_for(self._more.wait(), QUIET_S)
@@ -153,11 +153,15 @@ class Room:
 
 
 async def _feed(pieces: AsyncIterator[str], utterance: Utterance, room: Room) -> None:
+    """A book piped in is read as it is spoken."""
+    step = max(1, min(source.PIECE, utterance.room // 4))
     blank = True
     async for piece in pieces:
-        await room.wait()
-        await utterance.push(piece)
-        room.pushed(len(piece))
+        for start in range(0, len(piece), step):
+            part = piece[start : start + step]
+            await room.wait(len(part))
+            await utterance.push(part)
+            room.pushed(len(part))
         blank = blank and not piece.strip()
     if blank:
         raise InvalidParameter("nothing to say", param="text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -15,10 +16,15 @@ from streamer.voices import Catalogue
 
 FOREVER_S = 10.0 * 365 * 86400
 """A person at a terminal may think for as long as it takes."""
+DEFAULT_ROOM = 1000
+"""For a server that does not say how much text may wait."""
 
 
 class Utterance(Protocol):
     """Text in, events out; `Done` or `Failed` is the last."""
+
+    room: int
+    """Most characters that may wait for the voice."""
 
     async def push(self, text: str) -> None: ...
     async def end(self) -> None: ...
@@ -30,14 +36,15 @@ async def in_process(
     start: Start, catalogue: Catalogue, settings: Settings
 ) -> AsyncGenerator[Utterance, None]:
     """Spoken here, as fast as it can be made."""
-    patient = replace(settings, idle_s=FOREVER_S)
+    patient = replace(settings, idle_s=FOREVER_S, max_context_chars=sys.maxsize)
     session = Session(start, catalogue=catalogue, settings=patient, paced=False)
     async with aclosing(session.events()) as events:
-        yield _Local(session, events)
+        yield _Local(session, events, settings.max_pending_chars)
 
 
 class _Local:
-    def __init__(self, session: Session, events: AsyncIterator[Event]) -> None:
+    def __init__(self, session: Session, events: AsyncIterator[Event], room: int) -> None:
+        self.room = room
         self._session = session
         self._events = events
 
@@ -55,11 +62,13 @@ class _Local:
 async def on_server(start: Start, url: str, key: str | None) -> AsyncGenerator[Utterance, None]:
     """Spoken by a server, over the Python client."""
     async with connect(url, key) as client:
-        yield _Remote(await client.start(start))
+        limit = int(client.ready.limits.get("max_pending_chars", DEFAULT_ROOM))
+        yield _Remote(await client.start(start), limit)
 
 
 class _Remote:
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, room: int) -> None:
+        self.room = room
         self._context = context
 
     async def push(self, text: str) -> None:

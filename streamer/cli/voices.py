@@ -7,12 +7,13 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from streamer.cli.engines import load_catalogue
 from streamer.cli.options import takes_settings
+from streamer.cli.table import print_table
 from streamer.config import Settings
+from streamer.types import Voice
 from streamer.voices import Catalogue
 
 
@@ -27,7 +28,7 @@ def voices(
         if as_json:
             print(json.dumps(_rows(catalogue), indent=2))
         else:
-            _print(_rows(catalogue))
+            _print(catalogue)
     finally:
         asyncio.run(catalogue.aclose())
 
@@ -42,22 +43,32 @@ def _rows(catalogue: Catalogue) -> list[dict[str, object]]:
             "languages": list(voice.languages),
             "gender": voice.gender,
             "description": voice.description,
-            "aliases": [name for name, to in catalogue.aliases.items() if to == voice.id],
+            "aliases": _aliases(catalogue, voice),
             "default": voice is default,
         }
-        for voice in sorted(catalogue.voices, key=lambda voice: voice is not default)
+        for voice in _default_first(catalogue)
     ]
 
 
-def _print(rows: list[dict[str, object]]) -> None:
-    table = Table("voice", "engine", "languages", "about", box=None, pad_edge=False)
-    for row in rows:
-        languages = row["languages"]
-        assert isinstance(languages, list)
-        table.add_row(
-            str(row["id"]),
-            str(row["engine"]),
-            ", ".join(languages),
-            str(row["description"] or row["name"] or row["gender"]),
+def _print(catalogue: Catalogue) -> None:
+    rows = [
+        (
+            " ".join([voice.id, *_aliases(catalogue, voice)]),
+            voice.engine,
+            ", ".join(voice.languages),
+            voice.description or voice.name or voice.gender,
         )
-    Console().print(table)
+        for voice in _default_first(catalogue)
+    ]
+    print_table(
+        ("voice", "engine", "languages", "about"), [tuple(map(escape, row)) for row in rows]
+    )
+
+
+def _default_first(catalogue: Catalogue) -> list[Voice]:
+    default = catalogue.resolve()[1]
+    return sorted(catalogue.voices, key=lambda voice: voice is not default)
+
+
+def _aliases(catalogue: Catalogue, voice: Voice) -> list[str]:
+    return [name for name, target in catalogue.aliases.items() if target == voice.id]

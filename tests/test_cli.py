@@ -1,0 +1,377 @@
+"""The command line as a person and a shell meet it: text in, sound out, one line when it can't be."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import streamer
+from streamer.audio.decoder import decode
+from streamer.cli import run, serve
+from streamer.cli.sink import FORMATS
+from streamer.config import SETTINGS, Settings
+from streamer.engines.base import Engine
+from tests.scripted_engine import ScriptedEngine
+from tests.server_process import ServerProcess, running_server
+
+ROOT = Path(__file__).parent.parent
+TONE = ("--engines", "tone")
+TEXT = "One two three. Four five."
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("STREAMER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    with running_server("tone") as process:
+        yield process
+
+
+def started(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+    """A command line in a process of its own, all three streams to us."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "streamer", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def samples_of(path: Path) -> int:
+    return len(decode(path.read_bytes())[0])
+
+
+def failing_engine(settings: Settings) -> Engine:
+    """An engine of one's own, that fails at its second sentence."""
+    return ScriptedEngine(fail_at=1)
+
+
+def test_every_setting_is_a_flag_of_serve() -> None:
+    flags = set(inspect.signature(serve.serve).parameters)
+    assert {row.name for row in SETTINGS} <= flags
+    assert flags - {row.name for row in SETTINGS} == {"config", "first_key"}
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == streamer.__version__
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["say"], ["voices"], ["keys"], ["doctor"]])
+def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command, "--help"]) == 0
+    assert "Usage: streamer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["say", "hi", "-o", "x.wav", "--speed", "9"], "speed"),
+        (["say", "hi", "-o", "x.wav", "--speed", "fast"], "--speed"),
+        (["say", "hi", "-o", "x.wav", "--voice", "nobody"], "nobody"),
+        (["say", "hi", "-o", "x.wav", "--model", "nothing"], "nothing"),
+        (["say", "hi", "-o", "x.opus", "--sample-rate", "44100"], "sample_rate"),
+        (["say", "hi", "-o", "x.mp3", "--bit-rate", "5"], "bit_rate"),
+        (["say", "hi", "-o", "x.doc"], "doc"),
+        (["say", "hi", "-o", "missing/x.wav"], "missing/x.wav"),
+        (["say", "hi", "-o", "x", "--format", "doc"], "format"),
+        (["say", "hi", "-f", "text.txt", "-o", "x.wav"], "text"),
+        (["say", "-f", "missing.txt", "-o", "x.wav"], "missing.txt"),
+        (["say", "-f", ".", "-o", "x.wav"], "file"),
+        (["say", " ", "-o", "x.wav"], "text"),
+        (["say", "hi", "-o", "x.wav", "--url", "nonsense"], "url"),
+        (["serve", "--port", "70000"], "port"),
+        (["serve", "--nonsense", "1"], "--nonsense"),
+        (["serve", "--config", "missing.toml"], "missing.toml"),
+        (["serve", "--tls-key", "key.pem"], "tls_cert"),
+        (["serve", "--host", "0.0.0.0"], "streamer keys new"),
+        (["voices", "--engines", "nothing"], "nothing"),
+        (["keys", "new", "app", "--scope", "everything"], "everything"),
+        (["keys", "new", "app", "--contexts", "0"], "contexts"),
+        (["keys", "revoke", "nothing"], "nothing"),
+        (["nothing"], "nothing"),
+    ],
+)
+def test_what_cannot_be_had_is_one_line_that_names_it(
+    arguments: list[str], named: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    if arguments[0] == "say":
+        arguments = [*arguments, *TONE]
+    assert run(arguments) == 2
+    out, err = capfd.readouterr()
+    assert not out
+    assert len(err.splitlines()) == 1
+    assert named in err
+    assert not [path for path in tmp_path.rglob("*") if "x.wav" in path.name]
+
+
+def test_unknown_settings_fail_before_an_engine_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "streamer.toml").write_text("prt = 1")
+    monkeypatch.setenv("STREAMER_CONFIG", str(tmp_path / "streamer.toml"))
+    assert run(["voices", "--engines", "nothing"]) == 2
+    assert "prt" in capsys.readouterr().err
+
+
+def test_settings_of_the_environment_hold_and_a_clients_key_may_lie_beside_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STREAMER_ENGINES", "tone")
+    monkeypatch.setenv("STREAMER_KEY", "sk-of-some-server")
+    assert run(["voices", "--json"]) == 0
+    assert {voice["engine"] for voice in json.loads(capsys.readouterr().out)} == {"tone"}
+
+
+@pytest.mark.parametrize("ending", [ending for ending in FORMATS if ending != "pcm"])
+def test_a_file_decodes_to_the_sound_its_name_asks_for(ending: str, tmp_path: Path) -> None:
+    assert run(["say", TEXT, "-o", f"said.{ending}", *TONE]) == 0
+    assert run(["say", TEXT, "-o", "said.pcm", *TONE]) == 0
+    samples, rate = decode((tmp_path / f"said.{ending}").read_bytes())
+    exact = len(np.fromfile(tmp_path / "said.pcm", "<i2")) / 24000
+    # MP3 and AAC files end on a whole frame and begin with the codec's lead-in.
+    assert exact - 0.01 <= len(samples) / rate <= exact + 0.15
+    assert np.max(np.abs(samples)) > 0.1
+
+
+def test_the_header_of_a_wav_file_says_its_length(tmp_path: Path) -> None:
+    assert run(["say", TEXT, "-o", "said.wav", *TONE]) == 0
+    with wave.open(str(tmp_path / "said.wav")) as file:
+        assert file.getframerate() == 24000
+        assert len(file.readframes(2**31)) == 2 * file.getnframes() > 24000
+    assert (tmp_path / "said.wav").stat().st_size == 44 + 2 * samples_of(tmp_path / "said.wav")
+
+
+def test_options_change_the_sound(tmp_path: Path) -> None:
+    assert run(["say", TEXT, "-o", "plain.wav", *TONE]) == 0
+    fast = ["--speed", "2", "--voice", "tone-high", "--sample-rate", "8000", "--volume", "0.5"]
+    assert run(["say", TEXT, "-o", "fast.wav", *fast, *TONE]) == 0
+    plain, rate = decode((tmp_path / "plain.wav").read_bytes())
+    changed, low_rate = decode((tmp_path / "fast.wav").read_bytes())
+    assert low_rate == 8000
+    assert len(changed) / low_rate == pytest.approx(len(plain) / rate / 2, rel=0.05)
+
+
+def test_an_utterance_that_fails_leaves_the_file_that_was_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "said.wav").write_bytes(b"before")
+    engine = f"{__name__}:{failing_engine.__name__}"
+    assert run(["say", TEXT, "-o", "said.wav", "--engines", engine]) == 1
+    assert capsys.readouterr().err == "streamer: scripted failure\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["said.wav"]
+    assert (tmp_path / "said.wav").read_bytes() == b"before"
+
+
+def test_a_file_is_spoken_whole_however_little_may_wait(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "text.txt").write_bytes(b"\xef\xbb\xbf" + "Ein Satz – kurz. ".encode() * 60)
+    (tmp_path / "short.txt").write_text("Ein Satz – kurz. ")
+    monkeypatch.setenv("STREAMER_MAX_PENDING_CHARS", "400")
+    monkeypatch.setenv("STREAMER_MAX_CONTEXT_CHARS", "500")
+    assert run(["say", "-f", "text.txt", "-o", "long.wav", *TONE]) == 0
+    assert run(["say", "-f", "short.txt", "-o", "short.wav", *TONE]) == 0
+    assert samples_of(tmp_path / "long.wav") >= 60 * samples_of(tmp_path / "short.wav")
+
+
+def test_text_that_is_not_utf8_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_bytes(b"One two. \xff\xfe")
+    assert run(["say", "-f", "text.txt", "-o", "said.wav", *TONE]) == 2
+    assert "UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "said.wav").exists()
+
+
+def test_standard_input_is_spoken_as_it_arrives() -> None:
+    with started("say", "-", "-o", "-", "--format", "pcm", *TONE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("One two thr\N{LATIN SMALL LETTER E WITH ACUTE}".encode()[:-1])
+        process.stdin.flush()
+        process.stdin.write("é".encode()[-1:] + b"e. Four ")
+        process.stdin.flush()
+        before = process.stdout.read(24000)  # half a second, while the input is still open
+        process.stdin.write(b"five.")
+        process.stdin.close()
+        after = process.stdout.read()
+    assert process.returncode == 0
+    assert len(before) == 24000
+    assert len(after) > 24000
+    assert np.max(np.abs(np.frombuffer(before, "<i2"))) > 3000
+
+
+def test_wav_on_standard_output_has_the_header_of_a_stream() -> None:
+    with started("say", TEXT, "-o", "-", *TONE) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert out[:4] == b"RIFF"
+    assert out[4:8] == out[40:44] == b"\xff" * 4
+    assert len(decode(out)[0]) > 24000
+
+
+@pytest.mark.parametrize("source", ["waiting", "speaking"])
+def test_interrupt_ends_it_with_130_and_leaves_nothing(source: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("A sentence that goes on. " * 200_000)
+    text = "-" if source == "waiting" else "text.txt"
+    with started("say", "-f", text, "-o", "said.wav", *TONE) as process:
+        while not any(path.name.startswith(".said.wav") for path in tmp_path.iterdir()):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("A sentence that goes on. " * 2000)
+    with started("say", "-f", "text.txt", "-o", "-", *TONE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(100)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_a_player_gets_what_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    player = tmp_path / "bin" / "aplay"
+    player.parent.mkdir()
+    player.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/flags\nexec cat > {tmp_path}/played\n')
+    player.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{player.parent}:{os.environ['PATH']}")
+    assert run(["say", TEXT, *TONE]) == 0
+    assert "S16_LE" in (tmp_path / "flags").read_text()
+    played = np.fromfile(tmp_path / "played", "<i2")
+    assert len(played) > 48000
+    assert np.max(np.abs(played)) > 3000
+
+
+def test_without_a_player_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(["say", TEXT, *TONE]) == 2
+    assert "-o FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["opus", "flac"])
+def test_a_server_says_the_same(server: ServerProcess, ending: str, tmp_path: Path) -> None:
+    assert run(["say", TEXT, "-o", f"here.{ending}", "--seed", "1", *TONE]) == 0
+    assert run(["say", TEXT, "-o", f"there.{ending}", "--seed", "1", "--url", server.url]) == 0
+    assert samples_of(tmp_path / f"there.{ending}") == samples_of(tmp_path / f"here.{ending}")
+
+
+def test_a_servers_refusal_is_one_line(
+    server: ServerProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["say", "hi", "-o", "x.wav", "--voice", "nobody", "--url", server.url]) == 2
+    err = capsys.readouterr().err
+    assert "nobody" in err
+    assert "tone-low" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["say", "hi", "-o", "x.wav", "--url", "ws://127.0.0.1:1"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_voices_are_listed_default_first(capsys: pytest.CaptureFixture[str]) -> None:
+    aliases = ["--voice-aliases", "alloy=tone-high"]
+    assert run(["voices", *TONE, "--voice", "tone-high", *aliases]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["voice", "tone-high", "tone-low"]
+    assert lines[1].split()[:2] == ["tone-high", "alloy"]
+    assert run(["voices", *TONE, "--voice", "alloy", *aliases, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)[0]
+    assert (first["id"], first["default"], first["aliases"]) == ("tone-high", True, ["alloy"])
+
+
+def test_a_key_is_shown_once_listed_and_revoked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    there = ["--data-dir", str(tmp_path / "data")]
+    assert run(["keys", "new", "app", "--contexts", "3", "--budget", "2.5", *there]) == 0
+    key = capsys.readouterr().out.strip()
+    assert len(key) > 40
+    assert run(["keys", "list", "--json", *there]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed[0]["limits"] == {"contexts": 3, "budget": 2.5}
+    assert listed[0]["revoked"] is None
+    everything = b"".join(p.read_bytes() for p in (tmp_path / "data").rglob("*") if p.is_file())
+    assert key.encode() not in everything
+    assert run(["keys", "revoke", "app", *there]) == 0
+    capsys.readouterr()
+    assert run(["keys", "list", *there]) == 0
+    assert run(["keys", "list", "--json", *there]) == 0
+    out = capsys.readouterr().out
+    assert key not in out
+    assert json.loads(out[out.index("[\n") :])[0]["revoked"] is not None
+
+
+def test_doctor_says_which_engines_can_run_and_why_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--json", "--engines", "tone,missing.module:engine", "--port", "0"]) == 1
+    found = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert found["tone"]["state"] == "ok"
+    assert found["missing.module:engine"]["state"] == "failed"
+    assert "missing" in found["missing.module:engine"]["detail"]
+    assert found["av"]["state"] == "ok"
+    assert found["data_dir"]["state"] == "ok"
+
+
+def test_doctor_finds_a_data_dir_that_cannot_be(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "open").mkdir(mode=0o755)
+    for bad in ("file/data", "open"):
+        assert run(["doctor", *TONE, "--port", "0", "--data-dir", str(tmp_path / bad)]) == 1
+        assert str(tmp_path / bad) in capsys.readouterr().out
+
+
+def test_doctor_asks_a_running_server(
+    server: ServerProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = server.host.rpartition(":")[2]
+    for host in ("127.0.0.1", "0.0.0.0"):
+        assert run(["doctor", "--running", "--host", host, "--port", port]) == 0
+    assert run(["doctor", "--running", "--port", "1"]) == 1
+    assert "refused" in capsys.readouterr().out
+
+
+def test_progress_is_told_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["say", TEXT, "-o", "said.wav", *TONE]) == 0
+    assert capsys.readouterr() == ("", "")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert run(["say", TEXT, "-o", "said.wav", *TONE]) == 0
+    assert "said.wav: " in terminal.getvalue()
+    assert "25 characters" in terminal.getvalue()
