@@ -10,19 +10,15 @@ import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Literal
-
-import numpy as np
 
 from streamer.audio.encoder import open_encoder
 from streamer.audio.encoder import resolve as resolve_format
-from streamer.audio.resampler import Resampler
 from streamer.config import Settings
 from streamer.engines.base import Engine
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError
 from streamer.script import Line, Script
-from streamer.sound import Sound
+from streamer.sound import ResampledChunks, Sound
 from streamer.timeline import Pacer, heard_length
 from streamer.types import (
     Audio,
@@ -36,7 +32,6 @@ from streamer.types import (
     Start,
     Started,
     Text,
-    Word,
 )
 from streamer.voices import Catalogue
 
@@ -187,10 +182,7 @@ class Session:
                     self._sent(event)
         finally:
             if self._pull is not None:
-                self._pull.cancel()
-                await asyncio.wait({self._pull})
-                if not self._pull.cancelled():
-                    self._pull.exception()
+                await _ended(self._pull)
 
     async def _next(self, spoken: AsyncIterator[Spoken]) -> Iterator[Event] | None:
         """Events of the next chunk; or, while none comes, of what the encoder holds back; or None at the
@@ -257,7 +249,7 @@ class Session:
             if engine.name not in self._engines:
                 self._engines.append(engine.name)
             chunks = engine.synthesize(self._segments(engine), self._pacer.lead)
-            resampled = _Resampled(engine.sample_rate, self._rate)
+            resampled = ResampledChunks(engine.sample_rate, self._rate)
             async with aclosing(chunks):
                 async for chunk in chunks:
                     line = self._lines[chunk.segment]
@@ -288,30 +280,20 @@ class Session:
         )
 
 
+async def _ended(task: asyncio.Task[Spoken | None]) -> None:
+    """Cancel a task and wait until it has ended, also if cancelled meanwhile: what it runs is closed next."""
+    task.cancel()
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled = True
+    if not task.cancelled():
+        task.exception()
+    if cancelled:
+        raise asyncio.CancelledError
+
+
 async def _next_or_none(spoken: AsyncIterator[Spoken]) -> Spoken | None:
     return await anext(spoken, None)
-
-
-class _Resampled:
-    """Chunks of a second engine at the first one's rate, words with them."""
-
-    def __init__(self, rate: int, wanted: int) -> None:
-        self._rate = rate
-        self._wanted = wanted
-        self._resampler: Resampler | None = None
-
-    def __call__(self, chunk: PcmChunk) -> PcmChunk:
-        if self._rate == self._wanted:
-            return chunk
-        if self._resampler is None:
-            self._resampler = Resampler(self._rate, self._wanted)
-        samples = self._resampler.push(chunk.samples)
-        if chunk.last:
-            samples = np.concatenate((samples, self._resampler.flush()))
-            self._resampler = None
-        ratio = self._wanted / self._rate
-        words = tuple(
-            Word(w.text, round(w.start * ratio), round(w.end * ratio), w.offset)
-            for w in chunk.words
-        )
-        return replace(chunk, samples=samples, words=words)

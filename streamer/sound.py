@@ -6,12 +6,14 @@ Dsp, pauses, encoder, word times. Waits for nothing: when to push what is the se
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from streamer.audio.dsp import Dsp
 from streamer.audio.encoder import Encoder
+from streamer.audio.resampler import Resampler
 from streamer.script import Line
 from streamer.text.alignment import estimate
 from streamer.text.pauses import pause_after
@@ -213,9 +215,9 @@ class Sound:
             return [Words(self._start.context, tuple(_characters(placed)), "estimated", "char")]
         return [Words(self._start.context, placed, timing)]
 
-    def _in_the_clients_text(self, line: Line, words: Iterable[Word], complete: bool) -> list[Word]:
-        """Engine words as words of the client, one where lexicon or normaliser made several of it: so
-        the latest of a changed text waits for the next, or for the text to be `complete`."""
+    def _in_the_clients_text(self, line: Line, words: Sequence[Word], complete: bool) -> list[Word]:
+        """Engine words as words of the client, one where lexicon or normaliser made several of it: such
+        a one waits for its rest, or for the text to be `complete`."""
         assert self._dsp is not None
         mapped = self._open_word
         for word in words:
@@ -228,9 +230,22 @@ class Sound:
                 mapped[-1] = Word(known.text, known.start, end, known.offset)
             else:
                 mapped.append(Word(text, start, end, offset))
-        held = 0 if complete or line.text.text == line.span.text else 1
+        if complete:
+            held = 0
+        else:
+            held = _goes_on(line, words[-1], mapped[-1]) if words else len(mapped)
         self._open_word = mapped[len(mapped) - held :]
         return mapped[: len(mapped) - held]
+
+
+def _goes_on(line: Line, spoken: Word, word: Word) -> bool:
+    """Whether what is spoken after an engine's word still belongs to the same word of the client."""
+    end = spoken.offset + len(spoken.text)
+    rest = line.text.text[end:].lstrip()
+    if not rest:
+        return False
+    at = len(line.text.text) - len(rest)
+    return line.span.offset + line.text.source(at, at + 1)[0] < word.offset + len(word.text)
 
 
 def _characters(words: Iterable[Word]) -> Iterator[Word]:
@@ -240,3 +255,28 @@ def _characters(words: Iterable[Word]) -> Iterator[Word]:
         for i, character in enumerate(word.text):
             start, end = word.start + round(i * step), word.start + round((i + 1) * step)
             yield Word(character, start, end, word.offset + i)
+
+
+class ResampledChunks:
+    """Chunks of a second engine at the first one's rate, words with them."""
+
+    def __init__(self, rate: int, wanted: int) -> None:
+        self._rate = rate
+        self._wanted = wanted
+        self._resampler: Resampler | None = None
+
+    def __call__(self, chunk: PcmChunk) -> PcmChunk:
+        if self._rate == self._wanted:
+            return chunk
+        if self._resampler is None:
+            self._resampler = Resampler(self._rate, self._wanted)
+        samples = self._resampler.push(chunk.samples)
+        if chunk.last:
+            samples = np.concatenate((samples, self._resampler.flush()))
+            self._resampler = None
+        ratio = self._wanted / self._rate
+        words = tuple(
+            Word(w.text, round(w.start * ratio), round(w.end * ratio), w.offset)
+            for w in chunk.words
+        )
+        return replace(chunk, samples=samples, words=words)

@@ -178,6 +178,30 @@ async def test_the_lexicon_changes_what_is_spoken_but_not_what_the_words_quote()
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("text", "lexicon"),
+    [
+        ("**Hello** there, _my_ own `friend`, [read](https://a.example/b) it.", {}),
+        ("A SQL and a UN are *two*.", {"SQL": "sequel", "UN": "United Nations of all"}),
+    ],
+)
+async def test_a_word_of_changed_text_comes_before_the_sound_after_it(
+    text: str, lexicon: dict[str, str]
+) -> None:
+    events = await spoken(session(start=Start("c", audio=PCM, lexicon=lexicon)), text)
+    at = seen = 0
+    for event in events:
+        if isinstance(event, Audio):
+            at = event.packet.pts + event.packet.duration
+        if isinstance(event, Words):
+            for word in event.words:
+                assert at <= word.start or word.text == "UN", word
+                assert text[word.offset : word.offset + len(word.text)] == word.text
+                seen += 1
+    assert seen == 7
+
+
+@pytest.mark.asyncio
 async def test_a_mark_comes_before_the_packet_that_holds_its_sample() -> None:
     speaking = session()
     speaking.text(Text("c", "One two three. "))
@@ -321,6 +345,40 @@ async def test_cancelling_right_after_a_text_ends_the_context(turns: int) -> Non
     assert done, "the cancellation was lost"
     assert engine.open == 0
     assert one.interrupted().unspoken_text == "Hello wor"
+
+
+@pytest.mark.asyncio
+async def test_cancelling_twice_still_closes_the_engine_in_peace() -> None:
+    class Slow(ScriptedEngine):
+        """Takes a while to be closed."""
+
+        async def synthesize(
+            self, segments: AsyncIterator[Segment], lead: Lead
+        ) -> AsyncGenerator[PcmChunk, None]:
+            try:
+                async with aclosing(super().synthesize(segments, lead)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            finally:
+                await asyncio.sleep(0.02)
+
+    engine = Slow()
+    one = session(engine)
+    one.text(Text("c", TEXT))
+
+    async def speak() -> None:
+        async with aclosing(one.events()) as events:
+            async for _ in events:
+                pass
+
+    task = asyncio.create_task(speak())
+    await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.sleep(0.005)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert engine.open == 0
 
 
 @pytest.mark.asyncio
