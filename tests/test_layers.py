@@ -32,7 +32,6 @@ LAYERS: dict[str, int] = {
     "webhooks": 3,
     "client": 3,
     "listening": 3,
-    "listening": 3,
     "server": 4,
     "cli": 5,
     "__main__": 5,
