@@ -30,8 +30,9 @@ _DECODER_OUTPUT = "/head/Add_output_0"
 HOPS_PER_FRAME = 2
 UNVOICED_HZ = 40.0
 _SMEAR = 2
+_AUDIBLE = 0.0
+"""The network's energy where its sound crosses -50 dBFS, to 20 ms over 24 sentences and all speeds."""
 _SILENT = -0.8
-"""Energy below which nothing is heard (-50 dBFS is about 0), measured over 25 sentences and all speeds."""
 _MARGIN = 4
 _CONTEXT = 12
 """Hops decoded around a stretch. Nine convolutions of width 7 reach 27 hops, but beyond these 12 what is
@@ -44,13 +45,15 @@ class Plan:
 
     `edges` (phonemes + 1,): the hop at which each phoneme id begins, and the end of the last; None where
     the model does not tell. `f0` (hops,): pitch in Hz, unvoiced below 40. `state` (channels, hops): the
-    decoder's own. `audible`: the hops outside of which there is only silence.
+    decoder's own. `audible`: the hops outside of which there is only silence; `end`: the hop at which
+    the sound falls under about -50 dBFS for good, 0 where the model does not tell.
     """
 
     edges: Ints | None
     f0: Floats
     state: Floats
     audible: tuple[int, int]
+    end: int = 0
 
     @property
     def hops(self) -> int:
@@ -104,7 +107,8 @@ class StagedModel:
         if speed != 1.0:
             edges, curves = at_speed(edges, curves, speed)
         text = np.repeat(text[0], np.diff(edges), axis=1)
-        return Plan(edges, curves[0], np.concatenate([text, curves[1:]]), _audible(curves[2]))
+        audible, end = _audible(curves[2])
+        return Plan(edges, curves[0], np.concatenate([text, curves[1:]]), audible, end)
 
     def decode(self, plan: Plan, first: int, last: int) -> Floats:
         start = max(0, first - _CONTEXT)
@@ -159,17 +163,19 @@ def at_speed(edges: Ints, curves: Floats, speed: float) -> tuple[Ints, Floats]:
 def _factor(energy: Floats, speed: float) -> float:
     """By what to divide so that the audible part gets `speed` times as short: the two hops by which the
     window of the synthesis smears its ends don't get shorter."""
-    sounding = np.flatnonzero(energy > 0)
+    sounding = np.flatnonzero(energy > _AUDIBLE)
     length = float(np.ptp(sounding)) + 1 if len(sounding) else 0.0
     return max((length - _SMEAR) / max(length / speed - _SMEAR, 1.0), speed / 2)
 
 
-def _audible(energy: Floats) -> tuple[int, int]:
-    """Where the network's own curve of energy is not that of silence, with a margin."""
-    sounding = np.flatnonzero(energy > _SILENT)
+def _audible(energy: Floats) -> tuple[tuple[int, int], int]:
+    """Where the network's own curve of energy is not that of silence, with a margin, and its audible end."""
+    sounding = np.flatnonzero(energy > _AUDIBLE)
     if not len(sounding):
-        return 1, len(energy) - 2
-    return max(1, int(sounding[0]) - _MARGIN), min(len(energy) - 2, int(sounding[-1]) + _MARGIN)
+        return (1, len(energy) - 2), 0
+    not_silent = np.flatnonzero(energy > _SILENT)
+    first, last = int(not_silent[0]) - _MARGIN, int(not_silent[-1]) + _MARGIN
+    return (max(1, first), min(len(energy) - 2, last)), int(sounding[-1]) + 1
 
 
 def _session(model: bytes) -> Any:

@@ -93,6 +93,11 @@ class Utterance:
         edges = self._plan.edges
         self.words = [] if edges is None else spoken_words(phrase.owners, edges)
 
+    @property
+    def end(self) -> int:
+        """The hop at which the sound has fallen, as far as that is known before."""
+        return self._plan.end
+
     def stretches(self) -> list[tuple[int, int]]:
         """The hops to be made, cut at starts of words, so that a word's end is known with its start."""
         start, stop = self._plan.audible
@@ -125,6 +130,9 @@ def _timed(utterances: Iterator[Utterance], reading: Reading, segment: int) -> I
             else:
                 start = 0
             finished = (first, last) == stretches[-1]
+            # Up to where the network means it to end: a last "t" may be under what counts as audible
+            # at one speed and not at another.
+            end = max(end, (utterance.end - first) * HOP)
             sound = sound[start : end if finished else None]
             length += len(sound)
             spoken = (word for word in utterance.words if first <= word.start < last)

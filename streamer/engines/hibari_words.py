@@ -77,22 +77,39 @@ class Reader:
         phrases = [self._phrase(phonemes[a:b], owners[a:b]) for a, b in _breaths(phonemes)]
         return Reading(words, [phrase for phrase in phrases if phrase is not None])
 
-    def _tokens(self, text: str) -> Iterator[tuple[Any, int, int]]:
-        """hibari's tokens with their place in the text that it was given.
+    def _tokens(self, text: str, base: int = 0) -> Iterator[tuple[Any, int, int]]:
+        """hibari's tokens with their place in the text that it was given (`base` is added).
 
         Tokens follow each other as the text does, and one that ends a run of non-space says so; but some
         are respelled (5'10" is the token 510"): such a one takes what is left of its run.
         """
+        try:
+            tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(text))
+        except Exception:
+            # It stumbles over some signs (\u24fa) and over numbers of 37 digits. The rest is to be heard.
+            yield from self._tokens_of_parts(text, base)
+            return
         at = 0
-        for token in self._g2p.phonemize_tokens(self._g2p.tokenize(text)):
+        for token in tokens:
             run_end = _space(text, at)
             start = text.find(token.text, at)
             if at <= start <= run_end:
                 end = start + len(token.text)
             else:
                 start, end = at, run_end
-            yield token, start, end
-            at = _space(text, end) + 1 if token.whitespace else end
+            yield token, base + start, base + end
+            at = min(_space(text, end) + 1, len(text)) if token.whitespace else end
+
+    def _tokens_of_parts(self, text: str, base: int) -> Iterator[tuple[Any, int, int]]:
+        """Run by run, and a run that can't be read character by character, without those that can't."""
+        parts = list(re.finditer(r"\S+", text))
+        if len(parts) == 1:
+            parts = list(re.finditer(r"\S", text)) if len(text) > 1 else []
+        for part in parts:
+            for token, start, end in self._tokens(part[0], base + part.start()):
+                if end == base + part.end():
+                    token.whitespace = " "
+                yield token, start, end
 
     def _phrase(self, phonemes: list[str], owners: list[int]) -> Phrase | None:
         if all(sound in _MARKS for sound in phonemes):
