@@ -60,8 +60,10 @@ class Catalogue:
                     f"no model {model!r}", param="model", candidates=list(self.engines)
                 )
             engines = {name: self.engines[name]}
-        wanted = voice if voice is not None else (self.default if model is None else None)
-        if wanted:
+        wanted = voice
+        if wanted is None and model is None and self.default:
+            wanted = self.default
+        if wanted is not None:
             found = self._named(self.aliases.get(wanted, wanted), engines)
             if found is None:
                 raise UnknownVoice(

@@ -513,7 +513,9 @@ async def test_too_much_unspoken_text_is_refused_and_what_was_taken_is_spoken() 
     ("start", "error", "param"),
     [
         (Start("c", OptionsUpdate(voice="nobody")), UnknownVoice, "voice"),
+        (Start("c", OptionsUpdate(voice="")), UnknownVoice, "voice"),
         (Start("c", OptionsUpdate(model="nothing")), UnknownVoice, "model"),
+        (Start("c", audio=AudioFormat(codec="")), InvalidParameter, "audio.codec"),
         (Start("c", OptionsUpdate(speed=5)), InvalidParameter, "speed"),
         (Start("c", OptionsUpdate(pitch=0.1)), InvalidParameter, "pitch"),
         (Start("c", OptionsUpdate(volume=-1)), InvalidParameter, "volume"),

@@ -141,8 +141,8 @@ def spoken_of(options: OptionsUpdate) -> dict[str, Any]:
 
 def to_format(sound: wire.Sound, container: str) -> AudioFormat:
     return AudioFormat(
-        sound.codec or "opus",
-        sound.container or container,
+        "opus" if sound.codec is None else sound.codec,
+        container if sound.container is None else sound.container,
         sound.sample_rate,
         sound.channels or 1,
         sound.bit_rate,

@@ -232,6 +232,13 @@ def test_the_client_half_refuses_to_say_a_key() -> None:
         Client().send(types.Authenticate("secret"))
 
 
+def test_a_codec_of_no_name_is_handed_on_to_be_refused() -> None:
+    message = '{"type":"start","context":"a","audio":{"codec":"","container":""}}'
+    (start,) = Server().receive(message)
+    assert isinstance(start, Start)
+    assert (start.audio.codec, start.audio.container) == ("", "")
+
+
 def test_ten_thousand_mangled_messages_are_each_a_command_or_a_typed_error() -> None:
     rng = random.Random(20261121)
     good = [
