@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ async def test_key_without_the_scope_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         key = server.keys.new("reader", scopes=["usage"])
         status, error, _ = await refusal(server, key=key)
-        assert (status, error["param"]) == (401, "scope")
+        assert (status, error["code"], error["param"]) == (403, "scope_missing", "scope")
 
 
 @pytest.mark.asyncio
@@ -193,6 +194,21 @@ async def test_oversized_message_closes_with_1009(tmp_path: Path) -> None:
         with pytest.raises(ConnectionClosed):
             await hear_until(socket, "never")
         assert socket.close_code == 1009
+
+
+@pytest.mark.asyncio
+async def test_oversized_message_still_on_its_way_does_not_hide_the_close_code(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, max_message_bytes=2048) as server:
+        for _ in range(3):
+            async with server.socket() as socket:
+                await hear(socket)
+                with suppress(ConnectionClosed):
+                    await socket.send("x" * 8_000_000)
+                with pytest.raises(ConnectionClosed):
+                    await hear_until(socket, "never")
+                assert socket.close_code == 1009
 
 
 @pytest.mark.asyncio
