@@ -191,6 +191,7 @@ async def measure(repeat: int) -> dict[str, Any]:
         sys.setswitchinterval(switch / 1000)
         rows.append(await beside_threads(workers, voice, repeat))
     workers.close()
+    sys.setswitchinterval(SWITCH_MS[0] / 1000)
     # Spawned: a fork of a process that has threads may hang.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(threads, spawn, _load_here) as pool:

@@ -25,6 +25,10 @@ HOP = 300
 """Samples from one frame of spectrum to the next."""
 _FFT = 4 * HOP
 _BINS = _FFT // 2 + 1
+FRAME_SIZE = 5 * _BINS
+"""Values of a frame of spectrum: five parts."""
+SHARED_FRAMES = 3
+"""Frames that the last hops of a stretch and the first of the next are both made of."""
 _WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FFT) / _FFT)).astype(np.float32)
 _SOURCE_WINDOW = _WINDOW / np.float32(HOP)
 _OVERLAP = np.float32(1.5)

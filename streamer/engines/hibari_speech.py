@@ -12,7 +12,7 @@ import numpy as np
 
 from streamer.audio.dsp import trim
 from streamer.engines.hibari_model import Model
-from streamer.engines.hibari_sound import HOP, SAMPLE_RATE, Synthesizer
+from streamer.engines.hibari_sound import FRAME_SIZE, HOP, SAMPLE_RATE, SHARED_FRAMES, Synthesizer
 from streamer.engines.hibari_times import WordClock, levels, spoken_words
 from streamer.engines.hibari_words import Phrase, Reader, Reading
 from streamer.errors import EngineFailed
@@ -90,6 +90,7 @@ class Utterance:
         self._plan = model.plan(phrase.ids, float(np.clip(options.speed, *SPEED)))
         pitch = float(np.clip(options.pitch, *PITCH))
         self._synthesizer = Synthesizer(self._plan.f0, pitch, GAIN, rng)
+        self._shared = np.zeros((0, FRAME_SIZE), np.float32)
         edges = self._plan.edges
         self.words = [] if edges is None else spoken_words(phrase.owners, edges)
 
@@ -111,7 +112,12 @@ class Utterance:
 
     def render(self, first: int, last: int) -> Samples:
         """The samples of these hops. To be asked for in order, without gaps."""
-        spectrum = self._model.decode(self._plan, *Synthesizer.frames(first, last))
+        begin, end = Synthesizer.frames(first, last)
+        # Frames that both stretches are made of are decoded once: again, with other hops around them,
+        # they would come out a little different, and that would be a step in the sound.
+        decoded = self._model.decode(self._plan, begin + len(self._shared), end)
+        spectrum = np.concatenate([self._shared, decoded])
+        self._shared = spectrum[-SHARED_FRAMES:]
         return self._synthesizer.render(spectrum, first, last)
 
 

@@ -19,6 +19,8 @@ from streamer.types import Samples, Word
 
 Levels: TypeAlias = npt.NDArray[np.float32]
 
+_SOUND_FIRST = 3
+"""So many hops before a phoneme's time its sound begins: the median of first words of 24 sentences."""
 _FALLEN_DB = 30.0
 """A word before a pause ends where the level stays so far below the word's loudest hop: the network
 gives the pause to the word's last phoneme."""
@@ -35,14 +37,15 @@ class SpokenWord:
     pauses: bool
 
 
-def spoken_words(owners: Sequence[int], at: Ints) -> list[SpokenWord]:
-    """The words of an utterance in order. `at` are the `edges` of its plan."""
+def spoken_words(owners: Sequence[int], edges: Ints) -> list[SpokenWord]:
+    """The words of an utterance in order. `edges` are those of its plan."""
+    at = np.maximum(edges - _SOUND_FIRST, 0)
     bounds: dict[int, tuple[int, int]] = {}
     for phoneme, owner in enumerate(owners):
         if owner != NOBODY:
             bounds[owner] = bounds.get(owner, (phoneme, 0))[0], phoneme + 1
     found = sorted(bounds.items())
-    starts = [first for _, (first, _) in found[1:]] + [len(owners)]
+    starts = [*(first for _, (first, _) in found[1:]), len(owners)][: len(found)]
     return [
         # Between two words without a pause there is a single space.
         SpokenWord(index, int(at[first]), int(at[end]), pauses=following - end > 1)

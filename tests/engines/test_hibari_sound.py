@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from streamer.engines.hibari_sound import HOP, SAMPLE_RATE, Floats, Synthesizer
+from streamer.engines.hibari_sound import HOP, SAMPLE_RATE, SHARED_FRAMES, Floats, Synthesizer
 from streamer.types import Samples
 
 HOPS = 120
@@ -53,6 +53,10 @@ def test_cutting_into_stretches_changes_nothing() -> None:
     whole = render([4, 110], flat)
     for cuts in ([4, 5, 110], [4, 50, 51, 52, 110], [4, 30, 60, 90, 110]):
         assert np.array_equal(render(cuts, flat), whole)
+
+
+def test_stretches_share_so_many_frames() -> None:
+    assert Synthesizer.frames(10, 20)[1] - Synthesizer.frames(20, 30)[0] == SHARED_FRAMES
 
 
 @pytest.mark.parametrize(("pitch", "hertz"), [(1.0, 200), (0.5, 100), (2.0, 400), (1.25, 250)])

@@ -10,10 +10,14 @@ def loud(*decibels: float) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
     return np.array(decibels, np.float32)
 
 
+def test_sounds_without_words_are_no_words() -> None:
+    assert spoken_words([N, N, N], np.array([0, 20, 30, 40])) == []
+
+
 def test_word_lasts_from_its_first_sound_to_its_last() -> None:
-    #         pad  h  i  sp  y  o  .  pad
+    # A pad, two sounds, a space, two sounds, a full stop, a pad; heard three hops before their edges.
     owners = [N, 0, 0, N, 1, 1, N, N]
-    edges = np.array([0, 20, 24, 30, 32, 36, 50, 60, 64])
+    edges = np.array([0, 23, 27, 33, 35, 39, 53, 63, 67])
     assert spoken_words(owners, edges) == [
         SpokenWord(0, 20, 30, pauses=False),
         SpokenWord(1, 32, 50, pauses=True),
