@@ -18,6 +18,11 @@ HTTP_STALL_S = 60.0
 """An HTTP reader may take nothing for so long. Players that read at play speed stall for long, since
 TCP opens its window in large steps; a WebSocket is paced and has `send_timeout_s`."""
 
+LINGER_S = 2.0
+"""How long a peer that broke the protocol is heard out at most, so that it finds the reason."""
+QUIET_S = 0.2
+"""When it has said nothing for so long, it has been heard out."""
+
 
 class HttpProtocol(HttpToolsProtocol):
     """HTTP/1.1 with a deadline for headers and for readers."""
@@ -81,7 +86,10 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """RFC 6455 whose closing does not wait for a peer that reads nothing."""
+    """RFC 6455 whose closing does not wait for a peer that reads nothing, and does not cut off one that
+    is still sending."""
+
+    _lingers_until: float | None = None
 
     async def send(self, message: Any) -> None:
         closing = message["type"] == "websocket.close" and self.handshake_complete
@@ -95,6 +103,24 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             # The handshake is over. uvicorn learns it when the socket is gone, and complains till then.
             self.handshake_complete = True
+
+    def handle_parser_exception(self) -> None:
+        """Say why, once, then drop what still comes (`conn` does so by itself after a fault). uvicorn closes
+        at once, and upon unread bytes that is a reset, which takes the reason with it."""
+        now = self.loop.time()
+        if self._lingers_until is None:
+            self._lingers_until = now + LINGER_S
+            close = self.conn.close_sent
+            assert close is not None
+            self.queue.put_nowait(
+                {"type": "websocket.disconnect", "code": close.code, "reason": close.reason}
+            )
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        at = min(now + QUIET_S, self._lingers_until)
+        self.close_timer = self.loop.call_at(at, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
