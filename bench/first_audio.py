@@ -35,6 +35,8 @@ class Cell:
     text: str
     clients: int
     times: list[float] = field(default_factory=list)
+    told: list[float] = field(default_factory=list)
+    """The server's own `first_audio_ms` of the same contexts: the rest is sockets and the client."""
 
 
 async def start_at_once(wires: list[Wire], text: str) -> list[Record]:
@@ -63,13 +65,13 @@ def audible_ms(record: Record) -> float:
     return (sound.arrived - record.sent) * 1000
 
 
-async def our_times(url: str, text: str, count: int, repeats: int) -> list[float]:
-    """Milliseconds of every client, `repeats` times."""
-    times = []
+async def our_records(url: str, text: str, count: int, repeats: int) -> list[Record]:
+    """What every client heard, `repeats` times."""
+    records = []
     async with clients(url, count) as wires:
         for _ in range(repeats):
-            times += [audible_ms(record) for record in await start_at_once(wires, text)]
-    return times
+            records += await start_at_once(wires, text)
+    return records
 
 
 async def first_segment(url: str, text: str) -> str:
@@ -88,7 +90,9 @@ async def measure(url: str, engine: EngineAlone, rounds: int) -> list[dict[str, 
             if cell.clients == CLIENTS[0]:
                 alone[cell.text] += await asyncio.to_thread(engine.measure, first[cell.text], 6)
             text, repeats = TEXTS[cell.text], REPEATS[cell.clients]
-            cell.times += await our_times(url, text, cell.clients, repeats)
+            records = await our_records(url, text, cell.clients, repeats)
+            cell.times += map(audible_ms, records)
+            cell.told += (float(record.ending["first_audio_ms"]) for record in records)
     return [_row(cell, first[cell.text], median(alone[cell.text])) for cell in cells]
 
 
@@ -102,6 +106,7 @@ def _row(cell: Cell, segment: str, e: float) -> dict[str, Any]:
         "samples": len(cell.times),
         "p50_ms": round(p50, 2),
         "p95_ms": round(percentile(cell.times, 95), 2),
+        "server_p50_ms": round(percentile(cell.told, 50), 2),
         "e_ms": round(e, 2),
         "p50_minus_e_ms": round(p50 - e, 2),
         "ratio_to_e": round(p50 / e, 2),

@@ -5,6 +5,7 @@ Decoding is PyAV's own, not ours, so that the encoders are judged by somebody el
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,15 +49,14 @@ class PacketDecoder:
     def decode(self, data: bytes) -> Samples:
         if self._pcm is not None:
             kind, full = self._pcm
-            sound = np.frombuffer(data, kind).reshape(-1, self._channels).mean(axis=1) / full
-            return sound.astype(np.float32)
+            stereo = np.frombuffer(data, kind).reshape(-1, self._channels)
+            sound: Samples = (stereo.mean(axis=1) / full).astype(np.float32)
+            return sound
         frames = self._codec.decode(av.Packet(data))
         return np.concatenate([np.zeros(0, np.float32), *map(_mono, frames)])
 
 
 def decoder_of(record: Record) -> PacketDecoder:
-    import base64
-
     return PacketDecoder(
         record.started["audio"], base64.b64decode(record.started.get("header") or "")
     )

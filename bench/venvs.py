@@ -39,7 +39,7 @@ def virtual_environment(name: str, requirements: Sequence[str]) -> Path:
         print(f"Making the environment {name} in {directory} ...", file=sys.stderr, flush=True)
         shutil.rmtree(directory, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", directory], check=True)
-        install = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        install = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         subprocess.run([*install, *requirements], check=True, stdout=sys.stderr)
         stamp.write_text(wanted, "utf-8")
     return python

@@ -93,9 +93,7 @@ class Wire:
     async def send(self, type: str, **fields: Any) -> None:
         await self.socket.send(json.dumps({"type": type, **fields}))
 
-    async def speak(
-        self, text: str | Iterable[str], *, end: bool = True, **options: Any
-    ) -> Record:
+    async def speak(self, text: str | Iterable[str], *, end: bool = True, **options: Any) -> Record:
         """Start a context, send its text (whole or in pieces) and, by default, its end."""
         record = Record(options.pop("context", None) or f"c{next(self._names)}")
         self.records[record.context] = record
@@ -130,14 +128,14 @@ class Wire:
             record.changed.set()
             return
         fields = json.loads(message)
-        record = self.records.get(fields.get("context", ""))
-        if record is None:
+        found = self.records.get(fields.get("context", ""))
+        if found is None:
             self._of_connection(fields)
-        elif record.ending:
-            record.late.append(message)
+        elif found.ending:
+            found.late.append(message)
         else:
-            self._of_context(record, fields)
-            record.changed.set()
+            self._of_context(found, fields)
+            found.changed.set()
 
     def _of_connection(self, fields: dict[str, Any]) -> None:
         if fields["type"] == "ready":
