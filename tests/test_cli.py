@@ -229,11 +229,14 @@ def test_wav_on_standard_output_has_the_header_of_a_stream() -> None:
     assert len(decode(out)[0]) > 24000
 
 
-@pytest.mark.parametrize("source", ["waiting", "speaking"])
-def test_interrupt_ends_it_with_130_and_leaves_nothing(source: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "engine"), [("-", "tone"), ("text.txt", "tone"), ("text.txt", "hibari")]
+)
+def test_interrupt_ends_it_with_130_and_leaves_nothing(
+    text: str, engine: str, tmp_path: Path
+) -> None:
     (tmp_path / "text.txt").write_text("A sentence that goes on. " * 200_000)
-    text = "-" if source == "waiting" else "text.txt"
-    with started("say", "-f", text, "-o", "said.wav", *TONE) as process:
+    with started("say", "-f", text, "-o", "said.wav", "--engines", engine) as process:
         while not any(path.name.startswith(".said.wav") for path in tmp_path.iterdir()):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
@@ -243,9 +246,10 @@ def test_interrupt_ends_it_with_130_and_leaves_nothing(source: str, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["tone", "hibari"])
+def test_a_reader_that_goes_away_is_no_traceback(engine: str, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("A sentence that goes on. " * 2000)
-    with started("say", "-f", "text.txt", "-o", "-", *TONE) as process:
+    with started("say", "-f", "text.txt", "-o", "-", "--engines", engine) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(100)

@@ -35,11 +35,13 @@ class Utterance(Protocol):
 async def in_process(
     start: Start, catalogue: Catalogue, settings: Settings
 ) -> AsyncGenerator[Utterance, None]:
-    """Spoken here, as fast as it can be made."""
+    """Spoken here, as fast as it can be made; the catalogue is closed at the end, since threads that
+    still synthesise while Python ends bring the process down."""
     patient = replace(settings, idle_s=FOREVER_S, max_context_chars=sys.maxsize)
-    session = Session(start, catalogue=catalogue, settings=patient, paced=False)
-    async with aclosing(session.events()) as events:
-        yield _Local(session, events, settings.max_pending_chars)
+    async with aclosing(catalogue):
+        session = Session(start, catalogue=catalogue, settings=patient, paced=False)
+        async with aclosing(session.events()) as events:
+            yield _Local(session, events, settings.max_pending_chars)
 
 
 class _Local:
