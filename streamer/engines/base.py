@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from streamer.config import Settings
 
 Lead = Callable[[], float]
-"""How many seconds of sound the listener still has; -inf before the first sample."""
+"""How many seconds of sound the listener still has; -inf before the first sample. May be asked from
+any thread: it only reads."""
 
 
 class Engine(Protocol):
