@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
@@ -97,7 +98,7 @@ async def test_words_quote_the_input_and_run_to_the_end_of_the_sound() -> None:
     words = [word for event in of(Words, events) for word in event.words]
     assert [word.text for word in words] == [w.strip(".") for w in TEXT.split()]
     assert all(TEXT[w.offset : w.offset + len(w.text)] == w.text for w in words)
-    assert all(a.end <= b.start for a, b in zip(words, words[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(words))
     assert words[-1].end == of(Done, events)[0].samples
 
 
