@@ -98,9 +98,6 @@ class Settings:
     key_chars_per_minute: int = _row(1000000, "Most characters of one key in a minute.", minimum=1)
 
     # Time
-    auth_timeout_s: float = _row(
-        5.0, "A key in a first message is due within this time.", minimum=0.01
-    )
     idle_s: float = _row(
         60.0, "A context with no text, end or sound to play for so long ends.", minimum=0.01
     )
