@@ -16,5 +16,8 @@ async def test_interrupts_are_right_to_a_word_and_leave_no_context(
 ) -> None:
     server: ServerProcess = request.getfixturevalue(engine)
     async with connected(server.websocket_url) as wire:
+        assert await interrupt_quickly(wire, times=5, seed=2) == []
+        threads = server.threads()
         assert await interrupt_quickly(wire, times=20, seed=3) == []
+    assert server.threads() <= threads + 2, "encoders, each with its threads, are left behind"
     assert server.metrics()["streamer_active_contexts"] == 0
