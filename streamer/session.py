@@ -164,7 +164,7 @@ class Session:
                     yield event
             self._script.check()
         except StreamerError as error:
-            failure = error
+            failure = error.with_traceback(None)  # its frames would hold the encoder
         for event in self._sound.rest():
             yield event
             self._sent(event)
@@ -181,8 +181,9 @@ class Session:
                     yield event
                     self._sent(event)
         finally:
-            if self._pull is not None:
-                await _ended(self._pull)
+            pull, self._pull = self._pull, None
+            if pull is not None:
+                await _ended(pull)
 
     async def _next(self, spoken: AsyncIterator[Spoken]) -> Iterator[Event] | None:
         """Events of the next chunk; or, while none comes, of what the encoder holds back; or None at the

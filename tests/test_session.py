@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from itertools import pairwise
@@ -380,6 +382,38 @@ async def test_cancelling_twice_still_closes_the_engine_in_peace() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert engine.open == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", ["end", "cancel", "close", "fail", "language", "idle"])
+async def test_a_session_that_is_over_frees_its_encoder_without_the_garbage_collector(
+    how: str,
+) -> None:
+    engine = ScriptedEngine(fail_at=1 if how == "fail" else None)
+    one = session(engine, settings=Settings(idle_s=0.01 if how == "idle" else 60), paced=True)
+    one.text(Text("c", "Привет." if how == "language" else TEXT))
+
+    async def speak(one: Session) -> None:
+        async with aclosing(one.events()) as events:
+            async for event in events:
+                if how == "close" and isinstance(event, Audio):
+                    return
+
+    left = weakref.ref(one)
+    gc.disable()
+    try:
+        task = asyncio.create_task(speak(one))
+        if how == "end":
+            one.end()
+        await asyncio.sleep(0.05)
+        if how == "cancel":
+            task.cancel()
+        await asyncio.wait([task], timeout=5)
+        del task, one
+        await asyncio.sleep(0)
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.asyncio

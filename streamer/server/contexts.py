@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from streamer.errors import (
     ContextConflict,
@@ -30,7 +30,6 @@ class Live:
     session: Speaking
     charge: Charge
     over: bool = False
-    task: asyncio.Task[None] = field(init=False)
 
 
 class Contexts:
@@ -57,7 +56,9 @@ class Contexts:
         self._bound = bound
         self._on_lost = on_lost
         self._lives: dict[str, Live] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Not in Live: a task that was cancelled keeps its frames, these the Live, and all of them stayed
+        # until the garbage collector comes.
+        self._tasks: dict[Live, asyncio.Task[None]] = {}
         self.quiet = asyncio.Event()
         """Set while nothing is live."""
         self.quiet.set()
@@ -88,9 +89,8 @@ class Contexts:
             raise
         self._lives[start.context] = live
         self.quiet.clear()
-        live.task = asyncio.create_task(self._speak(live))
-        self._tasks.add(live.task)
-        live.task.add_done_callback(self._tasks.discard)
+        self._tasks[live] = asyncio.create_task(self._speak(live))
+        self._tasks[live].add_done_callback(lambda _: self._tasks.pop(live))
         return live
 
     async def fail(self, context: str, error: StreamerError) -> None:
@@ -120,12 +120,12 @@ class Contexts:
         for live in list(self._lives.values()):
             self._forget(live)
             live.charge.close(live.session, "gone")
-            if live.task is not asyncio.current_task():
-                live.task.cancel()
+            if self._tasks[live] is not asyncio.current_task():
+                self._tasks[live].cancel()
 
     async def wait(self) -> None:
         """Until no speaker runs any more."""
-        if tasks := self._tasks - {asyncio.current_task()}:
+        if tasks := set(self._tasks.values()) - {asyncio.current_task()}:
             await asyncio.wait(tasks)
 
     async def _speak(self, live: Live) -> None:
@@ -167,12 +167,13 @@ class Contexts:
 
     async def _end(self, some: Sequence[Live], ending: Ending | None) -> None:
         """Stop speakers; with an `ending`, tell it of each. The lock is held."""
-        for live in some:
+        tasks = [self._tasks[live] for live in some]
+        for live, task in zip(some, tasks, strict=True):
             self._forget(live)
-            live.task.cancel()
+            task.cancel()
         try:
-            if some:
-                await asyncio.wait([live.task for live in some])
+            if tasks:
+                await asyncio.wait(tasks)
             for live in some:
                 if ending is not None:
                     await self._tell(live, self._last_word(live, ending))
