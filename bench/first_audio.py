@@ -10,6 +10,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import uvloop
+
 from bench._common import arguments, machine, median, percentile, report
 from bench.engine_alone import EngineAlone
 from bench.hearing import first_audible
@@ -119,7 +121,7 @@ def run(rounds: int) -> dict[str, Any]:
     with running_server("hibari") as server:
         engine = EngineAlone("hibari")
         try:
-            rows = asyncio.run(measure(server.websocket_url, engine, rounds))
+            rows = uvloop.run(measure(server.websocket_url, engine, rounds))
         finally:
             engine.close()
     return {"first_audio": rows, "machine": machine(), "met": all(row["met"] for row in rows)}

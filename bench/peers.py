@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import uvloop
 
 from bench._common import arguments, machine, percentile, report
 from bench.first_audio import CLIENTS, TEXTS, audible_ms, our_records
@@ -182,7 +183,7 @@ def run() -> dict[str, Any]:
             Contender("wyoming", satellite, speak_wyoming),
             Contender("wyoming_streamed", satellite, speak_wyoming_streamed),
         ]
-        rows = asyncio.run(measure(server.websocket_url, contenders))
+        rows = uvloop.run(measure(server.websocket_url, contenders))
     return {"peers": rows, "machine": machine(), "met": all(row["met"] for row in rows)}
 
 
