@@ -1,7 +1,7 @@
 """The engine's own time for one segment, with nothing around it: reads texts, answers milliseconds.
 
 Runs as a process of its own beside a server that idles: `{"text": ..., "times": n}` a line on
-standard input, one line of JSON with n figures on standard output.
+standard input, one line of JSON with n pairs of figures on standard output.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from streamer.engines.base import Engine, open_engine
 from streamer.types import Options, Segment
 
 
-async def first_sound_ms(engine: Engine, text: str) -> float:
-    """From the call to the chunk that holds the first audible sample."""
+async def times_ms(engine: Engine, text: str) -> tuple[float, float]:
+    """From the call to the chunk that holds the first audible sample, and to the segment's last."""
 
     async def segments() -> AsyncIterator[Segment]:
         yield Segment(0, text, 0, Options(engine.voices[0]))
 
     begun = time.perf_counter()
-    took = float("nan")
+    audible = whole = float("nan")
     async for chunk in engine.synthesize(segments(), lambda: float("-inf")):
-        if took != took and np.abs(chunk.samples).max(initial=0.0) > AUDIBLE:
-            took = (time.perf_counter() - begun) * 1000
-    return took
+        whole = (time.perf_counter() - begun) * 1000
+        if audible != audible and np.abs(chunk.samples).max(initial=0.0) > AUDIBLE:
+            audible = whole
+    return audible, whole
 
 
 class EngineAlone:
@@ -44,13 +45,12 @@ class EngineAlone:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.measure("Warm up, please.", 3)
 
-    def measure(self, text: str, times: int) -> list[float]:
-        """Milliseconds, one for each time."""
+    def measure(self, text: str, times: int) -> list[tuple[float, float]]:
+        """Milliseconds to the first sound and to the last, one pair for each time."""
         stdin, stdout = _pipe(self._process.stdin), _pipe(self._process.stdout)
         stdin.write(json.dumps({"text": text, "times": times}).encode() + b"\n")
         stdin.flush()
-        figures: list[float] = json.loads(stdout.readline())
-        return figures
+        return [(audible, whole) for audible, whole in json.loads(stdout.readline())]
 
     def close(self) -> None:
         _pipe(self._process.stdin).close()
@@ -66,7 +66,7 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 async def _answer(engine: Engine) -> None:
     for line in sys.stdin:
         asked = json.loads(line)
-        figures = [await first_sound_ms(engine, asked["text"]) for _ in range(asked["times"])]
+        figures = [await times_ms(engine, asked["text"]) for _ in range(asked["times"])]
         print(json.dumps(figures), flush=True)
     await engine.aclose()
 
