@@ -16,7 +16,7 @@ from streamer.protocols.base import Close, Output, RemoteProtocolError, Server
 from streamer.server.contexts import Contexts
 from streamer.server.meter import Meter
 from streamer.server.speaking import SessionFactory
-from streamer.server.writer import Socket, SocketGone, Stalled, Writer
+from streamer.server.writer import Socket, SocketGone, Writer
 from streamer.types import Command, Failed, Idle, Ready, Start, Text
 
 
@@ -35,7 +35,7 @@ class Connection:
         self._settings = settings
         self._writer = Writer(dialect, settings.send_timeout_s)
         self._contexts = Contexts(
-            sessions, meter, self._writer, bound=settings.max_contexts, on_lost=self._on_lost
+            sessions, meter, self._writer, bound=settings.max_contexts, on_lost=self.detach
         )
         self._watcher: asyncio.Task[None] | None = None
         self._lost = False
@@ -53,6 +53,8 @@ class Connection:
 
     def detach(self) -> None:
         """The socket is lost: free every context at once."""
+        if self._writer.stalled and not self._lost:
+            self._meter.error(StalledReader("the client reads too slowly"))
         self._writer.detach()
         self._lost = True
         self._contexts.abandon()
@@ -76,8 +78,8 @@ class Connection:
         self._last_message = asyncio.get_running_loop().time()
         try:
             await self._receive(message)
-        except SocketGone as gone:
-            self._on_lost(gone)
+        except SocketGone:
+            self.detach()
             raise
 
     async def fail(self, error: StreamerError) -> None:
@@ -158,11 +160,6 @@ class Connection:
             case types.Pause() | types.Continue() | types.Resume() | types.Authenticate():
                 what = type(command).__name__.lower()
                 raise NotAvailable(f"this server does not offer {what!r} yet", param="type")
-
-    def _on_lost(self, gone: SocketGone) -> None:
-        if isinstance(gone, Stalled) and not self._lost:
-            self._meter.error(StalledReader("the client reads too slowly"))
-        self.detach()
 
     async def _watch(self) -> None:
         """Tell the dialect of silence when it wants to know; close a connection that nobody uses."""

@@ -37,8 +37,8 @@ class Contexts:
 
     A speaker is cancelled only while the writer's lock is held (or its socket is lost): so a message
     goes out whole, with its sequence number, or not at all. A context is forgotten before its ending
-    message is sent, and nothing of it is sent after that. `on_lost` is called with the reason when
-    a speaker finds that the socket carries nothing any more.
+    message is sent, and nothing of it is sent after that. `on_lost` is called when a speaker
+    finds that the socket carries nothing any more.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Contexts:
         writer: Writer,
         *,
         bound: int,
-        on_lost: Callable[[SocketGone], None],
+        on_lost: Callable[[], None],
     ) -> None:
         self._sessions = sessions
         self._meter = meter
@@ -138,8 +138,8 @@ class Contexts:
                         await self._tell(live, event)
             if not live.over:
                 raise RuntimeError("a session ended without saying how")
-        except SocketGone as gone:
-            self._on_lost(gone)
+        except SocketGone:
+            self._on_lost()
         except Exception as fault:
             error = self._meter.fault(fault, live.context)
             if not live.over:

@@ -17,10 +17,6 @@ class SocketGone(Exception):
     """The socket carries nothing any more."""
 
 
-class Stalled(SocketGone):
-    """The client has read nothing for too long."""
-
-
 class Socket(Protocol):
     """What a connection needs of a WebSocket. `send` waits for buffer space; both raise `SocketGone`."""
 
@@ -34,6 +30,8 @@ class Writer:
 
     def __init__(self, dialect: Server, timeout_s: float) -> None:
         self.lock = asyncio.Lock()
+        self.stalled = False
+        """The client has read nothing for too long, and is cut off."""
         self._dialect = dialect
         self._timeout_s = timeout_s
         self._socket: Socket | None = None
@@ -49,12 +47,12 @@ class Writer:
         self._socket = None
 
     async def write(self, event: Event) -> None:
-        """Send what the dialect makes of an event. Raises `SocketGone`, `Stalled`."""
+        """Send what the dialect makes of an event. Raises `SocketGone`."""
         for output in self._dialect.send(event):
             await self.put(output)
 
     async def put(self, output: Output) -> None:
-        """Send one output. Raises `SocketGone`, `Stalled`."""
+        """Send one output. Raises `SocketGone`."""
         if self._socket is None:
             raise SocketGone
         if isinstance(output, Close):
@@ -64,8 +62,9 @@ class Writer:
             async with asyncio.timeout(self._timeout_s):
                 await self._socket.send(output)
         except TimeoutError:
+            self.stalled = True
             await self.close(4001, "stalled_reader")
-            raise Stalled from None
+            raise SocketGone from None
 
     async def close(self, code: int, reason: str) -> None:
         """Close the socket, once; what comes after meets `SocketGone`."""

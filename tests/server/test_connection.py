@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from streamer.engines.tone import Tone
 from streamer.server.limits import KeyLimits
-from tests.server.running import eventually, hear, hear_until, running, say
+from streamer.server.run import sessions
+from streamer.voices import Catalogue
+from tests.server.running import eventually, hear, hear_until, running, say, settings_for
 
 ENDINGS = {"done", "interrupted", "error"}
 
@@ -279,19 +282,40 @@ async def test_rates_and_budget_of_a_key_are_bounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_stalled_reader_is_cut_with_4001(tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", ["a", "ab"])
+async def test_stalled_reader_is_cut_with_4001_and_counted_once(tmp_path: Path, names: str) -> None:
     async with running(tmp_path, send_timeout_s=0.2) as server:
         async with server.socket(max_queue=1) as socket:
             await hear(socket)
-            for name in ("a", "b"):
+            for name in names:
                 await say(socket, type="text", context=name, text="flood")
-            await eventually(lambda: server.live == 2)
+            await eventually(lambda: server.live == len(names))
             await eventually(lambda: server.live == 0)
             assert server.service.ledger.counters.errors["stalled_reader"] == 1
             with pytest.raises(ConnectionClosed):
                 await hear_until(socket, "never")
             assert socket.close_code == 4001
         await eventually(lambda: not server.service.connections)
+
+
+@pytest.mark.asyncio
+async def test_stalled_reader_is_counted_though_its_session_takes_a_while_to_end(
+    tmp_path: Path,
+) -> None:
+    catalogue = Catalogue({"tone": Tone()})
+    real = sessions(settings_for(tmp_path), catalogue)
+    async with (
+        running(tmp_path, catalogue=catalogue, sessions=real, send_timeout_s=0.2) as server,
+        server.socket(max_queue=1) as socket,
+    ):
+        await hear(socket)
+        audio = {"codec": "pcm_f32le", "sample_rate": 48000, "channels": 2}
+        await say(socket, type="start", context="a", audio=audio, pacing={"lead_ms": 60000})
+        await say(socket, type="text", context="a", text="More and more of it. " * 50)
+        await eventually(lambda: server.service.ledger.counters.contexts["gone"])
+        await eventually(lambda: not server.service.connections)
+        socket.transport.abort()
+        assert server.service.ledger.counters.errors["stalled_reader"] == 1
 
 
 @pytest.mark.asyncio
