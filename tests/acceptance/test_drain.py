@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
 
-from bench.wire import clients, connected
-from tests.load import start_live
-from tests.server_process import ServerProcess
-
-TEXT = "One two three four five six seven eight nine ten."
-STREAMS = 20
+from tests.robustness.drain import drain_cuts_what_waits, drain_under_streams, second_signal_forces
+from tests.server_process import running_server
 
 
 @pytest.mark.asyncio
-async def test_live_streams_finish_new_ones_get_503_and_the_exit_code_is_0(
-    own_server: ServerProcess,
-) -> None:
-    async with clients(own_server.websocket_url, STREAMS) as wires:
-        records = await start_live(wires, TEXT)
-        own_server.terminate()
-        await asyncio.sleep(0.1)
-        with pytest.raises(InvalidStatus) as refused:
-            async with connected(own_server.websocket_url):
-                pass
-        assert refused.value.response.status_code == 503
-        async with httpx.AsyncClient(base_url=own_server.url, trust_env=False) as client:
-            answer = await client.post("/v1/speech", json={"text": "Too late."})
-        assert answer.status_code == 503
-        assert answer.json()["error"]["code"] == "draining"
-        async with asyncio.timeout(30):
-            await asyncio.gather(*(record.until("end") for record in records))
-    for record in records:
-        assert record.ending["type"] == "done"
-        assert record.ending["reason"] == "end"
-        assert record.sounds[-1].pts + record.sounds[-1].duration == record.ending["samples"]
-        assert len(record.words) == 10
-    assert await asyncio.to_thread(own_server.wait) == 0
+async def test_sigterm_lets_5_streams_and_a_download_finish_and_refuses_new_ones() -> None:
+    with running_server("tone") as server:
+        await drain_under_streams(server, 5, "tone-low")
+
+
+@pytest.mark.asyncio
+async def test_what_still_waits_for_text_after_drain_s_is_cut_and_told_so() -> None:
+    with running_server("tone", ["--drain-s", "1"]) as server:
+        await drain_cuts_what_waits(server)
+
+
+@pytest.mark.asyncio
+async def test_second_sigterm_ends_the_server_at_once() -> None:
+    with running_server("tone") as server:
+        await second_signal_forces(server)

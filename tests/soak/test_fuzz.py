@@ -1,31 +1,28 @@
-"""10,000 messages that no client should send, and as bad HTTP bodies."""
+"""10,000 messages and 2,000 bodies that no client should send."""
 
 from __future__ import annotations
 
 import pytest
 
-from bench.wire import connected
-from tests.fuzzing import Fuzzer, fuzz_http
-from tests.server_process import ServerProcess
+from tests.robustness.checks import files_back, footprint, log_is_clean
+from tests.robustness.fuzz import fuzz_bodies, fuzz_messages
+from tests.server_process import running_server
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
 
 @pytest.mark.asyncio
-async def test_10000_fuzzed_messages_get_typed_errors_and_leave_no_fault(
-    own_hibari_server: ServerProcess,
-) -> None:
-    server = own_hibari_server
-    outcome = await Fuzzer(server.websocket_url).run(seed=20261121, count=10_000)
-    assert outcome.faults == []
-    assert sum(outcome.sent.values()) == 10_000
-    assert 1011 not in outcome.closes
-    assert (await fuzz_http(server.url, seed=20261121, count=1_000)).faults == []
-
-    async with connected(server.websocket_url) as wire:
-        record = await wire.speak("All is well.")
-        await record.until("end")
-    assert record.ending["type"] == "done"
-    assert "Traceback" not in server.log()
-    assert not [line for line in server.log_lines() if line["level"] == "error"]
-    assert server.metrics()["streamer_active_contexts"] == 0
+async def test_10000_fuzzed_messages_and_2000_bodies_leave_no_trace() -> None:
+    with running_server("tone,hibari") as server:
+        await fuzz_messages(server, 200, seed=2)
+        await fuzz_bodies(server, 50, seed=2)
+        before = footprint(server)
+        tally = await fuzz_messages(server, 10_000, seed=20261121)
+        assert tally["messages"] == 10_000
+        assert 3_000 < tally["errors"] < 8_000, "it is neither all nonsense nor all good"
+        statuses = await fuzz_bodies(server, 2_000, seed=20261121)
+        assert {"200", "400", "404", "413"} <= set(statuses)
+        assert statuses["200"] > 200
+        await files_back(server, before.files)
+        assert server.threads() <= before.threads + 2
+        log_is_clean(server)

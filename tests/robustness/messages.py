@@ -1,0 +1,336 @@
+"""Messages for a server to survive: valid ones, nearly valid ones, nonsense; the same for the same seed.
+
+Each says what it deserves as far as that is certain. Knows no sockets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal
+
+from tests.robustness.texts import odd_text
+
+Deserves = Literal["error", "anything"]
+"""`error`: a typed error, or a closed connection; `anything`: also to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzed:
+    """One message. `text`: it is sent as a text message even if it is bytes."""
+
+    kind: str
+    data: str | bytes
+    deserves: Deserves = "anything"
+    text: bool | None = None
+
+
+CONTEXTS = ("a", "b", "c", "ä", "ctx 5", "6" * 64)
+"""Few, so that messages meet contexts in all states."""
+VOICES = ("tone-low", "tone-high", "heart")
+CODECS = ("opus", "mp3", "aac", "flac", "pcm_s16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw")
+CONTAINERS = ("none", "ogg", "adts", "mp3", "flac", "wav")
+RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+WRONG: Mapping[str, tuple[Any, ...]] = {
+    "context": ("", "x" * 65, 7, True, [], {"a": 1}, 1.5),
+    "voice": (1, "v" * 257, "nobody", [], False),
+    "model": (0, "m" * 257, "no/such", {}),
+    "language": ("", "e", "en_US", "x" * 65, 5, "en-", "auto\n"),
+    "instructions": ("i" * 4097, 3, []),
+    "speed": (0, 0.24, 4.01, -1, "1", True, [], 1e308, float("nan"), float("inf")),
+    "pitch": (0, 0.49, 2.01, "2", {}, float("-inf"), -1e-300),
+    "volume": (-0.01, 2.01, "loud", [1], float("nan")),
+    "seed": (-1, 2**32, 1.5, "7", 1e300, 2**64),
+    "timestamps": ("words", 1, "", [], True),
+    "cut": ("never", 0, "", {}),
+    "lexicon": ([], "a", {"": "x"}, {"a": 1}, {"a": "x" * 513}, {"w" * 129: "x"}, {"a": None}),
+    "strict": (1, "true", 0, []),
+    "trace": (1, "yes", {}),
+    "pacing": (1, [], "fast", {"lead_ms": 19}, {"lead_ms": 60001}, {"lead_ms": "20"}, {"x": 1}),
+    "text": (1, None, [], {}, True, 1.0),
+    "at": (-1, 2**53 + 1, 1.5, "0", [], float("nan")),
+    "mark": (1, "m" * 257, [], True),
+    "played_ms": (-1, 1e13, "0", [], float("nan"), float("inf"), True),
+    "audio": (
+        *(1, [], "opus", {"codec": "vorbis"}, {"codec": 5}, {"container": "zip"}, {"codec": ""}),
+        *({"sample_rate": 0}, {"sample_rate": 44101}, {"sample_rate": -24000}),
+        *({"sample_rate": "24000"}, {"sample_rate": 24000.5}, {"channels": 0}, {"channels": 3}),
+        *({"bit_rate": 0}, {"bit_rate": 10**9}, {"bit_rate": -1}, {"codec": "opus", "bit_rate": 1}),
+        *({"frame_ms": 0}, {"frame_ms": -20}, {"frame_ms": 1001}, {"frame_ms": 20.5}),
+        *({"transport": "pigeon"}, {"transport": None, "codec": "opus", "container": "wav"}),
+        *({"codec": "flac", "container": "adts"}, {"codec": "mp3", "container": "ogg"}),
+        *({"codec": {}}, {"more": 1}, {"codec": "aac", "bit_rate": 5}),
+    ),
+}
+"""Values that a field must be refused for, whatever else the message says."""
+
+START = (
+    *("voice", "model", "language", "instructions", "speed", "pitch", "volume", "seed"),
+    *("timestamps", "cut", "lexicon", "strict", "trace", "pacing", "audio"),
+)
+SPOKEN = START[:8]
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "start": ("context", *START),
+    "text": ("context", "text", "at", "mark", *SPOKEN),
+    "flush": ("context",),
+    "end": ("context",),
+    "interrupt": ("context", "played_ms"),
+    "cancel": ("context",),
+    "pause": ("context", "played_ms"),
+    "continue": ("context",),
+    "played": ("context", "played_ms"),
+}
+"""Fields by type of message."""
+
+
+class Fuzzer:
+    """An endless source. `voices` are those that exist; the slow ones should come last."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+        self._kinds: tuple[tuple[float, Callable[[], Iterator[Fuzzed]]], ...] = (
+            (20, self._valid),
+            (10, self._wrong_value),
+            (4, self._unknown_field),
+            (2, self._unknown_type),
+            (2, self._twice),
+            (8, self._story),
+            # Most of these end the connection, and with it what the messages before have made of it.
+            (0.5, self._missing_field),
+            (1, self._mangled_bytes),
+            (0.5, self._truncated),
+            (0.5, self._garbage),
+            (0.6, self._deep),
+            (0.6, self._surrogate),
+            (0.4, self._huge),
+            (0.4, self._binary),
+        )
+
+    def messages(self, count: int) -> Iterator[Fuzzed]:
+        weights = [weight for weight, _ in self._kinds]
+        made = 0
+        while made < count:
+            ((_, kind),) = self._random.choices(self._kinds, weights)
+            for message in kind():
+                if made < count:
+                    made += 1
+                    yield message
+
+    # Valid
+
+    def command(self, kind: str | None = None) -> dict[str, Any]:
+        """A valid message, as far as a message can tell."""
+        random = self._random
+        kind = (
+            kind
+            or random.choices(
+                ("start", "text", "flush", "end", "interrupt", "cancel", "played", "report"),
+                (6, 9, 2, 3, 3, 2, 2, 1),
+            )[0]
+        )
+        message: dict[str, Any] = {"type": kind, "context": random.choice(CONTEXTS)}
+        match kind:
+            case "start":
+                message |= self._options(START)
+            case "text":
+                message["text"] = odd_text(random)
+                if random.random() < 0.2:
+                    message |= self._options(SPOKEN)
+                if random.random() < 0.2:
+                    message["mark"] = odd_text(random)[:256]
+                if random.random() < 0.3:
+                    message["at"] = random.choice((0, 0, 0, 1, 5, 100, 2**53))
+            case "interrupt" | "played":
+                message["played_ms"] = random.choice((0, 0.001, 137.5, 1e6, 1e12, 5e-324))
+            case "report":
+                message["underruns"] = random.choice((0, 1, 2**53))
+                message["drift_ppm"] = random.choice((0, -1e6, 1e6, 0.1))
+        if kind in ("interrupt", "cancel") and random.random() < 0.2:
+            del message["context"]
+        return message
+
+    def _options(self, names: tuple[str, ...]) -> dict[str, Any]:
+        random = self._random
+        valid: dict[str, Callable[[], Any]] = {
+            "voice": lambda: random.choices(VOICES, (6, 3, 1))[0],
+            "model": lambda: random.choice(("tone", "tone", "hibari", None)),
+            "language": lambda: random.choice(("auto", "en", "en-GB", "de", "zh-Hant-TW", "xx")),
+            "instructions": lambda: odd_text(random)[:4096],
+            "speed": lambda: random.choice((0.25, 0.5, 1, 1.37, 2, 4)),
+            "pitch": lambda: random.choice((0.5, 0.9, 1, 1.5, 2)),
+            "volume": lambda: random.choice((0, 0.001, 1, 2)),
+            "seed": lambda: random.choice((0, 1, 2**32 - 1)),
+            "timestamps": lambda: random.choice(("none", "segment", "word", "char")),
+            "cut": lambda: random.choice(("auto", "sentence", "clause", "none")),
+            "lexicon": lambda: {
+                random.choice(
+                    ("it", "IT", "a.b", "(", "\\d", "still", "é", "\u200d")
+                ): random.choice(("", "x", "\\1", "a b c", "*", "$&", "well well"))
+            },
+            "strict": lambda: random.random() < 0.3,
+            "trace": lambda: random.random() < 0.5,
+            "pacing": lambda: {"lead_ms": random.choice((20, 100, 1000, 60000))},
+            "audio": self._audio,
+        }
+        chosen = random.sample(names, random.randrange(min(5, len(names))))
+        return {name: valid[name]() for name in chosen}
+
+    def _audio(self) -> dict[str, Any]:
+        random = self._random
+        audio = {
+            "codec": random.choice(CODECS),
+            "container": random.choice(CONTAINERS),
+            "sample_rate": random.choice(RATES),
+            "channels": random.choice((1, 2)),
+            "bit_rate": random.choice((6000, 24000, 32000, 64000, 128000, 320000, 510000)),
+            "frame_ms": random.choice((2.5, 5, 10, 20, 40, 60, 33)),
+            "transport": random.choice(("binary", "json")),
+        }
+        return {name: audio[name] for name in random.sample(sorted(audio), random.randrange(1, 5))}
+
+    def _valid(self) -> Iterator[Fuzzed]:
+        yield Fuzzed("valid", json.dumps(self.command(), ensure_ascii=self._random.random() < 0.5))
+
+    # Nearly valid
+
+    def _wrong_value(self) -> Iterator[Fuzzed]:
+        kind = self._random.choice(sorted(FIELDS))
+        name = self._random.choice(FIELDS[kind])
+        message = self.command(kind)
+        if kind == "start":  # else an earlier fault in it may be the one that is told
+            message["context"] = self._random.choice(CONTEXTS)
+        message[name] = self._random.choice(WRONG[name])
+        yield Fuzzed(f"wrong {name}", json.dumps(message), "error")
+
+    def _unknown_field(self) -> Iterator[Fuzzed]:
+        message = self.command()
+        name = self._random.choice(
+            ("Context", "x", "", "text\u0000", "__class__", "ä" * 500, "api_key")
+        )
+        message[name] = self._random.choice((None, 1, "x", [], {}))
+        yield Fuzzed("unknown field", json.dumps(message), "error")
+
+    def _missing_field(self) -> Iterator[Fuzzed]:
+        message = self.command(self._random.choice(("start", "text", "flush", "end", "played")))
+        del message["played_ms" if message["type"] == "played" else "context"]
+        yield Fuzzed("missing field", json.dumps(message), "error")
+
+    def _unknown_type(self) -> Iterator[Fuzzed]:
+        message = self.command()
+        message["type"] = self._random.choice(
+            ("Start", "", "done", "speak", 1, None, [], {}, "é" * 99)
+        )
+        if self._random.random() < 0.2:
+            del message["type"]
+        yield Fuzzed("unknown type", json.dumps(message), "error")
+
+    def _twice(self) -> Iterator[Fuzzed]:
+        """A field said twice: JSON leaves open which holds."""
+        said = json.dumps(self.command())
+        again = json.dumps(self.command())
+        yield Fuzzed("field twice", said[:-1] + ", " + again[1:])
+
+    # Nonsense
+
+    def _mangled_bytes(self) -> Iterator[Fuzzed]:
+        random = self._random
+        data = bytearray(json.dumps(self.command(), ensure_ascii=False).encode("utf-8"))
+        for _ in range(random.randrange(1, 6)):
+            at = random.randrange(len(data))
+            match random.randrange(4):
+                case 0:
+                    data[at] = random.randrange(256)
+                case 1:
+                    data.insert(at, random.randrange(256))
+                case 2 if len(data) > 1:
+                    del data[at]
+                case _:
+                    data[at:at] = data[at : at + random.randrange(1, 20)]
+        yield Fuzzed("mangled bytes", bytes(data), text=True)
+
+    def _truncated(self) -> Iterator[Fuzzed]:
+        said = json.dumps(self.command())
+        yield Fuzzed("truncated", said[: self._random.randrange(len(said))], "error")
+
+    def _garbage(self) -> Iterator[Fuzzed]:
+        random = self._random
+        pool = (
+            "",
+            " ",
+            "null",
+            "[]",
+            "0",
+            "true",
+            '""',
+            "{}",
+            "{",
+            "NaN",
+            "\x00",
+            "\ufeff{}",
+            "1e999",
+        )
+        some = "".join(chr(random.randrange(1, 0xD800)) for _ in range(random.randrange(1, 200)))
+        yield Fuzzed("garbage", random.choice((*pool, some)), "error")
+
+    def _deep(self) -> Iterator[Fuzzed]:
+        random = self._random
+        depth = random.choice((100, 1100, 15000))
+        inner = random.choice(("[" * depth + "]" * depth, "[" * depth, '{"a":' * min(depth, 10000)))
+        bare = random.random() < 0.3
+        field = random.choice(("text", "audio", "lexicon", "x"))
+        message = inner if bare else f'{{"type":"start","context":"a","{field}":{inner}}}'
+        yield Fuzzed("deep", message, "error")
+
+    def _surrogate(self) -> Iterator[Fuzzed]:
+        half = self._random.choice(("\\ud800", "\\udfff", "\\ud83d", "x\\udc00\\ud800"))
+        field = self._random.choice(("text", "context", "mark", "type", "voice", half))
+        message = {"type": "text", "context": "a", "text": "x", "mark": "m", "voice": "tone-low"}
+        message[field] = "HALF"
+        yield Fuzzed("surrogate", json.dumps(message).replace("HALF", half), "error")
+
+    def _huge(self) -> Iterator[Fuzzed]:
+        size = self._random.choice((65536, 65537, 70000, 200000))
+        head = '{"type":"text","context":"a","text":"'
+        body = self._random.choice(("x", "x ", "12. ", "[", "*", "a,"))
+        fill = (body * size)[: size - len(head) - 2]
+        # The largest that may come is over max_pending_chars.
+        yield Fuzzed("huge", head + fill + '"}', "error")
+
+    def _binary(self) -> Iterator[Fuzzed]:
+        random = self._random
+        said = json.dumps(self.command()).encode()
+        data = random.choice((b"", b"\x01" * 20, said, random.randbytes(random.randrange(1, 3000))))
+        yield Fuzzed("binary", data, "error", text=False)
+
+    # Order
+
+    def _story(self) -> Iterator[Fuzzed]:
+        """Valid messages in an order of which the last can't be right."""
+        name = f"story-{self._random.randrange(10**9)}"
+        start = {"type": "start", "context": name, "voice": "tone-low", "pacing": {"lead_ms": 20}}
+        text = {"type": "text", "context": name, "text": "A long text that is not over soon. " * 20}
+        end = {"type": "end", "context": name}
+        stories: tuple[tuple[dict[str, Any], ...], ...] = (
+            (start, start),
+            (start, text, start),
+            (start, text, end, text),
+            (start, text, end, text | {"text": ""}),
+            (start, text, text | {"at": 10**6}),
+            (text | {"at": 7},),
+            *((end | {"type": kind},) for kind in ("end", "flush", "interrupt", "cancel")),
+            (start, end | {"type": "pause"}),
+            (start, text, end | {"type": "continue"}),
+            (start | {"voice": "nobody"},),
+            (start, text | {"voice": "nobody"}),
+            (start, text, text | {"speed": 9}),
+            (start, text, end | {"type": "cancel"}, end | {"type": "cancel"}),
+            (start, text, end | {"type": "interrupt"}, end | {"type": "flush"}),
+            ({"type": "resume", "session": "s", "token": "t", "received": {"a": 1}},),
+            ({"type": "authenticate", "key": "k"},),
+        )
+        *before, last = self._random.choice(stories)
+        yield from (Fuzzed("story", json.dumps(message)) for message in before)
+        yield Fuzzed(f"story ends by {last['type']}", json.dumps(last), "error")
