@@ -1,0 +1,106 @@
+import asyncio
+
+import pytest
+
+from streamer.config import Settings
+from streamer.errors import LanguageNotSupported
+from streamer.script import Line, Script
+from streamer.types import OptionsUpdate, Start, Text
+from streamer.voices import Catalogue
+from tests.scripted_engine import ScriptedEngine
+
+
+class Clock:
+    """Time that stands still until told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def script(start: Start | None = None, settings: Settings | None = None) -> Script:
+    engine = ScriptedEngine()
+    return Script(
+        start or Start("c"),
+        Catalogue({engine.name: engine}),
+        settings or Settings(),
+        Clock(),
+        lambda: float("-inf"),
+    )
+
+
+async def lines(written: Script) -> list[Line]:
+    taken = []
+    while await written.peek() is not None:
+        taken.append(written.take())
+    return taken
+
+
+@pytest.mark.asyncio
+async def test_a_line_is_shown_until_it_is_taken() -> None:
+    written = script()
+    written.text(Text("c", "One is here. Two is there."))
+    written.end()
+    first = await written.peek()
+    assert first is await written.peek()
+    assert written.take() is first
+    assert written.spoken == len("One is here.")
+    assert not written.finished
+    assert [line.span.text for line in await lines(written)] == ["Two is there."]
+    assert written.finished
+
+
+@pytest.mark.asyncio
+async def test_an_engine_is_asked_only_for_what_it_does_by_itself() -> None:
+    written = script(Start("c", OptionsUpdate(speed=4, pitch=0.75, volume=1.5)))
+    written.text(Text("c", "Hello."))
+    written.end()
+    (line,) = await lines(written)
+    native = line.segment.options
+    assert (native.speed, native.pitch, native.volume) == (2.0, 0.75, 1.0)
+    assert (line.options.speed, line.options.volume) == (4, 1.5)
+
+
+@pytest.mark.asyncio
+async def test_a_seed_is_made_once_and_kept() -> None:
+    written = script()
+    written.text(Text("c", "One."))
+    written.text(Text("c", " Two.", options=OptionsUpdate(speed=1.5)))
+    written.end()
+    one, two = await lines(written)
+    assert one.options.seed == two.options.seed
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_can_say_ends_the_script_after_what_came_before() -> None:
+    written = script()
+    written.text(Text("c", "Good morning to you. **Доброе утро.** Never said."))
+    written.end()
+    assert [line.span.text for line in await lines(written)] == ["Good morning to you."]
+    assert written.finished
+    with pytest.raises(LanguageNotSupported) as caught:
+        written.check()
+    assert caught.value.details["offset"] == 23
+
+
+@pytest.mark.asyncio
+async def test_waiting_for_text_ends_when_text_comes() -> None:
+    written = script()
+    waiting = asyncio.create_task(written.peek())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    written.text(Text("c", "Hello there. "))
+    written.flush()
+    line = await waiting
+    assert line is not None
+    assert line.span.text == "Hello there."
+
+
+@pytest.mark.asyncio
+async def test_text_with_nothing_to_hear_makes_no_line() -> None:
+    written = script()
+    written.text(Text("c", "--- \n\n ... "))
+    written.end()
+    assert await lines(written) == []

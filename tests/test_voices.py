@@ -1,0 +1,97 @@
+import pytest
+
+from streamer.errors import InvalidParameter, LanguageNotSupported, UnknownVoice
+from streamer.types import Voice
+from streamer.voices import Catalogue, speaks
+from tests.scripted_engine import ScriptedEngine
+
+
+def catalogue(default: str = "", aliases: dict[str, str] | None = None) -> Catalogue:
+    english = ScriptedEngine("english")
+    japanese = ScriptedEngine("japanese", languages=("ja",))
+    engines = {engine.name: engine for engine in (english, japanese)}
+    return Catalogue(engines, default=default, aliases=aliases or {})
+
+
+def test_a_voice_speaks_every_variant_of_its_languages_and_mul_speaks_all() -> None:
+    voice = Voice("v", "e", languages=("en-US", "en"))
+    assert speaks(voice, "en-GB")
+    assert speaks(voice, "EN")
+    assert speaks(voice, "auto")
+    assert not speaks(voice, "de")
+    assert speaks(Voice("v", "e", languages=("mul",)), "de")
+
+
+def test_without_a_name_the_first_voice_of_the_first_engine_speaks() -> None:
+    engine, voice = catalogue().resolve()
+    assert (engine.name, voice.id) == ("english", "english-a")
+
+
+def test_without_a_name_the_language_chooses() -> None:
+    assert catalogue().resolve(language="ja")[1].id == "japanese-a"
+    assert catalogue(default="english-b").resolve(language="ja")[1].id == "japanese-a"
+
+
+def test_the_default_voice_speaks_where_none_is_named() -> None:
+    assert catalogue(default="japanese-b").resolve()[1].id == "japanese-b"
+
+
+def test_a_model_names_its_engine_with_or_without_a_model_behind() -> None:
+    voices = catalogue(default="english-b")
+    assert voices.resolve(model="japanese")[1].id == "japanese-a"
+    assert voices.resolve(model="japanese/large")[1].id == "japanese-a"
+
+
+def test_the_first_engine_that_has_the_voice_speaks() -> None:
+    engine, voice = catalogue().resolve(voice="japanese-b")
+    assert (engine.name, voice.id) == ("japanese", "japanese-b")
+
+
+def test_an_alias_is_another_name_of_a_voice() -> None:
+    voices = catalogue(aliases={"alloy": "english-b"})
+    assert voices.resolve(voice="alloy")[1].id == "english-b"
+    with pytest.raises(InvalidParameter) as caught:
+        catalogue(aliases={"alloy": "nobody"})
+    assert caught.value.param == "voice_aliases"
+
+
+def test_what_is_unknown_is_refused_with_candidates() -> None:
+    with pytest.raises(UnknownVoice) as caught:
+        catalogue().resolve(voice="nobody")
+    assert caught.value.param == "voice"
+    assert "japanese-a" in caught.value.details["candidates"]
+    with pytest.raises(UnknownVoice) as caught:
+        catalogue().resolve(model="english", voice="japanese-a")
+    assert caught.value.details["candidates"] == ["english-a", "english-b"]
+    with pytest.raises(UnknownVoice) as caught:
+        catalogue().resolve(model="nothing")
+    assert caught.value.param == "model"
+
+
+def test_a_language_that_nobody_speaks_is_refused() -> None:
+    with pytest.raises(LanguageNotSupported) as caught:
+        catalogue().resolve(language="sw")
+    assert caught.value.param == "language"
+
+
+def test_text_goes_to_the_first_voice_that_can_say_it() -> None:
+    voices = catalogue()
+    engine, voice = voices.resolve(voice="english-b")
+    assert voices.speaker_of("Good morning.", "auto", engine, voice)[1] is voice
+    assert voices.speaker_of("おはよう。", "auto", engine, voice)[1].id == "japanese-a"
+
+
+def test_text_that_nobody_can_say_is_refused_with_its_offset() -> None:
+    voices = catalogue()
+    with pytest.raises(LanguageNotSupported) as caught:
+        voices.speaker_of("Good Доброе утро", "auto", *voices.resolve())
+    assert caught.value.details["offset"] == 5
+
+
+def test_a_default_that_is_no_voice_is_refused_and_so_is_no_engine() -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        catalogue(default="nobody")
+    assert caught.value.param == "voice"
+    with pytest.raises(InvalidParameter) as caught:
+        Catalogue({})
+    assert caught.value.param == "engines"
