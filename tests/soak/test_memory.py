@@ -17,14 +17,19 @@ MEGABYTE = 1 << 20
 @pytest.mark.asyncio
 async def test_memory_is_flat_over_1000_utterances_of_16_clients() -> None:
     with running_server("hibari") as server:
-        await speak_many(server, 200, "heart")
+        warm = []
+        for _ in range(2):
+            await speak_many(server, 100, "heart")
+            warm.append(server.memory())
         before, readings = footprint(server), []
-        for _ in range(4):
+        for _ in range(5):
             await speak_many(server, 200, "heart")
             readings.append(server.memory())
         await files_back(server, before.files)
         await threads_back(server, before.threads)
-        assert readings[-1] <= before.memory * GROWTH, (before.memory, readings)
+        # What was freed goes back to the system at the allocator's own time, so one reading may be a
+        # tenth too high; what is lost is in all of them.
+        assert min(readings[-3:]) <= min(warm) * GROWTH, (warm, readings)
         log_is_clean(server)
 
 
