@@ -14,7 +14,8 @@ from streamer.errors import CODES
 from streamer.text.alignment import client_words
 from tests.robustness.checks import GOOD, idle, speaks
 from tests.robustness.client import DEADLINE_S, OURS, Client, client
-from tests.robustness.messages import CODECS, CONTAINERS, RATES, Fuzzed, Fuzzer
+from tests.robustness.fields import CODECS, CONTAINERS, RATES
+from tests.robustness.messages import Fuzzed, Fuzzer
 from tests.robustness.texts import odd_text
 from tests.server_process import ServerProcess
 
