@@ -147,7 +147,8 @@ class Room:
         while self._pushed + characters - self._spoken > self._most:
             self._more.clear()
             try:
-                await asyncio.wait_for(self._more.wait(), QUIET_S)
+                async with asyncio.timeout(QUIET_S):
+                    await self._more.wait()
             except TimeoutError:  # so much text in which there is nothing to say
                 return
 

@@ -1,4 +1,4 @@
-"""Real servers for the acceptance tests: one per engine for all tests, and one to spoil per test."""
+"""Real servers for the acceptance tests: one per engine for all tests."""
 
 from __future__ import annotations
 
@@ -19,12 +19,5 @@ def hibari_server() -> Iterator[ServerProcess]:
 @pytest.fixture(scope="session")
 def tone_server() -> Iterator[ServerProcess]:
     """A server whose words are tones that can be counted."""
-    with running_server("tone") as server:
-        yield server
-
-
-@pytest.fixture
-def own_server() -> Iterator[ServerProcess]:
-    """A server of tones for one test, which may stop it."""
     with running_server("tone") as server:
         yield server
