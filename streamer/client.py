@@ -117,9 +117,11 @@ class Client:
         self._contexts[start.context] = context
         try:
             await self._send(start)
-        except BaseException as error:
-            del self._contexts[start.context]
-            context.fail(error if isinstance(error, Exception) else None)
+        except asyncio.CancelledError:
+            self._abandon(context)  # it may be out all the same
+            raise
+        except BaseException:
+            self._contexts.pop(start.context, None)  # the reader may have seen the end first
             raise
         return context
 
@@ -268,10 +270,14 @@ async def _ready(socket: ClientConnection, protocol: native.Client) -> Ready:
 
 def _address(url: str) -> tuple[str, str | None]:
     """The WebSocket's URL, and the key in the fragment if there is one."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # looked at only now
+    except ValueError as error:
+        raise InvalidParameter(f"url: {error}", param="url") from None
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    if scheme not in ("ws", "wss") or not parts.netloc:
-        raise InvalidParameter("url is ws://, wss://, http:// or https://", param="url")
+    if scheme not in ("ws", "wss") or not parts.hostname:
+        raise InvalidParameter("url is ws://, wss://, http:// or https:// and a host", param="url")
     path = STREAM_PATH if parts.path in ("", "/") else parts.path
     key = parse_qs(parts.fragment).get("key", [None])[0]
     return urlunsplit((scheme, parts.netloc, path, parts.query, "")), key

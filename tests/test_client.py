@@ -448,6 +448,10 @@ async def test_where_nothing_listens_it_is_an_os_error() -> None:
         ("localhost:8090", None, "url"),
         ("ftp://localhost/", None, "url"),
         ("ws://", None, "url"),
+        ("ws://:8090", None, "url"),
+        ("ws://localhost:port", None, "url"),
+        ("ws://localhost:99999", None, "url"),
+        ("ws://[::1", None, "url"),
         ("ws://localhost:1/", "two\nlines", "key"),
         ("ws://localhost:1/", "ключ", "key"),
     ],
@@ -589,6 +593,38 @@ async def test_cancelling_the_task_that_listens_cancels_the_context() -> None:
         await cancelled.wait()
         assert await all_of(context) == []
         assert await all_of(await client.start()) == [started("c2"), done("c2")]
+
+
+@pytest.mark.asyncio
+async def test_cancelling_a_start_that_waits_to_be_sent_cancels_the_context() -> None:
+    cancelled = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        await wire.expect(Start("c1"), Cancel("c1"))
+        await wire.send(done(reason="cancelled"))
+        cancelled.set()
+
+    async with serving(script) as url, connect(url) as client:
+        client._socket.pause_writing()  # as the transport says when its buffer is full
+        starting = asyncio.create_task(client.start())
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        client._socket.resume_writing()
+        await asyncio.wait_for(cancelled.wait(), 5)
+
+
+@pytest.mark.asyncio
+async def test_a_start_while_the_connection_closes_raises_why() -> None:
+    async def script(wire: Wire) -> None: ...
+
+    async with serving(script) as url, connect(url) as client:
+        closing = asyncio.create_task(client.aclose())
+        await asyncio.sleep(0)
+        with pytest.raises(ConnectionError):
+            await client.start()
+        await closing
 
 
 @pytest.mark.asyncio
