@@ -38,6 +38,12 @@ def _fault(record: logging.LogRecord) -> dict[str, Any]:
     }
 
 
+def _printable(value: Any) -> str:
+    """A field in one line. Clients choose some of them (names of contexts): no line breaks, no escapes."""
+    shown = str(value)
+    return shown if shown.isprintable() else repr(shown)
+
+
 class JsonLines(logging.Formatter):
     """One JSON object per line."""
 
@@ -59,7 +65,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
         fields = {**dict(_fields(record)), **_fault(record)}
-        tail = " ".join(f"{name}={value}" for name, value in fields.items())
+        tail = " ".join(f"{name}={_printable(value)}" for name, value in fields.items())
         return f"{at} {record.levelname.lower():7} {record.getMessage()} {tail}".rstrip()
 
 

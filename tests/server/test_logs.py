@@ -55,11 +55,16 @@ def test_a_fault_is_logged_by_type_and_place_not_by_message(form: str) -> None:
     assert "secret" not in line
 
 
-def test_context_names_can_not_break_a_line() -> None:
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_context_names_can_not_break_a_line(form: str) -> None:
     stream = io.StringIO()
-    configure("info", "json", stream)
-    logging.getLogger("streamer.x").info("e", extra={"context": 'a"\n{"level":"error"}'})
-    assert stream.getvalue().count("\n") == 1
+    configure("info", form, stream)  # type: ignore[arg-type]
+    name = 'a"\n{"level":"error"}\r\x1b[2K\u2028\x85'
+    logging.getLogger("streamer.x").info("e", extra={"context": name})
+    line = stream.getvalue()
+    assert line.count("\n") == 1
+    if form == "text":  # for the eyes of a terminal
+        assert line.rstrip("\n").isprintable()
 
 
 def test_answers_cut_on_purpose_are_no_faults_of_uvicorn() -> None:
