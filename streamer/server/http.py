@@ -96,7 +96,7 @@ class Endpoint:
         except Exception as fault:
             error = fault if isinstance(fault, StreamerError) else meter.fault(fault)
             meter.error(error)
-            if isinstance(error, MessageLimit):
+            if isinstance(error, MessageLimit | IdleTimeout):
                 headers["connection"] = "close"  # the rest of the body is not wanted
             response = answer(self._encode_error, error, request_id)
         response.headers.update(headers)

@@ -82,6 +82,8 @@ async def test_error_before_the_first_sound_is_a_status(tmp_path: Path) -> None:
         assert code_of(await http.post(SPEECH, json={"text": "crash"})) == (500, "internal_error")
         lines = {"text": "fail", "delivery": "lines"}
         assert code_of(await http.post(SPEECH, json=lines)) == (502, "engine_failed")
+        header = {"text": "header fail"}
+        assert code_of(await http.post(SPEECH, json=header)) == (502, "engine_failed")
         answer = await http.post(OPENAI, json={"input": "fail", "model": "m", "voice": "v"})
         assert answer.status_code in (404, 502)
         assert server.live == 0
@@ -162,6 +164,22 @@ async def test_client_that_goes_away_cancels_the_synthesis(tmp_path: Path, text:
         await eventually(lambda: server.live == 0)
         await eventually(lambda: server.sessions.made[0].freed)
         assert server.service.ledger.counters.contexts["gone"] == 1
+
+
+@pytest.mark.asyncio
+async def test_body_that_does_not_come_is_given_up_with_its_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.server.http.BODY_S", 0.1)
+    async with running(tmp_path) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+        writer.write(f"POST {SPEECH} HTTP/1.1\r\nHost: localhost\r\n".encode())
+        writer.write(b"Content-Length: 100\r\n\r\n{")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 ")
+        assert b"\r\nconnection: close\r\n" in head
+        assert json.loads(await reader.read())["error"]["code"] == "idle_timeout"
+        writer.close()
 
 
 @pytest.mark.asyncio
@@ -254,12 +272,13 @@ async def test_metrics_show_what_happened(tmp_path: Path) -> None:
     async with running(tmp_path) as server, server.http() as http:
         await http.post(SPEECH, json={"text": "one two"})
         await http.post(SPEECH, json={"text": "fail"})
+        await http.post(SPEECH, json={"text": "header"})  # bytes without sound are no first audio
         answer = await http.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain")
         for line in (
-            "streamer_characters_total 11.0",
+            "streamer_characters_total 17.0",
             'streamer_errors_total{code="engine_failed"} 1.0',
-            'streamer_contexts_total{outcome="end"} 1.0',
+            'streamer_contexts_total{outcome="end"} 2.0',
             "streamer_first_audio_seconds_count 1.0",
             "streamer_active_contexts 0.0",
         ):
