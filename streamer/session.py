@@ -237,7 +237,7 @@ class Session:
     def _sent(self, event: Event) -> None:
         if not isinstance(event, Audio):
             return
-        if self.first_audio_ms is None:
+        if self.first_audio_ms is None and event.packet.duration:
             since = self._script.first_text_at or self._clock()
             self.first_audio_ms = round(1000 * (self._clock() - since), 3)
         self._pacer.sent(event.packet.duration / self._sound.timeline.sample_rate)

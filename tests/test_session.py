@@ -274,6 +274,9 @@ async def test_text_nobody_can_say_fails_with_its_offset_after_what_came_before(
 async def test_text_without_anything_to_say_is_silent_and_done() -> None:
     events = await spoken(session(), "  ... — \n")
     assert [type(event) for event in events] == [Started, Done]
+    events = await spoken(session(start=Start("c", audio=AudioFormat("opus", "ogg"))), "...")
+    assert len(of(Audio, events)) == 1  # the file's header and end
+    assert of(Done, events)[0].first_audio_ms is None
 
 
 @pytest.mark.asyncio

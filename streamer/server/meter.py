@@ -122,7 +122,7 @@ class Charge:
 
     def observe(self, event: Event) -> None:
         """An event has been sent."""
-        if not self._heard and isinstance(event, Audio):
+        if not self._heard and isinstance(event, Audio) and event.packet.duration:
             self._heard = True
             if self._first_text is not None:
                 ledger = self.meter.ledger

@@ -100,7 +100,8 @@ class Speech:
             if isinstance(event, Started):
                 self.started = event
             self._head.append(event)
-            if isinstance(event, Audio | Done):
+            # A container's header or trailer without sound may still be followed by an error.
+            if isinstance(event, Done) or (isinstance(event, Audio) and event.packet.duration):
                 return
         raise RuntimeError("a session ended without saying how")
 

@@ -119,6 +119,8 @@ class ScriptedSession:
             raise ZeroDivisionError("the text was: " + self.input)
         elif word == "hang":
             await asyncio.Event().wait()
+        elif word == "header":  # of a container: bytes, but no sound yet
+            yield Audio(self.start.context, Packet(b"header", self.packets * FRAME, 0))
         else:
             yield self._packet(word)
             while word in ("forever", "flood"):
