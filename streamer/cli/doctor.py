@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import shutil
-import socket
 import ssl
 import time
 import urllib.request
@@ -28,6 +27,7 @@ from streamer.cli.table import print_table
 from streamer.config import Settings, data_dir
 from streamer.engines.base import ENGINES, open_engine
 from streamer.errors import StreamerError
+from streamer.server.port import require_free
 
 PACKAGES = (
     "av",
@@ -135,17 +135,12 @@ def _directory(path: Path) -> Finding:
 def _port(settings: Settings) -> Finding:
     name = f"{settings.host}:{settings.port}"
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
+        require_free(settings.host, settings.port)
+    except StreamerError as error:
         health = _health(settings)
         if health.state == "ok":
             return Finding("network", name, "ok", "a server of ours is running there")
-        return Finding("network", name, "failed", error.strerror or str(error))
+        return Finding("network", name, "failed", error.message)
     return Finding("network", name, "ok", "free")
 
 

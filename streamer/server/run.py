@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from streamer.server.access import is_loopback
 from streamer.server.app import create_app
 from streamer.server.auth import KeyStore
 from streamer.server.directory import DirectoryLock
+from streamer.server.port import require_free
 from streamer.server.service import OpenSession, Service
 from streamer.server.transport import HttpProtocol, WebSocketProtocol
 from streamer.server.usage import Usage
@@ -129,9 +131,10 @@ def require_keys(settings: Settings, keys: KeyStore, *, first_key: bool) -> str:
     if first_key and not keys.list():
         return "#key=" + keys.new(FIRST_KEY, scopes=("speak", "usage", "metrics"))
     if not live and not is_loopback(settings.host):
+        where = f" --data-dir {shlex.quote(settings.data_dir)}" if settings.data_dir else ""
         raise InvalidParameter(
             f"listening on {settings.host or 'every address'} needs a key; make one with:"
-            " streamer keys new NAME",
+            f" streamer keys new NAME{where}",
             param="host",
         )
     return ""
@@ -165,6 +168,7 @@ def serve(settings: Settings, *, tell: Tell | None = None, first_key: bool = Fal
     sys.setswitchinterval(SWITCH_S)
     directory = data_dir(settings)
     try:
+        require_free(settings.host, settings.port)
         lock = DirectoryLock(directory)
         with contextlib.closing(lock):
             keys = KeyStore(directory)

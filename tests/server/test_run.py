@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,19 @@ def test_settings_that_can_not_be_served_are_told_and_exit_with_2(
     assert serve(settings) == 2
     error = capsys.readouterr().err
     assert error.startswith("streamer: ")
-    assert "streamer keys new" in error
+    assert f"streamer keys new NAME --data-dir {tmp_path}" in error
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_port_that_is_taken_is_one_line_that_names_it(
+    host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], undisturbed: None
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = dataclasses.replace(Settings(), host=host, port=port, data_dir=str(tmp_path))
+        assert serve(settings) == 2
+    error = capsys.readouterr().err
+    assert error == f"streamer: can't listen on {host}:{port}: Address already in use\n"
 
 
 @pytest.mark.asyncio
