@@ -81,6 +81,16 @@ def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixtur
     assert "Usage: streamer" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("group", [[], ["keys"]])
+def test_a_group_without_a_command_shows_its_commands_line_by_line(
+    group: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(group) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Usage: streamer")
+    assert "Commands:" in lines
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -61,7 +61,11 @@ def run(arguments: list[str]) -> int:
         result = app(arguments, prog_name="streamer", standalone_mode=False)
         sys.stdout.flush()
     except TyperException as error:
-        return _say(error.format_message(), error.exit_code)
+        message = error.format_message()
+        if not message.startswith("Usage:"):
+            return _say(message, error.exit_code)
+        print(message, file=sys.stderr)  # commands to choose from: their help, in its own lines
+        return error.exit_code
     except StreamerError as error:
         return _say(_line(error), 1 if isinstance(error, ServerError) else 2)
     except (KeyboardInterrupt, Abort):
