@@ -38,6 +38,11 @@ def _fault(record: logging.LogRecord) -> dict[str, Any]:
     }
 
 
+def _event(record: logging.LogRecord) -> str:
+    """The headline: in the lines below it asyncio quotes exceptions, which may quote a client."""
+    return record.getMessage().partition("\n")[0]
+
+
 def _printable(value: Any) -> str:
     """A field in one line. Clients choose some of them (names of contexts): no line breaks, no escapes."""
     shown = str(value)
@@ -52,7 +57,7 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": _event(record),
         }
         line.update(_fields(record))
         line.update(_fault(record))
@@ -66,7 +71,7 @@ class TextLines(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
         fields = {**dict(_fields(record)), **_fault(record)}
         tail = " ".join(f"{name}={_printable(value)}" for name, value in fields.items())
-        return f"{at} {record.levelname.lower():7} {record.getMessage()} {tail}".rstrip()
+        return f"{at} {record.levelname.lower():7} {_event(record)} {tail}".rstrip()
 
 
 def _not_cut(record: logging.LogRecord) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import json
 import logging
@@ -52,6 +54,23 @@ def test_a_fault_is_logged_by_type_and_place_not_by_message(form: str) -> None:
     assert line.count("\n") == 1
     assert "ValueError" in line
     assert "test_logs.py" in line
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_asyncio_complains_of_is_not_quoted(form: str) -> None:
+    stream = io.StringIO()
+    configure("info", form, stream)  # type: ignore[arg-type]
+    loop = asyncio.new_event_loop()
+    lost = loop.create_future()
+    lost.set_exception(ValueError("can't say 'my secret text'"))
+    del lost
+    gc.collect()
+    loop.close()
+    line = stream.getvalue()
+    assert line.count("\n") == 1
+    assert "exception was never retrieved" in line
+    assert "ValueError" in line
     assert "secret" not in line
 
 
