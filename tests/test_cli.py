@@ -242,17 +242,18 @@ def test_wav_on_standard_output_has_the_header_of_a_stream() -> None:
 @pytest.mark.parametrize(
     ("text", "engine"), [("-", "tone"), ("text.txt", "tone"), ("text.txt", "hibari")]
 )
-def test_interrupt_ends_it_with_130_and_leaves_nothing(
-    text: str, engine: str, tmp_path: Path
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_leaves_nothing(
+    text: str, engine: str, ending: signal.Signals, code: int, tmp_path: Path
 ) -> None:
     (tmp_path / "text.txt").write_text("A sentence that goes on. " * 200_000)
     with started("say", "-f", text, "-o", "said.wav", "--engines", engine) as process:
         while not any(path.name.startswith(".said.wav") for path in tmp_path.iterdir()):
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ending)
         process.wait()
         out, err = process.communicate()
-    assert (process.returncode, out, err) == (130, b"", b"")
+    assert (process.returncode, out, err) == (code, b"", b"")
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 

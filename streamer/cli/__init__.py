@@ -1,13 +1,15 @@
 """The command line: `serve`, `say`, `voices`, `keys`, `doctor`. It knows everything; nothing knows it.
 
-Exit codes: 0 done, 1 it failed, 2 what was asked can't be had, 130 interrupted. An error is one line
-that names the parameter.
+Exit codes: 0 done, 1 it failed, 2 what was asked can't be had, 130 interrupted, 143 terminated. An
+error is one line that names the parameter.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -52,7 +54,13 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command line and exit."""
+    # So that `say` takes its unfinished file away; `serve` has a way of its own to stop.
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run(sys.argv[1:]))
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def run(arguments: list[str]) -> int:
