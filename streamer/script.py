@@ -148,6 +148,7 @@ class Script:
             engine, options = self._resolve(wish, self.options)
             self._cut(self._segmenter.flush("options"))
             self._wish, self.engine, self.options = wish, engine, options
+            self._wake.set()
         if not piece:
             return
         self.last_text_at = self._clock()

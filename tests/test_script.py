@@ -99,6 +99,20 @@ async def test_waiting_for_text_ends_when_text_comes() -> None:
 
 
 @pytest.mark.asyncio
+async def test_new_options_without_text_speak_what_waited_for_more() -> None:
+    written = script(settings=Settings(text_pause_ms=0))
+    waiting = asyncio.create_task(written.peek())
+    written.text(Text("c", "Not yet"))
+    await asyncio.sleep(0.01)  # The pause passes, and too little is there to cut.
+    assert not waiting.done()
+    written.text(Text("c", "", options=OptionsUpdate(speed=2)))
+    async with asyncio.timeout(10):
+        line = await waiting
+    assert line is not None
+    assert (line.span.text, line.options.speed) == ("Not yet", 1)
+
+
+@pytest.mark.asyncio
 async def test_text_with_nothing_to_hear_makes_no_line() -> None:
     written = script()
     written.text(Text("c", "--- \n\n ... "))
