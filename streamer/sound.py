@@ -93,7 +93,7 @@ class Sound:
         if begins:
             yield self._segment_started(line, since, synthesized)
         yield from words
-        yield from self._audio(packets)
+        yield from self._audio(packets, last=final and self._flushed)
         for packets in slices:
             yield from self._audio(packets, last=final and self._flushed)
         if chunk.last:

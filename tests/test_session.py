@@ -3,9 +3,11 @@ import gc
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 
 from streamer.config import Settings
@@ -125,6 +127,23 @@ async def test_segments_come_before_their_first_packet_which_is_flagged() -> Non
 async def test_only_the_very_last_packet_is_flagged_last() -> None:
     for codec in ("pcm_s16le", "opus", "mp3", "flac"):
         events = await spoken(session(start=Start("c", audio=AudioFormat(codec=codec))))
+        flags = [audio.last for audio in of(Audio, events)]
+        assert flags == [False] * (len(flags) - 1) + [True], codec
+
+
+class BelatedEngine(ScriptedEngine):
+    """Learns only after the last sound of a segment that it was the last."""
+
+    def _chunks(self, segment: Segment) -> list[PcmChunk]:
+        sound = [replace(chunk, last=False) for chunk in super()._chunks(segment)]
+        return [*sound, PcmChunk(np.zeros(0, np.float32), segment.index, last=True)]
+
+
+@pytest.mark.asyncio
+async def test_the_last_packet_is_flagged_where_the_last_chunk_is_empty() -> None:
+    for codec in ("pcm_s16le", "opus", "mp3", "flac"):
+        start = Start("c", audio=AudioFormat(codec=codec))
+        events = await spoken(session(BelatedEngine(), start=start))
         flags = [audio.last for audio in of(Audio, events)]
         assert flags == [False] * (len(flags) - 1) + [True], codec
 
