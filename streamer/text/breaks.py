@@ -75,6 +75,8 @@ def too_long(view: View, limit: int) -> int:
     """Where to break a sentence that has more than `limit - start` characters; always > start."""
     text, start = view.text, view.start
     clause = _last_clause(text, start, limit + 1)
+    if clause > limit:  # A wide mark ends a clause by itself: that one is one too far.
+        clause = _last_clause(text, start, limit)
     if clause:
         return clause
     spaces = _spaces(text, start, limit + 1)

@@ -232,6 +232,11 @@ def test_a_long_sentence_is_cut_at_its_last_clause_mark() -> None:
     assert spans[0] == Span("one two three four, five six seven eight,", 0, "length")
 
 
+def test_a_wide_clause_mark_right_behind_the_limit_makes_no_segment_longer_than_it() -> None:
+    spans = run(["字" * 30 + "，" + "字" * 9], "sentence", max_chars=30)
+    assert [len(s.text) for s in spans] == [30, 10]
+
+
 def test_a_long_sentence_without_marks_is_cut_between_words() -> None:
     spans = run(["several words without any mark in between and so on"], "sentence", max_chars=30)
     assert [s.text for s in spans] == ["several words without any mark", "in between and so on"]
