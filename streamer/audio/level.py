@@ -16,7 +16,7 @@ _BLOCK_S = 0.4  # BS.1770's gating block: nothing shorter has a loudness.
 def loudness(samples: Samples, sample_rate: int) -> float:
     """Integrated loudness in LUFS (ITU-R BS.1770-4, by FFmpeg's `ebur128`); -inf for silence.
 
-    A sound shorter than 0.4 s is measured as if it were repeated.
+    A sound shorter than two blocks, 0.8 s, is measured as if it were repeated.
     """
     block = round(_BLOCK_S * sample_rate)
     if not len(samples):
