@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -156,6 +156,14 @@ SETTINGS: tuple[SettingRow, ...] = _rows()
 _BY_NAME = {row.name: row for row in SETTINGS}
 
 
+def _expected(row: SettingRow) -> str:
+    """What a value of that row is, for people."""
+    if get_origin(row.type) is Literal:
+        return " or ".join(repr(choice) for choice in get_args(row.type) if choice)
+    kinds = {int: "a whole number", float: "a number", list: "a list of texts"}
+    return kinds.get(type(row.default), "texts by name" if row.default == {} else "a text")
+
+
 def _parse(row: SettingRow, value: Any, source: str) -> Any:
     """The value in the row's type. Text (flag, environment) is read leniently: `a,b` is a list."""
     try:
@@ -168,8 +176,10 @@ def _parse(row: SettingRow, value: Any, source: str) -> Any:
             elif isinstance(row.default, int | float):
                 value = msgspec.convert(value, row.type, strict=False)
         parsed = msgspec.convert(value, row.type)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise InvalidParameter(f"{source}: {row.name}: {error}", param=row.name) from None
+    except (msgspec.ValidationError, ValueError):
+        raise InvalidParameter(
+            f"{source}: {row.name} must be {_expected(row)}, not {value!r}", param=row.name
+        ) from None
     if row.minimum is not None and not parsed >= row.minimum:  # not a number is refused too
         raise InvalidParameter(
             f"{source}: {row.name} must be at least {row.minimum:g}", param=row.name
@@ -192,7 +202,9 @@ def load(
     if file is not None:
         try:
             table = tomllib.loads(file.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except OSError as error:
+            raise InvalidParameter(f"{file}: {error.strerror}", param="config") from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InvalidParameter(f"{file}: {error}", param="config") from None
         for name, value in table.items():
             if name not in _BY_NAME:

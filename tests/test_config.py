@@ -124,3 +124,24 @@ def test_data_dir_is_the_setting_or_below_xdg_or_home(tmp_path: Path) -> None:
     assert data_dir(Settings(), {"XDG_DATA_HOME": str(tmp_path)}) == tmp_path / "streamer"
     assert data_dir(Settings(), {}) == home
     assert not (tmp_path / "streamer").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("STREAMER_PORT", "abc", "STREAMER_PORT: port must be a whole number, not 'abc'"),
+        ("STREAMER_IDLE_S", "abc", "STREAMER_IDLE_S: idle_s must be a number, not 'abc'"),
+        ("STREAMER_TLS", "yes", "STREAMER_TLS: tls must be 'self', not 'yes'"),
+        (
+            "STREAMER_LOG_FORMAT",
+            "xml",
+            "STREAMER_LOG_FORMAT: log_format must be 'json' or 'text', not 'xml'",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_what_it_should_be(
+    name: str, value: str, message: str
+) -> None:
+    with pytest.raises(InvalidParameter) as raised:
+        load(environment={name: value})
+    assert raised.value.message == message
