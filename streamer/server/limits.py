@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from streamer.config import Settings
-from streamer.errors import ConnectionLimit, ContextLimit, RateLimited
+from streamer.errors import ConnectionLimit, ContextLimit, RateLimited, TextLimit
 
 Clock = Callable[[], float]
 """Seconds, from any origin, never backwards."""
@@ -38,12 +38,17 @@ class Bucket:
         self._at = clock()
 
     def take(self, amount: int, what: str) -> None:
-        """Take so much, or raise `RateLimited` and take nothing."""
+        """Take so much, or raise `RateLimited` and take nothing; `TextLimit` for more than a whole
+        minute's worth, which no waiting would let through."""
+        if amount > self.per_minute:
+            raise TextLimit(
+                f"more than {self.per_minute} {what} at once", param="text", limit=self.per_minute
+            )
         now = self._clock()
         filled = self._level + (now - self._at) * self.per_minute / 60
         self._level, self._at = min(float(self.per_minute), filled), now
         if amount > self._level:
-            wait = (min(amount, self.per_minute) - self._level) * 60 / self.per_minute
+            wait = (amount - self._level) * 60 / self.per_minute
             raise RateLimited(
                 f"more than {self.per_minute} {what} in a minute",
                 retry_after_s=round(max(wait, 0.001), 3),

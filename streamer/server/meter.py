@@ -138,7 +138,7 @@ class Charge:
         counters = ledger.counters
         counters.active_contexts -= 1
         counters.contexts[outcome] += 1
-        used = Used(contexts=1)
+        used = Used(contexts=int(spoken is not None))  # without a session there was none
         if spoken is not None:
             used.characters, used.audio_seconds = spoken.characters, spoken.seconds
             counters.underruns += spoken.underruns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamer.config import Settings
-from streamer.errors import ConnectionLimit, ContextLimit, RateLimited
+from streamer.errors import ConnectionLimit, ContextLimit, RateLimited, TextLimit
 from streamer.server.limits import NO_LIMITS, Bucket, KeyLimits, Limits
 
 
@@ -33,8 +33,17 @@ def test_bucket_gives_a_minutes_worth_and_fills_steadily() -> None:
 
 def test_bucket_that_refuses_takes_nothing() -> None:
     bucket = Bucket(10, Clock())
+    bucket.take(4, "characters")
     with pytest.raises(RateLimited):
+        bucket.take(7, "characters")
+    bucket.take(6, "characters")
+
+
+def test_more_than_a_minute_s_worth_is_not_to_be_tried_again() -> None:
+    bucket = Bucket(10, Clock())
+    with pytest.raises(TextLimit) as caught:
         bucket.take(11, "characters")
+    assert not caught.value.retryable
     bucket.take(10, "characters")
 
 
