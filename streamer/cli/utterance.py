@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Protocol
 
@@ -62,8 +62,13 @@ class _Local:
 
 @asynccontextmanager
 async def on_server(start: Start, url: str, key: str | None) -> AsyncGenerator[Utterance, None]:
-    """Spoken by a server, over the Python client."""
-    async with connect(url, key) as client:
+    """Spoken by a server, over the Python client. Raises `OSError`, naming the URL, without one there."""
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(connect(url, key))
+        except OSError as error:
+            place = url.partition("#")[0]  # what follows is a key
+            raise OSError(f"can't reach {place}: {error.strerror or error}") from None
         limit = int(client.ready.limits.get("max_pending_chars", DEFAULT_ROOM))
         yield _Remote(await client.start(start), limit)
 
