@@ -103,6 +103,8 @@ class Script:
         self._cuts: deque[_Cut] = deque()
         self._head: Line | None = None
         self._index = 0
+        self._passed = 0
+        """Code points that wait no more: spoken, or nothing to hear."""
         self._paused_at = 0
         self._ended = False
         self._failure: StreamerError | None = None
@@ -128,6 +130,8 @@ class Script:
         """Take the next piece of input. Raises a typed error and takes nothing, or takes it all."""
         if self._ended:
             raise ContextConflict("text after end", param="text")
+        if self._failure is not None:
+            return  # the context ends by that, as soon as what came before has been spoken
         piece = command.text
         if command.at is not None:
             if command.at > self.received:
@@ -138,7 +142,7 @@ class Script:
                 )
             piece = piece[self.received - command.at :]
         limit = self._settings.max_pending_chars
-        if self.received - self.spoken + len(piece) > limit:
+        if self.received - self._passed + len(piece) > limit:
             raise TextLimit(f"more than {limit} characters wait", param="text", limit=limit)
         limit = self._settings.max_context_chars
         if self.received + len(piece) > limit:
@@ -218,6 +222,7 @@ class Script:
 
     def _line(self, cut: _Cut) -> Line | None:
         """The line of a cut; None where nothing in it can be heard, or nobody here can say it."""
+        self._passed = cut.span.offset + len(cut.span.text)
         text = self._lexicon.apply(for_ear(cut.span.text))
         if not client_words(text.text):
             return None

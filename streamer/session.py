@@ -16,7 +16,7 @@ from streamer.audio.encoder import open_encoder
 from streamer.audio.encoder import resolve as resolve_format
 from streamer.config import Settings
 from streamer.engines.base import Engine
-from streamer.errors import EngineFailed, InvalidParameter, StreamerError
+from streamer.errors import EngineFailed, InvalidParameter, StreamerError, TextLimit
 from streamer.script import Line, Script
 from streamer.sound import ResampledChunks, Sound
 from streamer.timeline import Pacer, heard_length
@@ -104,10 +104,14 @@ class Session:
 
     def text(self, command: Text) -> None:
         """Take text. Raises `TextLimit`, `TextGap`, `ContextConflict`, or what its options deserve."""
-        at = self._script.received if command.at is None else command.at
+        received, timeline = self._script.received, self._sound.timeline
+        at = received if command.at is None else command.at
+        limit = self._settings.max_pending_chars
+        if command.mark is not None and timeline.marks_waiting >= limit:
+            raise TextLimit(f"more than {limit} marks wait", param="mark", limit=limit)
         self._script.text(command)
-        if command.mark is not None:
-            self._sound.timeline.mark(at, command.mark)
+        if command.mark is not None and at >= received:  # not of a text that comes again
+            timeline.mark(at, command.mark)
 
     def flush(self) -> None:
         """Speak what is buffered now."""
@@ -240,7 +244,9 @@ class Session:
         if self.first_audio_ms is None and event.packet.duration:
             since = self._script.first_text_at or self._clock()
             self.first_audio_ms = round(1000 * (self._clock() - since), 3)
-        self._pacer.sent(event.packet.duration / self._sound.timeline.sample_rate)
+        packet = event.packet  # the lead-in is no sound that plays
+        samples = max(0, packet.pts + packet.duration) - max(0, packet.pts)
+        self._pacer.sent(samples / self._sound.timeline.sample_rate)
 
     async def _spoken(self) -> AsyncGenerator[Spoken, None]:
         """Chunks with their lines, at the first engine's rate. Consecutive lines of one engine are one

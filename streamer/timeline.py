@@ -85,6 +85,11 @@ class Timeline:
         self.words += placed
         return tuple(placed)
 
+    @property
+    def marks_waiting(self) -> int:
+        """Marks not yet told."""
+        return len(self._marks) + len(self._due)
+
     def mark(self, offset: int, name: str) -> None:
         self._marks.append((offset, name))
 

@@ -86,6 +86,18 @@ async def test_what_nobody_can_say_ends_the_script_after_what_came_before() -> N
 
 
 @pytest.mark.asyncio
+async def test_text_after_what_nobody_can_say_is_dropped() -> None:
+    written = script()
+    written.text(Text("c", "Доброе утро. "))
+    written.flush()
+    assert await written.peek() is None
+    received = written.received
+    written.text(Text("c", "Good morning to you. "))
+    assert written.finished
+    assert written.received == received
+
+
+@pytest.mark.asyncio
 async def test_waiting_for_text_ends_when_text_comes() -> None:
     written = script()
     waiting = asyncio.create_task(written.peek())

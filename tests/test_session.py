@@ -599,3 +599,39 @@ async def test_instructions_nobody_can_follow_are_ignored_with_a_warning() -> No
     start = Start("c", OptionsUpdate(instructions="whisper"), PCM)
     events = await spoken(session(start=start), "Hi.")
     assert of(Started, events)[0].warnings == ("instructions_ignored",)
+
+
+@pytest.mark.asyncio
+async def test_a_mark_of_text_that_comes_again_is_told_once() -> None:
+    speaking = session()
+    speaking.text(Text("c", "One two three. ", at=0, mark="here"))
+    speaking.text(Text("c", "One two three. ", at=0, mark="here"))
+    speaking.end()
+    events = [event async for event in speaking.events()]
+    assert [mark.mark for mark in of(Mark, events)] == ["here"]
+
+
+@pytest.mark.asyncio
+async def test_marks_without_end_are_refused() -> None:
+    speaking = session(settings=Settings(max_pending_chars=10))
+    for _ in range(10):
+        speaking.text(Text("c", "", mark="m"))
+    with pytest.raises(TextLimit) as caught:
+        speaking.text(Text("c", "", mark="m"))
+    assert caught.value.param == "mark"
+
+
+@pytest.mark.asyncio
+async def test_text_with_nothing_to_hear_does_not_wait_for_ever() -> None:
+    speaking = session(settings=Settings(max_pending_chars=20), paced=True)
+    task = asyncio.ensure_future(_consume(speaking))
+    for _ in range(5):
+        speaking.text(Text("c", "--- --- --- "))
+        speaking.flush()
+        await asyncio.sleep(0.01)
+    speaking.end()
+    assert isinstance((await task)[-1], Done)
+
+
+async def _consume(speaking: Session) -> list[Event]:
+    return [event async for event in speaking.events()]
