@@ -87,11 +87,13 @@ class Settings:
         minimum=1,
     )
     max_contexts: int = _row(16, "Most contexts at once on one connection.", minimum=1)
-    max_connections: int = _row(1000, "Most connections at once.", minimum=1)
+    max_connections: int = _row(
+        1000, "Most WebSockets and HTTP requests that speak, together, at once.", minimum=1
+    )
     key_contexts: int = _row(
         64, "Most contexts at once of one key (a key's own limit goes before).", minimum=1
     )
-    key_connections: int = _row(256, "Most connections at once of one key.", minimum=1)
+    key_connections: int = _row(256, "As max_connections, of one key.", minimum=1)
     key_requests_per_minute: int = _row(
         6000, "Most contexts and HTTP requests of one key in a minute.", minimum=1
     )

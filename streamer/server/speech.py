@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from streamer.errors import StreamerError
 from streamer.protocols.base import SpeechRequest
+from streamer.server.limits import Slot
 from streamer.server.logs import CutShort
 from streamer.server.meter import Charge, Meter
 from streamer.server.speaking import Speaking
@@ -44,6 +45,7 @@ class Speech:
         request: SpeechRequest,
         session: Speaking,
         charge: Charge,
+        slot: Slot,
         encode: Encode,
         *,
         in_band: bool,
@@ -56,6 +58,7 @@ class Speech:
         self._context = request.start.context
         self._session = session
         self._charge = charge
+        self._slot = slot
         self._encode = encode
         self._in_band = in_band
         self._receive = receive
@@ -91,6 +94,7 @@ class Speech:
     async def aclose(self, outcome: str) -> None:
         """Free everything; book what was spoken."""
         self._charge.close(self._session, outcome)
+        self._slot.release()
         await self._events.aclose()
 
     async def _first(self) -> None:
@@ -157,10 +161,11 @@ def open_speech(
     receive: Receive,
 ) -> Speech:
     """A place for it, and its session. Raises what limits or session have against it."""
-    charge = meter.start(request.start.context)
-    try:
+    with ExitStack() as undo:
+        slot = meter.connect()
+        undo.callback(slot.release)
+        charge = meter.start(request.start.context)
+        undo.callback(charge.close, None, "refused")
         session = open_session()
-    except BaseException:
-        charge.close(None, "refused")
-        raise
-    return Speech(request, session, charge, encode, in_band=in_band, receive=receive)
+        undo.pop_all()
+    return Speech(request, session, charge, slot, encode, in_band=in_band, receive=receive)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streamer.server.limits import KeyLimits
+from streamer.server.limits import NO_LIMITS, KeyLimits
 from tests.server.running import eventually, running
 
 SPEECH = "/v1/speech"
@@ -87,6 +87,21 @@ async def test_error_before_the_first_sound_is_a_status(tmp_path: Path) -> None:
         answer = await http.post(OPENAI, json={"input": "fail", "model": "m", "voice": "v"})
         assert answer.status_code in (404, 502)
         assert server.live == 0
+
+
+@pytest.mark.asyncio
+async def test_requests_that_speak_count_as_connections(tmp_path: Path) -> None:
+    async with running(tmp_path, max_connections=1) as server, server.http() as http:
+        for _ in range(2):
+            assert (await http.post(SPEECH, json={"text": "one"})).status_code == 200
+        limits = server.service.ledger.limits
+        slot = limits.connect("", NO_LIMITS)
+        answer = await http.post(SPEECH, json={"text": "one"})
+        assert code_of(answer) == (429, "connection_limit")
+        slot.release()
+        assert (await http.post(SPEECH, json={"text": "one"})).status_code == 200
+        assert code_of(await http.post(SPEECH, json={"text": "fail"})) == (502, "engine_failed")
+        assert limits.connections == 0
 
 
 @pytest.mark.asyncio
