@@ -51,6 +51,7 @@ class Sound:
         self._rate = rate
         self._clock = clock
         self._position = 0
+        self._begun_at = 0
         self._silence = 0
         self._padded = False
         self._line: Line | None = None
@@ -59,7 +60,6 @@ class Sound:
         self._worded = False
         self._open_word: list[Word] = []
         self._segment_starts: deque[int] = deque()
-        self._next_pts = -encoder.lead_in
         self._flushed = False
 
     @property
