@@ -99,6 +99,37 @@ class Settings:
     )
     key_chars_per_minute: int = _row(1000000, "Most characters of one key in a minute.", minimum=1)
 
+    # Jobs, files, webhooks
+    job_workers: int = _row(
+        0, "Jobs that speak at once; 0: one for every two cores, at least one.", minimum=0
+    )
+    job_attempts: int = _row(
+        3, "How often a job is tried whose engine fails before it has failed.", minimum=1
+    )
+    job_keep_s: float = _row(
+        2592000.0, "How long a finished job is remembered, and its Idempotency-Key.", minimum=60
+    )
+    max_job_results: int = _row(4, "Most results of one job.", minimum=1)
+    key_jobs: int = _row(10000, "Most unfinished jobs of one key.", minimum=1)
+    file_ttl_s: float = _row(
+        86400.0, "How long results and uploads are kept where a client says nothing.", minimum=1
+    )
+    max_file_ttl_s: float = _row(2592000.0, "The longest a client may ask for.", minimum=1)
+    max_file_bytes: int = _row(20971520, "Largest upload.", minimum=1024)
+    key_file_bytes: int = _row(1073741824, "Most bytes of files of one key.", minimum=1024)
+    public_url: str = _row(
+        "",
+        "Where clients reach this server, for links in webhooks; empty: as the job's client did.",
+    )
+    fetch_allow: list[str] = _row(
+        [],
+        "Private hosts and networks that URLs of clients may name, e.g. 10.0.0.0/8,hooks.internal.",
+    )
+    fetch_ports: list[int] = _row([80, 443], "Ports that URLs of clients may name.")
+    fetch_timeout_s: float = _row(
+        20.0, "A URL of a client's is fetched, a webhook answered, within this time.", minimum=0.1
+    )
+
     # Time
     idle_s: float = _row(
         60.0, "A context with no text, end or sound to play for so long ends.", minimum=0.01
@@ -163,6 +194,8 @@ def _expected(row: SettingRow) -> str:
     if get_origin(row.type) is Literal:
         return " or ".join(repr(choice) for choice in get_args(row.type) if choice)
     kinds = {int: "a whole number", float: "a number", list: "a list of texts"}
+    if row.type == list[int]:
+        return "a list of whole numbers"
     return kinds.get(type(row.default), "texts by name" if row.default == {} else "a text")
 
 
@@ -171,7 +204,8 @@ def _parse(row: SettingRow, value: Any, source: str) -> Any:
     try:
         if isinstance(value, str) and row.type is not str:
             if isinstance(row.default, list):
-                value = [part.strip() for part in value.split(",") if part.strip()]
+                parts = [part.strip() for part in value.split(",") if part.strip()]
+                value = msgspec.convert(parts, row.type, strict=False)
             elif isinstance(row.default, dict):
                 pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
                 value = {name.strip(): target.strip() for name, target in pairs}

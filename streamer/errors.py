@@ -14,6 +14,12 @@
     │   ├── TextLimit                text_limit               more text than the bound
     │   ├── MessageLimit             message_limit            a message or body over the bound
     │   ├── NotFound                 not_found                no such thing at this address
+    │   ├── Gone                     gone                     it was there, and has expired or been deleted
+    │   ├── NotReady                 not_ready                a job that has not finished has no sound yet
+    │   ├── IdempotencyConflict      idempotency_conflict     the key was used for another request
+    │   ├── UrlNotAllowed            url_not_allowed          an address this server doesn't open
+    │   ├── FetchFailed              fetch_failed             a URL of the client's could not be fetched
+    │   ├── InvalidMedia             invalid_media            not sound, or more of it than may be
     │   ├── MethodNotAllowed         method_not_allowed       not with this HTTP method
     │   └── NotAvailable             not_available            this server doesn't offer it
     ├── AccessError
@@ -21,16 +27,20 @@
     │   ├── KeyRevoked               key_revoked              was valid, is no more
     │   ├── ScopeMissing             scope_missing            the key is not made for this
     │   └── OriginNotAllowed         origin_not_allowed       this page may not ask
-    ├── LimitError                   all retryable but the budget
+    ├── LimitError                   all retryable but budget and quota
     │   ├── RateLimited              rate_limited             too many requests or characters
     │   ├── ContextLimit             context_limit            too many contexts at once
     │   ├── ConnectionLimit          connection_limit         too many connections at once
+    │   ├── JobLimit                 job_limit                too many unfinished jobs
+    │   ├── FileQuota                file_quota               the key's files take all the space it has
     │   └── BudgetSpent              budget_spent             the key's budget is used up
     └── ServerError
         ├── EngineFailed             engine_failed            synthesis failed
         ├── StalledReader            stalled_reader           the client reads too slowly
         ├── IdleTimeout              idle_timeout             nothing was said for too long
         ├── Draining                 draining                 the server is shutting down
+        ├── StorageUnavailable       storage_unavailable      the database or the disk can't be used now
+        ├── StorageFull              storage_full             the disk is full
         └── InternalError            internal_error           ours, and logged
 
 Each carries what a shell needs to render it: `code`, `status` (HTTP), `retryable`, `param`. Nothing
@@ -164,6 +174,48 @@ class NotFound(RequestError):
     status = 404
 
 
+class Gone(RequestError):
+    """It was there, and has expired or been deleted."""
+
+    code = "gone"
+    status = 410
+
+
+class NotReady(RequestError):
+    """A job that has not finished has no sound yet; `retry_after_s` says when to ask again."""
+
+    code = "not_ready"
+    status = 409
+    retryable = True
+
+
+class IdempotencyConflict(RequestError):
+    """The idempotency key was used for another request."""
+
+    code = "idempotency_conflict"
+    status = 422
+
+
+class UrlNotAllowed(RequestError):
+    """An address that this server doesn't open: not public, or not http(s)."""
+
+    code = "url_not_allowed"
+
+
+class FetchFailed(RequestError):
+    """A URL of the client's could not be fetched."""
+
+    code = "fetch_failed"
+    status = 422
+
+
+class InvalidMedia(RequestError):
+    """Not sound that can be decoded, or more of it than may be."""
+
+    code = "invalid_media"
+    status = 422
+
+
 class MethodNotAllowed(RequestError):
     """Not with this HTTP method."""
 
@@ -237,6 +289,20 @@ class ConnectionLimit(LimitError):
     code = "connection_limit"
 
 
+class JobLimit(LimitError):
+    """Too many unfinished jobs."""
+
+    code = "job_limit"
+
+
+class FileQuota(LimitError):
+    """The key's files take all the space it has; `limit` is in bytes."""
+
+    code = "file_quota"
+    status = 413
+    retryable = False
+
+
 class BudgetSpent(LimitError):
     """The key's budget is used up."""
 
@@ -281,6 +347,22 @@ class Draining(ServerError):
 
     code = "draining"
     status = 503
+    retryable = True
+
+
+class StorageUnavailable(ServerError):
+    """The database or the disk can't be used now: locked, read-only, failing."""
+
+    code = "storage_unavailable"
+    status = 503
+    retryable = True
+
+
+class StorageFull(ServerError):
+    """The disk is full."""
+
+    code = "storage_full"
+    status = 507
     retryable = True
 
 

@@ -1,0 +1,129 @@
+"""Things that have an address of their own and outlive a request: jobs, files, webhooks.
+
+Plain frozen data. Points in time are Unix seconds; lengths of time are in seconds (`…_s`), of sound in
+milliseconds (`…_ms`). `key` is the id of the key that owns it, "" on a server without keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from streamer.errors import StreamerError
+from streamer.types import Start, Word
+
+JobStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
+PENDING: tuple[JobStatus, ...] = ("queued", "running")
+FilePurpose = Literal["result", "upload", "reference"]
+"""What a file is for: a job's sound, anything of a client's, sound to clone a voice from."""
+DeliveryState = Literal["pending", "delivered", "failed", "disabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTarget:
+    """Where the end of one job is told. Without a secret the key's own signs; `policy` names the row of
+    `webhooks.policies.POLICIES` that says when to try again and what counts as success."""
+
+    url: str
+    secret: str | None = None
+    policy: str = "standard"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What a client asks a job for. `start.context` means nothing here; `start.audio.container` is a
+    file's. `ttl_s` is how long results are kept (None: the server's default)."""
+
+    start: Start
+    text: str
+    results: int = 1
+    webhook: WebhookTarget | None = None
+    ttl_s: float | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as its owner sees it. `duration_ms` where it is known to be sound."""
+
+    id: str
+    key: str
+    purpose: FilePurpose
+    content_type: str
+    size: int
+    created: float
+    expires: float
+    name: str = ""
+    duration_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """One rendering of a job's text. `words` in samples of `sample_rate`, with offsets into the text."""
+
+    index: int
+    seed: int
+    file: StoredFile
+    sample_rate: int
+    audio_ms: float
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as it is now.
+
+    `progress` is 0 to 1, of the characters to be spoken; `position` counts the jobs ahead in the queue
+    (None once it runs); `estimate_s` is how long until it is done, None where nothing is known yet or
+    any more. `cost` and `audio_ms` are of all results. `expires`: when its files go.
+    """
+
+    id: str
+    key: str
+    status: JobStatus
+    request: JobRequest
+    created: float
+    started: float | None = None
+    finished: float | None = None
+    expires: float | None = None
+    attempts: int = 0
+    progress: float = 0.0
+    position: int | None = None
+    estimate_s: float | None = None
+    results: tuple[JobResult, ...] = ()
+    voice: str = ""
+    engine: str = ""
+    cost: float | None = None
+    error: StreamerError | None = None
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the ends of all jobs of a key are told. `disabled` says why it no longer is, "" that it is."""
+
+    id: str
+    key: str
+    url: str
+    secret: str
+    created: float
+    policy: str = "standard"
+    disabled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook on its way to one address. `id` is the `webhook-id`, the same over all attempts."""
+
+    id: str
+    key: str
+    job: str
+    event: str
+    url: str
+    state: DeliveryState
+    attempts: int
+    created: float
+    next_at: float | None = None
+    last_status: int | None = None
+    last_error: str = ""
