@@ -35,7 +35,7 @@ def metavar(row: SettingRow) -> str:
 def shown_default(row: SettingRow) -> str:
     """The default as a person would type it; empty where there is none."""
     if isinstance(row.default, list):
-        return ",".join(row.default)
+        return ",".join(map(str, row.default))
     return "" if row.default in ("", {}) else str(row.default)
 
 
