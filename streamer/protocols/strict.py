@@ -1,4 +1,5 @@
-"""JSON that clients send, read strictly: into msgspec Structs, every error naming the parameter at fault.
+"""What clients send, JSON or a query, read strictly: into msgspec Structs, every error naming the
+parameter at fault and saying what it must be.
 
 Shared by the dialects; knows none of them.
 """
@@ -11,6 +12,7 @@ from typing import Any, Generic, TypeVar, cast, get_args
 import msgspec
 
 from streamer.errors import InvalidMessage, InvalidParameter, RequestError, UnknownParameter
+from streamer.protocols.wording import wording
 
 T = TypeVar("T")
 
@@ -26,6 +28,7 @@ class Schema(Generic[T]):
     """
 
     def __init__(self, type_: Any) -> None:
+        self._type = type_
         self._decoder = msgspec.json.Decoder(type_)
         structs: tuple[type[msgspec.Struct], ...] = get_args(type_) or (type_,)
         self._by_tag = {s.__struct_config__.tag: s for s in structs}
@@ -39,6 +42,16 @@ class Schema(Generic[T]):
             raise self._fault(message) from None
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise _not_json() from None
+
+    def query(self, values: Mapping[str, str]) -> T:
+        """A query as the one Struct, numbers and truths read from their texts. Raises
+        `UnknownParameter` or `InvalidParameter`."""
+        try:
+            return cast(T, msgspec.convert(dict(values), self._type, strict=False))
+        except msgspec.ValidationError:
+            (struct,) = self._by_tag.values()
+            fault = _fault_in(values, struct, "", strict=False)
+            raise fault or InvalidMessage("not a query of this address") from None
 
     def _fault(self, message: str | bytes) -> RequestError:
         try:
@@ -66,7 +79,7 @@ def _not_json() -> InvalidMessage:
 
 
 def _fault_in(
-    value: Mapping[str, Any], struct: type[msgspec.Struct], path: str
+    value: Mapping[str, Any], struct: type[msgspec.Struct], path: str, *, strict: bool = True
 ) -> RequestError | None:
     """The first thing wrong with `value` as a `struct`; `path` is a prefix such as "audio."."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
@@ -87,10 +100,9 @@ def _fault_in(
                 return fault
             continue
         try:
-            msgspec.convert(value[name], field.type)
-        except msgspec.ValidationError as error:
-            reason = str(error)[:200]
-            return InvalidParameter(f"{param}: {reason[0].lower()}{reason[1:]}", param=param)
+            msgspec.convert(value[name], field.type, strict=strict)
+        except msgspec.ValidationError:
+            return InvalidParameter(f"{param} must be {wording(field.type)}", param=param)
     return None
 
 

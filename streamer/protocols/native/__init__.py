@@ -1,7 +1,8 @@
 """The native dialect, `streamer.v1`: both roles of its WebSocket, and its HTTP functions.
 
 `Server` and `Client` are the halves that `protocols.base` describes. docs/protocol.md is the
-specification; the law that the server half inverts the client half is property-tested.
+specification; the law that the server half inverts the client half is property-tested. What has an
+address of its own is in `native.jobs`, `native.files` and `native.webhooks`.
 """
 
 from __future__ import annotations
@@ -81,6 +82,9 @@ LOSSY: Mapping[str, str] = {
     "Idle": "is never sent: it becomes an `idle_timeout` error",
     "SpeechRequest": "no context, transport or pacing: a response has one voice and one pace",
     "Voice.data": "stays on the server",
+    "JobRequest": "no context, transport or pacing; `webhook.policy` is the standard one",
+    "Job, StoredFile, Endpoint, Delivery": "the server tells neither text, key nor secrets; times are"
+    " rounded to a millisecond; an error is its code, param and the first 500 characters of its message",
 }
 """What this dialect cannot say of our Commands and Events, and what becomes of it."""
 

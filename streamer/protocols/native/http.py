@@ -6,7 +6,7 @@ Knows no web framework; errors are in `native.errors`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,7 +18,7 @@ from streamer.protocols.native.commands import from_format, to_start, utterance_
 from streamer.protocols.native.events import EventEncoder
 from streamer.protocols.native.reader import EventDecoder
 from streamer.protocols.strict import Schema
-from streamer.types import Event, Voice
+from streamer.types import Event, Start, Voice
 
 NDJSON = "application/x-ndjson"
 """Content type of `delivery: "lines"`."""
@@ -36,11 +36,14 @@ CONTAINERS = {
 """Default container of a response: what a player opens as a file. A codec of others keeps "none"."""
 
 
-class _Speech(wire.Utterance, kw_only=True):
+class WholeUtterance(wire.Utterance, kw_only=True):
     """`start` without context, transport and pacing, plus the text."""
 
     text: Annotated[str, Meta(min_length=1)]
     audio: wire.Sound | None = None
+
+
+class _Speech(WholeUtterance, kw_only=True):
     delivery: Literal["audio", "lines"] | None = None
 
 
@@ -51,28 +54,36 @@ def decode_speech(body: bytes, *, accept: str = "", context: str = "speech") -> 
     """A request body. `accept` (the header) asks for lines where `delivery` says nothing; `context`
     names the utterance. Raises `InvalidMessage`, `UnknownParameter` or `InvalidParameter`."""
     message = _SPEECH.decode(body)
-    sound = message.audio or wire.Sound()
-    start = to_start(
-        message,
-        context=context,
-        sound=sound,
-        container=CONTAINERS.get(sound.codec or "opus", "none"),
-    )
     asked: Literal["audio", "lines"] = "lines" if NDJSON in accept.lower() else "audio"
+    start = start_of(message, context)
     return SpeechRequest(start, message.text, message.delivery or asked)
 
 
 def encode_speech(request: SpeechRequest) -> bytes:
     """The body that asks for it. A container is always stated, since the default depends on the codec."""
-    sound = from_format(request.start.audio, wire.Sound)
-    sound.container = request.start.audio.container
     message = _Speech(
-        text=request.text,
-        audio=sound,
         delivery="lines" if request.delivery == "lines" else None,
-        **utterance_of(request.start),
+        **whole_utterance_of(request.start, request.text),
     )
     return msgspec.json.encode(message)
+
+
+def start_of(message: WholeUtterance, context: str) -> Start:
+    """How to speak it; a file unless asked otherwise."""
+    sound = message.audio or wire.Sound()
+    return to_start(
+        message,
+        context=context,
+        sound=sound,
+        container=CONTAINERS.get(sound.codec or "opus", "none"),
+    )
+
+
+def whole_utterance_of(start: Start, text: str) -> dict[str, Any]:
+    """The fields of a `WholeUtterance` that say this."""
+    sound = from_format(start.audio, wire.Sound)
+    sound.container = start.audio.container
+    return {"text": text, "audio": sound, **utterance_of(start)}
 
 
 class LineEncoder:
