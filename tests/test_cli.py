@@ -75,13 +75,15 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == streamer.__version__
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["say"], ["voices"], ["keys"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command", [[], ["serve"], ["say"], ["jobs"], ["voices"], ["keys"], ["doctor"]]
+)
 def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*command, "--help"]) == 0
     assert "Usage: streamer" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("group", [[], ["keys"]])
+@pytest.mark.parametrize("group", [[], ["jobs"], ["keys"]])
 def test_a_group_without_a_command_shows_its_commands_line_by_line(
     group: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

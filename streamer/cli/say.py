@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
@@ -79,22 +78,12 @@ def say(
         timestamps="segment",
         lead_ms=None if output is None else DOWNLOAD_LEAD_MS,
     )
-    pieces = _pieces(text, file)
+    pieces = source.of(text, file)
     if url is not None:
         asyncio.run(_say(on_server(start, url, key), pieces, output))
         return
     catalogue = load_catalogue(settings)
     asyncio.run(_say(in_process(start, catalogue, settings), pieces, output))
-
-
-def _pieces(text: str | None, file: Path | None) -> AsyncGenerator[str, None]:
-    if text is not None and file is not None:
-        raise InvalidParameter("a text or a file, not both", param="text")
-    if text == "-" or file == Path("-") or (text is None and file is None):
-        if text is None and file is None and sys.stdin.isatty():
-            raise InvalidParameter("nothing to say: give a text, -f FILE or -", param="text")
-        return source.of_stdin()
-    return source.of_text(text) if text is not None else source.of_file(file or Path())
 
 
 async def _say(

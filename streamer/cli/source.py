@@ -1,4 +1,4 @@
-"""Where the text of `say` comes from: an argument, a file, or standard input as it arrives."""
+"""Where a text to speak comes from: an argument, a file, or standard input as it arrives."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ from streamer.errors import InvalidParameter
 
 PIECE = 4096
 """Most bytes of one piece: far below the 64 KiB of a WebSocket message, also when escaped."""
+
+
+def of(text: str | None, file: Path | None) -> AsyncGenerator[str, None]:
+    """What a command line names: a text, a file, `-` or nothing for standard input."""
+    if text is not None and file is not None:
+        raise InvalidParameter("a text or a file, not both", param="text")
+    if text == "-" or file == Path("-") or (text is None and file is None):
+        if text is None and file is None and sys.stdin.isatty():
+            raise InvalidParameter("nothing to say: give a text, -f FILE or -", param="text")
+        return of_stdin()
+    return of_text(text) if text is not None else of_file(file or Path())
 
 
 async def of_text(text: str) -> AsyncGenerator[str, None]:

@@ -1,11 +1,14 @@
-"""Tables on standard output: fitted to a terminal, whole lines for a program."""
+"""Tables and JSON on standard output: fitted to a terminal, whole lines for a program."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 ENDLESS = 10_000
@@ -19,3 +22,24 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else ENDLESS
     Console(width=width, highlight=False).print(table)
+
+
+def print_fields(value: Mapping[str, Any]) -> None:
+    """Print every field that says something, one a line; of nested ones with their path."""
+    print_table(("", ""), [(escape(name), escape(text)) for name, text in _fields(value, "")])
+
+
+def print_json(value: Any) -> None:
+    """Print what msgspec can encode."""
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _fields(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _fields(item, f"{prefix}{name}.")
+        elif isinstance(item, list | tuple):
+            for index, part in enumerate(item):
+                yield from _fields(part, f"{prefix}{name}[{index}].")
+        elif item not in (None, ""):
+            yield prefix + name, str(item)

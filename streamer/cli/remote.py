@@ -1,0 +1,131 @@
+"""A running server as the command line asks it: over HTTP, with typed answers and errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import parse_qs
+
+import httpx
+import typer
+
+from streamer.cli.options import CLIENT_KEY
+from streamer.errors import InvalidParameter
+from streamer.protocols.base import RemoteProtocolError
+from streamer.protocols.native import decode_error
+
+T = TypeVar("T")
+
+DEFAULT_URL = "http://127.0.0.1:8090"
+TIMEOUT_S = 60.0
+"""No byte of an answer for so long: the server is as good as gone."""
+PAGE = 100
+"""Most rows asked for at once."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+Url = Annotated[str, typer.Option(help="The server to ask.")]
+ClientKey = Annotated[str | None, typer.Option(envvar=CLIENT_KEY, help="The server's key.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Remote:
+    """Raises what the server's errors say, typed; `OSError`, naming the server, where none answers."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self._place, _, fragment = url.partition("#")
+        key = key or parse_qs(fragment).get("key", [None])[0]  # as `say` takes it
+        address = _address(self._place)
+        self._http = httpx.AsyncClient(
+            base_url=address,
+            headers={"authorization": f"Bearer {key}"} if key else {},
+            timeout=TIMEOUT_S,
+            follow_redirects=True,  # sound may lie in another store
+            trust_env=address.host not in LOOPBACK,  # a proxy's own loopback is another machine's
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def ask(
+        self,
+        read: Callable[[bytes], T],
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """What `read` makes of the body of the answer; parameters that are None are left out."""
+        wanted = {name: value for name, value in (params or {}).items() if value is not None}
+        request = self._http.build_request(
+            method, path, params=wanted, content=body, headers=dict(headers or {})
+        )
+        async with self._sent(request) as answer:
+            data = await answer.aread()
+        try:
+            return read(data)
+        except RemoteProtocolError:
+            raise OSError(f"{self._place} does not answer as a Streamer does") from None
+
+    async def rows(
+        self,
+        read: Callable[[bytes], tuple[Sequence[T], str | None]],
+        path: str,
+        limit: int,
+        filters: Mapping[str, str | None],
+    ) -> list[T]:
+        """A list, page after page, until there are so many rows or no more."""
+        rows: list[T] = []
+        after: str | None = None
+        while len(rows) < limit:
+            params = {**filters, "limit": min(PAGE, limit - len(rows)), "after": after}
+            page, after = await self.ask(read, "GET", path, params=params)
+            rows += page
+            if after is None:
+                break
+        return rows
+
+    async def download(
+        self, path: str, params: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The body of an answer, as it arrives."""
+        async with self._sent(self._http.build_request("GET", path, params=params)) as answer:
+            async for piece in answer.aiter_bytes():
+                yield piece
+
+    @asynccontextmanager
+    async def _sent(self, request: httpx.Request) -> AsyncGenerator[httpx.Response, None]:
+        try:
+            answer = await self._http.send(request, stream=True)
+            try:
+                if not answer.is_success:
+                    raise decode_error(answer.status_code, await answer.aread())
+                yield answer
+            finally:
+                await answer.aclose()
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise OSError(f"can't reach {self._place}: {reason}") from None
+
+
+def _address(url: str) -> httpx.URL:
+    """Also of ws:// and wss://."""
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise InvalidParameter(f"url: {error}", param="url") from None
+    scheme = {"ws": "http", "wss": "https"}.get(address.scheme, address.scheme)
+    if scheme not in ("http", "https") or not address.host:
+        raise InvalidParameter("url is http:// or https:// and a host", param="url")
+    return address.copy_with(scheme=scheme)
