@@ -37,10 +37,18 @@ class Handshake:
 
 
 class Refused(Exception):
-    """The handshake is refused: becomes this HTTP answer before the upgrade."""
+    """The handshake is refused: becomes this HTTP answer before the upgrade. With an `error` the server
+    words the answer itself, by the dialect's `encode_error`, so that it is counted and has its id."""
 
-    def __init__(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        error: StreamerError | None = None,
+    ) -> None:
         super().__init__(status, body)
+        self.error = error
         self.status = status
         self.body = body
         self.headers = dict(headers or {"content-type": "application/json"})

@@ -12,7 +12,9 @@ from starlette.types import ASGIApp
 
 from streamer.protocols import native, openai
 from streamer.protocols.base import PROTOCOLS
-from streamer.server.http import Endpoint, Page, Speaks, Tells, unknown_address
+from streamer.server.endpoint import Endpoint, unknown_address
+from streamer.server.http import Speaks, Tells
+from streamer.server.page import Page
 from streamer.server.requests import EncodeError
 from streamer.server.service import Service
 from streamer.server.websocket import StreamEndpoint
@@ -60,9 +62,9 @@ def _sockets(service: Service) -> list[BaseRoute]:
 def _native(service: Service) -> list[BaseRoute]:
     speaks, tells = Speaks(service), Tells(service)
     endpoints = {
-        "/v1/speech": Endpoint(service, speaks.native, method="POST"),
-        "/v1/voices": Endpoint(service, tells.voices),
-        "/v1/usage": Endpoint(service, tells.usage, scope="usage"),
+        "/v1/speech": Endpoint(service, post=speaks.native),
+        "/v1/voices": Endpoint(service, get=tells.voices),
+        "/v1/usage": Endpoint(service, get=tells.usage, scope="usage"),
     }
     return _routes(endpoints, "/native")
 
@@ -71,9 +73,9 @@ def _openai(service: Service) -> list[BaseRoute]:
     speaks, tells = Speaks(service), Tells(service)
     words: EncodeError = openai.encode_error
     endpoints = {
-        "/v1/audio/speech": Endpoint(service, speaks.openai, method="POST", encode_error=words),
-        "/v1/models": Endpoint(service, tells.models, encode_error=words),
-        "/v1/models/{name:path}": Endpoint(service, tells.model, encode_error=words),
+        "/v1/audio/speech": Endpoint(service, post=speaks.openai, encode_error=words),
+        "/v1/models": Endpoint(service, get=tells.models, encode_error=words),
+        "/v1/models/{name:path}": Endpoint(service, get=tells.model, encode_error=words),
     }
     return _routes(endpoints, "/openai")
 
@@ -81,10 +83,10 @@ def _openai(service: Service) -> list[BaseRoute]:
 def _common(service: Service) -> list[BaseRoute]:
     tells = Tells(service)
     endpoints = {
-        "/": Endpoint(service, Page().show, scope=None),
-        "/healthz": Endpoint(service, tells.health, scope=None),
-        "/readyz": Endpoint(service, tells.ready, scope=None),
-        "/metrics": Endpoint(service, tells.metrics, scope="metrics"),
+        "/": Endpoint(service, get=Page().show, scope=None),
+        "/healthz": Endpoint(service, get=tells.health, scope=None),
+        "/readyz": Endpoint(service, get=tells.ready, scope=None),
+        "/metrics": Endpoint(service, get=tells.metrics, scope="metrics"),
     }
     return _routes(endpoints)
 

@@ -123,14 +123,20 @@ class Limits:
 
         return Slot(release)
 
-    def start(self, key: str, own: KeyLimits) -> Slot:
-        """A place for one more context. Raises `ContextLimit` or `RateLimited`."""
+    def request(self, key: str, own: KeyLimits) -> None:
+        """One more request. Raises `RateLimited`."""
+        if key:
+            self._use(key, own).requests.take(1, "requests")
+
+    def start(self, key: str, own: KeyLimits, *, counted: bool = False) -> Slot:
+        """A place for one more context, which is a request too, unless that was `counted` already.
+        Raises `ContextLimit` or `RateLimited`."""
         use = self._use(key, own)
         bound = self.resolved(own).contexts
         if key and bound is not None and use.contexts >= bound:
             raise ContextLimit(f"{bound} contexts of this key are live", limit=bound)
-        if key:
-            use.requests.take(1, "requests")
+        if not counted:
+            self.request(key, own)
         use.contexts += 1
 
         def release() -> None:

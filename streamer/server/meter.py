@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamer.errors import BudgetSpent, Draining, EngineFailed, InternalError, StreamerError
@@ -18,7 +20,8 @@ from streamer.types import Audio, Event, Report
 @dataclass(slots=True)
 class Ledger:
     """What all meters of one server share. `draining` refuses whatever is new; `charges` are the
-    contexts and HTTP utterances in work."""
+    contexts and HTTP utterances in work, `unbooked` their characters by key, `reserved` those that a
+    key's unfinished jobs will take."""
 
     limits: Limits
     usage: Usage
@@ -27,6 +30,8 @@ class Ledger:
     counters: Counters = field(default_factory=Counters)
     draining: bool = False
     charges: set[Charge] = field(default_factory=set)
+    unbooked: Counter[str] = field(default_factory=Counter)
+    reserved: Callable[[str], int] = field(default=lambda key: 0)
 
     def cost(self, characters: int) -> float:
         return characters * self.price_per_1000 / 1000
@@ -49,11 +54,16 @@ class Meter:
         self.check_draining()
         return self.ledger.limits.connect(self.key.id, self.key.limits)
 
-    def start(self, context: str) -> Charge:
-        """A place for a context. Raises `Draining`, `ContextLimit`, `RateLimited`, `BudgetSpent`."""
+    def request(self) -> None:
+        """An HTTP request. Raises `RateLimited`."""
+        self.ledger.limits.request(self.key.id, self.key.limits)
+
+    def start(self, context: str, *, counted: bool = False) -> Charge:
+        """A place for a context, `counted` where a request was counted for it already. Raises
+        `Draining`, `ContextLimit`, `RateLimited`, `BudgetSpent`."""
         self.check_draining()
         self._check_budget(0)
-        slot = self.ledger.limits.start(self.key.id, self.key.limits)
+        slot = self.ledger.limits.start(self.key.id, self.key.limits, counted=counted)
         return Charge(self, context, slot)
 
     def check_draining(self) -> None:
@@ -92,9 +102,9 @@ class Meter:
         budget = self.key.limits.budget
         if budget is None:
             return
-        ledger = self.ledger
-        unbooked = sum(c.characters for c in ledger.charges if c.meter.key.id == self.key.id)
-        spent = ledger.usage.spent(self.key.id) + ledger.cost(unbooked + characters)
+        ledger, key = self.ledger, self.key.id
+        coming = ledger.unbooked[key] + ledger.reserved(key) + characters
+        spent = ledger.usage.spent(key) + ledger.cost(coming)
         if spent > budget or (characters == 0 and spent >= budget):
             raise BudgetSpent(f"the budget of this key ({budget:g}) is used up", limit=budget)
 
@@ -117,6 +127,7 @@ class Charge:
         """Text comes in. Raises `RateLimited`, `BudgetSpent`."""
         self.meter.take(characters)
         self.characters += characters
+        self.meter.ledger.unbooked[self.meter.key.id] += characters
         if self._first_text is None:
             self._first_text = self.meter.ledger.clock()
 
@@ -134,6 +145,9 @@ class Charge:
         if self not in ledger.charges:
             return
         ledger.charges.discard(self)
+        ledger.unbooked[self.meter.key.id] -= self.characters
+        if not ledger.unbooked[self.meter.key.id]:
+            del ledger.unbooked[self.meter.key.id]
         self._slot.release()
         counters = ledger.counters
         counters.active_contexts -= 1

@@ -16,6 +16,12 @@ from streamer.protocols.base import Handshake
 EncodeError = Callable[[StreamerError, str], tuple[int, bytes, dict[str, str]]]
 """A dialect's HTTP answer to an error: status, body, headers."""
 
+EXPOSED = (
+    "x-request-id, retry-after, location, idempotency-replayed, accept-ranges, content-range, etag,"
+    " content-disposition"
+)
+"""Headers of an answer that an allowed page may read, besides those that it always may."""
+
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -47,13 +53,14 @@ def cors(origin: str | None) -> dict[str, str]:
     headers = {"vary": "origin"}
     if origin is not None:
         headers["access-control-allow-origin"] = origin
-        headers["access-control-expose-headers"] = "x-request-id, retry-after"
+        headers["access-control-expose-headers"] = EXPOSED
     return headers
 
 
 PREFLIGHT = {
-    "access-control-allow-methods": "GET, POST",
-    "access-control-allow-headers": "authorization, x-api-key, content-type, x-request-id",
+    "access-control-allow-methods": "GET, HEAD, POST, DELETE",
+    "access-control-allow-headers": "authorization, x-api-key, content-type, x-request-id,"
+    " idempotency-key, range, if-range",
     "access-control-max-age": "600",
 }
 

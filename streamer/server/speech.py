@@ -164,7 +164,7 @@ def open_speech(
     with ExitStack() as undo:
         slot = meter.connect()
         undo.callback(slot.release)
-        charge = meter.start(request.start.context)
+        charge = meter.start(request.start.context, counted=True)
         undo.callback(charge.close, None, "refused")
         session = open_session()
         undo.pop_all()

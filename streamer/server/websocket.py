@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from streamer.errors import MethodNotAllowed, StreamerError
 from streamer.protocols.base import Handshake, Output, ProtocolRow, Refused, Server
-from streamer.server.auth import ANONYMOUS
+from streamer.server.auth import ANONYMOUS, Key
 from streamer.server.connection import Connection
 from streamer.server.limits import Slot
 from streamer.server.meter import Meter
@@ -85,7 +85,7 @@ class StreamEndpoint:
     def _admit(self, scope: Scope, handshake: Handshake, request_id: str) -> _Admitted:
         """All checks of a handshake, in order. Raises `Refused`."""
         access = self._service.access
-        key = None
+        key: Key | None = None
         try:
             if self._service.ledger.draining:
                 self._service.meter(ANONYMOUS, request_id).check_draining()
@@ -95,14 +95,22 @@ class StreamEndpoint:
             meter = self._service.meter(key, request_id)
             slot = meter.connect()
         except StreamerError as error:
-            self._service.meter(key or ANONYMOUS, request_id).error(error)
-            raise Refused(*self._module.encode_error(error, request_id)) from None
+            raise self._refused(error, key or ANONYMOUS, request_id) from None
         try:
             dialect = self._server()
             return _Admitted(meter, slot, dialect, dialect.open(handshake))
+        except Refused as refused:
+            slot.release()
+            if refused.error is None:
+                raise
+            raise self._refused(refused.error, key, request_id) from None
         except BaseException:
             slot.release()
             raise
+
+    def _refused(self, error: StreamerError, key: Key, request_id: str) -> Refused:
+        self._service.meter(key, request_id).error(error)
+        return Refused(*self._module.encode_error(error, request_id))
 
     async def _serve(
         self, admitted: _Admitted, handshake: Handshake, receive: Receive, send: Send

@@ -185,7 +185,7 @@ async def test_client_that_goes_away_cancels_the_synthesis(tmp_path: Path, text:
 async def test_body_that_does_not_come_is_given_up_with_its_socket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamer.server.http.BODY_S", 0.1)
+    monkeypatch.setattr("streamer.server.bodies.BODY_S", 0.1)
     async with running(tmp_path) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
         writer.write(f"POST {SPEECH} HTTP/1.1\r\nHost: localhost\r\n".encode())
@@ -232,6 +232,34 @@ async def test_keys_scopes_and_limits_hold_for_http_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_every_request_of_a_key_counts(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        key = {"X-API-Key": server.keys.new("app", KeyLimits(requests_per_minute=3))}
+        for path in ("/v1/voices", "/v1/models", "/v1/usage"):
+            assert (await http.get(path, headers=key)).status_code == 200
+            assert (await http.options(path, headers=key)).status_code == 204
+        for path in ("/v1/voices", "/v1/models", "/v1/usage"):
+            assert (await http.get(path, headers=key)).status_code == 429
+        assert (await http.get("/healthz", headers=key)).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_budget_counts_what_is_in_work_and_what_jobs_will_take(tmp_path: Path) -> None:
+    async with running(tmp_path, price_per_1000=1000.0) as server, server.http() as http:
+        key = {"X-API-Key": server.keys.new("app", KeyLimits(budget=20.0))}
+        ledger = server.service.ledger
+        ledger.unbooked["other"] = ledger.unbooked[server.keys.list()[0].id] = 9
+        assert (await http.post(SPEECH, json={"text": "x" * 11}, headers=key)).status_code == 200
+        ledger.unbooked.clear()
+        ledger.reserved = {server.keys.list()[0].id: 9}.__getitem__
+        answer = await http.post(SPEECH, json={"text": "x"}, headers=key)
+        assert code_of(answer) == (402, "budget_spent")
+        ledger.reserved = lambda key: 8
+        assert (await http.post(SPEECH, json={"text": "x"}, headers=key)).status_code == 200
+        assert not ledger.unbooked
+
+
+@pytest.mark.asyncio
 async def test_cors_lets_allowed_pages_read_and_refuses_the_others(tmp_path: Path) -> None:
     page, evil = {"Origin": "http://localhost:5173"}, {"Origin": "https://evil.example"}
     async with running(tmp_path) as server, server.http() as http:
@@ -240,7 +268,10 @@ async def test_cors_lets_allowed_pages_read_and_refuses_the_others(tmp_path: Pat
         assert preflight.status_code == 204
         assert preflight.headers["access-control-allow-origin"] == page["Origin"]
         assert "POST" in preflight.headers["access-control-allow-methods"]
-        assert "authorization" in preflight.headers["access-control-allow-headers"]
+        for name in ("authorization", "idempotency-key", "range"):
+            assert name in preflight.headers["access-control-allow-headers"]
+        for name in ("DELETE", "HEAD"):
+            assert name in preflight.headers["access-control-allow-methods"]
         refused = await http.post(SPEECH, json={"text": "x"}, headers=page)
         assert code_of(refused) == (401, "unauthenticated")
         assert refused.headers["access-control-allow-origin"] == page["Origin"]

@@ -256,3 +256,17 @@ async def test_handshake_headers_that_never_end_are_cut(
         writer.close()
         async with httpx.AsyncClient(base_url=server.url) as http:
             assert (await http.get("/healthz")).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_handshake_that_the_dialect_refuses_is_counted_and_has_its_id(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        status, error, headers = await refusal(server, path="/v1/stream?resume=2")
+        assert (status, error["code"], error["param"]) == (400, "invalid_parameter", "resume")
+        assert headers["x-request-id"] == error["request_id"]
+        preview = await http.get("/v1/stream?other=1", headers={"X-Request-ID": "r-9"})
+        assert preview.json()["error"]["code"] == "unknown_parameter"
+        assert preview.json()["error"]["request_id"] == "r-9"
+        errors = server.service.ledger.counters.errors
+        assert (errors["invalid_parameter"], errors["unknown_parameter"]) == (1, 1)
+        assert server.service.ledger.limits.connections == 0

@@ -174,7 +174,7 @@ def _context_of(message: str) -> str | None:
 def refused(error: StreamerError, request_id: str = "") -> Refused:
     """The HTTP answer to a handshake."""
     status, body, headers = encode_error(error, request_id)
-    return Refused(status, body, headers)
+    return Refused(status, body, headers, error)
 
 
 def key_of(request: Handshake) -> str | None:
