@@ -4,6 +4,9 @@ when `await` returns.
 Writers share one connection and one thread: what waits is run in one transaction, each piece of work in
 a savepoint of its own, and is synced to disk once (`synchronous = FULL`). Readers have another, so that
 a lock that somebody holds, or a full disk, does not keep anyone from reading.
+
+On a disk that fails a piece of work is told so and has written nothing; the next one tries again, with
+nothing to mend or to open anew.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import logging
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,17 +38,36 @@ GROUP = 100
 """Most pieces of work in one transaction."""
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "ENOSPC", "EDQUOT", "EFBIG")
+_LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_STATEMENT = (
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+)
 
 
-def storage_error(error: sqlite3.Error | OSError) -> StreamerError:
+def storage_error(error: BaseException) -> StreamerError:
     """What a client is told of a database or a disk that fails; what failed is for the log alone."""
-    name = getattr(error, "sqlite_errorname", "") or ""
-    if name == "SQLITE_FULL" or getattr(error, "errno", None) in _FULL:
+    name = _name(error)
+    if name in _FULL:
         return StorageFull("the disk is full", retry_after_s=5)
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if name.startswith(_LOCKED):
         return StorageUnavailable("the database is locked", retry_after_s=5)
-    return StorageUnavailable("the database can't be used", retry_after_s=5)
+    return StorageUnavailable("what is stored can't be read or written now", retry_after_s=5)
+
+
+def reason(error: BaseException) -> str:
+    """The same for the log: the code and its words, which hold names of ours and no values."""
+    words = error.strerror if isinstance(error, OSError) else error
+    return f"{_name(error)}: {words}"
+
+
+def _name(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, "OSError")
+    return getattr(error, "sqlite_errorname", None) or type(error).__name__
 
 
 class Database:
@@ -52,28 +75,35 @@ class Database:
     or `StorageFull`. Threads begin with the first `write` or `read`."""
 
     def __init__(self, path: Path, schema: Sequence[str]) -> None:
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            with contextlib.closing(_connect(path)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
+        with contextlib.ExitStack() as opened:
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+                writing = opened.enter_context(contextlib.closing(_connect(path)))
+                writing.execute("PRAGMA journal_mode = WAL")
                 for statements in schema:
-                    connection.executescript(statements)
-            self._writer = _Lane(path, "database-writer", begin="BEGIN IMMEDIATE")
-            self._reader = _Lane(path, "database-reader", begin="BEGIN")
-        except (sqlite3.Error, OSError) as error:
-            log.error("database not opened", extra={"error": _reason(error)})
-            raise storage_error(error) from None
+                    writing.executescript(statements)
+                reading = opened.enter_context(contextlib.closing(_connect(path)))
+                reading.execute("PRAGMA query_only = ON")
+            except (sqlite3.Error, OSError) as error:
+                log.error("database not opened", extra={"error": reason(error)})
+                raise storage_error(error) from None
+            opened.pop_all()
+        self._writer = _Lane(writing, "database-writer", begin="BEGIN IMMEDIATE")
+        self._reader = _Lane(reading, "database-reader", begin="BEGIN")
 
     async def write(self, work: Work[T]) -> T:
-        """What `work` returns or raises, once what it wrote is on disk.
+        """What `work` returns, once what it wrote is on disk; or what it raises, and nothing is written.
 
-        Raises `StorageFull` or `StorageUnavailable` and has then written nothing. Cancelled before its
-        turn, it never runs; cancelled later, it is written all the same.
+        Raises `StorageFull` or `StorageUnavailable` and has then written nothing; sqlite's own errors
+        only where a statement is at fault, not the disk (`IntegrityError`). Cancelled before its
+        turn, it never runs; cancelled later, it is written all the same. Work has its turn in the
+        order of the calls.
         """
         return await self._writer.run(work)
 
     async def read(self, work: Work[T]) -> T:
-        """As `write`, for work that only reads. It sees all that was written before the call."""
+        """As `write`, for work that only reads. It sees all that was written before the call, and all
+        rows as they were at one moment."""
         return await self._reader.run(work)
 
     def close(self) -> None:
@@ -94,8 +124,8 @@ class _Call(Generic[T]):
 class _Lane:
     """One connection on one thread, and what waits for it."""
 
-    def __init__(self, path: Path, name: str, *, begin: str) -> None:
-        self._connection = _connect(path)
+    def __init__(self, connection: _Connection, name: str, *, begin: str) -> None:
+        self._connection = connection
         self._name = name
         self._begin = begin
         self._change = threading.Condition()
@@ -110,8 +140,9 @@ class _Lane:
             if self._closed:
                 raise StorageUnavailable("the database is closed")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
             self._waiting.append(call)
             self._change.notify()
         return await call.answer
@@ -125,11 +156,17 @@ class _Lane:
         self._connection.close()
 
     def _serve(self) -> None:
-        while group := self._next():
-            self._transact([call for call in group if not call.answer.cancelled()])
-            for call in group:
-                self._deliver(call)
-            del group
+        while self._round():
+            pass
+
+    def _round(self) -> bool:
+        """Run what waits. False once closed and nothing does."""
+        group = self._next()
+        if group:
+            self._transact(group)
+        for call in group:
+            self._deliver(call)
+        return bool(group)
 
     def _next(self) -> list[_Call[Any]]:
         """What waits; [] once closed and nothing does."""
@@ -144,10 +181,11 @@ class _Lane:
         try:
             connection.execute(self._begin)
             for call in group:
-                self._attempt(call)
+                if not call.answer.cancelled():
+                    self._attempt(call)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            log.error("database", extra={"lane": self._name, "error": _reason(error)})
+        except BaseException as error:  # sqlite out of memory is a MemoryError; the lane must go on
+            log.error("database", extra={"lane": self._name, "error": reason(error)})
             for call in group:
                 call.result, call.error = None, storage_error(error)
         finally:
@@ -156,17 +194,31 @@ class _Lane:
                     connection.execute("ROLLBACK")
 
     def _attempt(self, call: _Call[Any]) -> None:
-        """One piece of work. Raises `sqlite3.Error` if the whole transaction is lost."""
+        """One piece of work. Raises if the whole transaction is lost."""
         connection = self._connection
         connection.execute("SAVEPOINT work")
         try:
             call.result = call.work(connection)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:
-            call.error = error
+        except BaseException as error:
+            if not connection.in_transaction:
+                raise  # sqlite has rolled it all back
+            call.error = self._told(error)
+            connection.close_cursors()
             connection.execute("ROLLBACK TO work")
+        connection.close_cursors()
         connection.execute("RELEASE work")
+
+    def _told(self, error: BaseException) -> Exception:
+        """What the caller of a piece of work that raised `error` is told."""
+        statement = isinstance(error, _STATEMENT) or _name(error).startswith("SQLITE_ERROR")
+        if isinstance(error, sqlite3.Error) and not statement:
+            log.error("database", extra={"lane": self._name, "error": reason(error)})
+            return storage_error(error)
+        if isinstance(error, StopIteration) or not isinstance(error, Exception):
+            wrapped = RuntimeError(f"work raised {type(error).__name__}")  # no future takes these
+            wrapped.__cause__ = error
+            return wrapped
+        return error
 
     @staticmethod
     def _deliver(call: _Call[Any]) -> None:
@@ -182,14 +234,38 @@ class _Lane:
             call.loop.call_soon_threadsafe(settle)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+class _Connection(sqlite3.Connection):
+    """Knows the cursors that are alive. One that is half read (it hangs on in a traceback, say) holds
+    its snapshot, and all who read after it would see the past."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+        super().__init__(*args, **kwargs)
+
+    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
+        cursor = super().cursor(factory)
+        self._cursors.add(cursor)
+        return cursor
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        return self.cursor().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any, /) -> Any:
+        return self.cursor().executemany(sql, parameters)
+
+    def close_cursors(self) -> None:
+        for cursor in list(self._cursors):
+            cursor.close()
+
+
+def _connect(path: Path) -> _Connection:
     connection = sqlite3.connect(
-        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, factory=_Connection
     )
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
-
-
-def _reason(error: sqlite3.Error | OSError) -> str:
-    return getattr(error, "sqlite_errorname", "") or type(error).__name__
