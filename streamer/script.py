@@ -6,6 +6,7 @@ Cuts, normalises, and chooses who speaks; knows nothing of sound.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import secrets
 from collections import deque
@@ -117,6 +118,11 @@ class Script:
         return self._input[0]
 
     @property
+    def pending(self) -> int:
+        """Code points of the input that wait: neither spoken nor passed over."""
+        return self.received - self._passed
+
+    @property
     def waiting(self) -> bool:
         """Whether text has been cut that nobody has taken."""
         return self._head is not None or bool(self._cuts)
@@ -142,7 +148,7 @@ class Script:
                 )
             piece = piece[self.received - command.at :]
         limit = self._settings.max_pending_chars
-        if self.received - self._passed + len(piece) > limit:
+        if self.pending + len(piece) > limit:
             raise TextLimit(f"more than {limit} characters wait", param="text", limit=limit)
         limit = self._settings.max_context_chars
         if self.received + len(piece) > limit:
@@ -193,9 +199,10 @@ class Script:
             await self._wake.wait()
             return
         pause = self.last_text_at + self._settings.text_pause_ms / 1000 - self._clock()
+        pause = max(0.0, pause, self._lead() - PAUSE_MARGIN_S)
         try:
             # Not wait_for: until Python 3.12 it loses a cancellation that comes right after a text.
-            async with asyncio.timeout(max(0.0, pause, self._lead() - PAUSE_MARGIN_S)):
+            async with asyncio.timeout(pause if pause < math.inf else None):
                 await self._wake.wait()
         except TimeoutError:
             self._paused_at = self.received
@@ -208,6 +215,12 @@ class Script:
             raise ContextConflict("no line to take")
         self.spoken = line.span.offset + len(line.span.text)
         return line
+
+    def rehearse(self) -> None:
+        """Pass over all that has been cut, as if it had been spoken. Raises what stops the script."""
+        while self._cuts:
+            self._line(self._cuts.popleft())
+        self.check()
 
     def check(self) -> None:
         """Raise what stopped the script, once everything before it has been spoken."""

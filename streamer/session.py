@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Literal
 
 from streamer.audio.encoder import open_encoder
@@ -19,6 +20,7 @@ from streamer.engines.base import Engine
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError, TextLimit
 from streamer.script import Line, Script
 from streamer.sound import ResampledChunks, Sound
+from streamer.tasks import ended
 from streamer.timeline import Pacer, heard_length
 from streamer.types import (
     Audio,
@@ -44,12 +46,22 @@ PACKETS_PER_TURN = 4
 Spoken = tuple[Line, PcmChunk]
 
 
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who would speak: ids, and what `Capabilities.varies_by_seed` says of the engine."""
+
+    voice: str
+    engine: str
+    varies_by_seed: bool
+
+
 class Session:
     """One context. `text`, `flush`, `end`, `played` never wait; `events` speaks.
 
     The constructor raises typed errors for what can't be started. `events` ends with `Done` or
     `Failed`; closing it, or cancelling the task that consumes it, frees engine and encoder at once, and
-    then `interrupted` or `done` tell how far it came.
+    then `interrupted` or `done` tell how far it came. In the `background` (`paced` is off then) nobody
+    listens: engines serve everyone else first, and neither a pause of the input nor idleness ends it.
     """
 
     def __init__(
@@ -60,7 +72,9 @@ class Session:
         settings: Settings,
         clock: Callable[[], float] = time.monotonic,
         paced: bool = True,
+        background: bool = False,
     ) -> None:
+        paced = paced and not background
         if start.lead_ms is not None and start.lead_ms < 20:
             raise InvalidParameter("lead_ms must be at least 20", param="pacing.lead_ms")
         self.context = start.context
@@ -68,7 +82,7 @@ class Session:
         self._clock = clock
         self._paced = paced
         lead_ms = settings.lead_ms if start.lead_ms is None else start.lead_ms
-        self._pacer = Pacer(clock, lead_ms / 1000 if paced else None)
+        self._pacer = Pacer(clock, lead_ms / 1000 if paced else None, background=background)
         self._script = Script(start, catalogue, settings, clock, self._pacer.lead)
         self._rate = self._script.engine.sample_rate
         self._encoder = open_encoder(resolve_format(start.audio, self._rate), self._rate)
@@ -101,6 +115,19 @@ class Session:
     def engine(self) -> str:
         """Who spoke, `+` between several."""
         return "+".join(self._engines) or self._script.engine.name
+
+    @property
+    def pending(self) -> int:
+        """Characters of the input that wait to be spoken; the setting `max_pending_chars` bounds them."""
+        return self._script.pending
+
+    def rehearse(self) -> Speaker:
+        """Pass over the text so far without speaking it, in a session that is thrown away. Raises what
+        speaking it would: `LanguageNotSupported`."""
+        script = self._script
+        script.rehearse()
+        varies = script.engine.capabilities.varies_by_seed
+        return Speaker(script.options.voice.id, script.engine.name, varies)
 
     def text(self, command: Text) -> None:
         """Take text. Raises `TextLimit`, `TextGap`, `ContextConflict`, or what its options deserve."""
@@ -187,7 +214,7 @@ class Session:
         finally:
             pull, self._pull = self._pull, None
             if pull is not None:
-                await _ended(pull)
+                await ended(pull)
 
     async def _next(self, spoken: AsyncIterator[Spoken]) -> Iterator[Event] | None:
         """Events of the next chunk; or, while none comes, of what the encoder holds back; or None at the
@@ -219,7 +246,9 @@ class Session:
         """How long to wait for the next chunk before doing something else."""
         if self._sound.holds_back and self._paced:
             return max(0.0, self._pacer.lead() - PAD_MARGIN_S) if self._busy else 0.0
-        return None if self._busy or self._script.finished else max(0.01, self._idle_in())
+        if self._busy or self._script.finished or (idle_in := self._idle_in()) == math.inf:
+            return None
+        return max(0.01, idle_in)
 
     @property
     def _busy(self) -> bool:
@@ -285,21 +314,6 @@ class Session:
             script.options.seed,
             tuple(script.warnings),
         )
-
-
-async def _ended(task: asyncio.Task[Spoken | None]) -> None:
-    """Cancel a task and wait until it has ended, also if cancelled meanwhile: what it runs is closed next."""
-    task.cancel()
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            cancelled = True
-    if not task.cancelled():
-        task.exception()
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 async def _next_or_none(spoken: AsyncIterator[Spoken]) -> Spoken | None:

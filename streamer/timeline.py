@@ -21,21 +21,30 @@ class Pacer:
     """A listener that plays what it is sent at once and never faster than real time.
 
     `lead_s` bounds how far ahead of its play-out time sound is sent; None means unpaced (a download).
+    `background`: nobody listens, so nobody ever runs dry.
     """
 
-    def __init__(self, clock: Callable[[], float], lead_s: float | None) -> None:
+    def __init__(
+        self, clock: Callable[[], float], lead_s: float | None, *, background: bool = False
+    ) -> None:
         self._clock = clock
         self._bound = math.inf if lead_s is None else lead_s
+        self._background = background
         self._dry_at: float | None = None
         self._sent = 0.0
 
     def lead(self) -> float:
-        """Seconds of sound the listener still has; negative: dry for so long; -inf before the first."""
+        """Seconds of sound the listener still has; negative: dry for so long; -inf before the first, +inf
+        in the background."""
+        if self._background:
+            return math.inf
         return -math.inf if self._dry_at is None else self._dry_at - self._clock()
 
     def wait(self) -> float:
         """Seconds to wait before more may be sent. Past the bound it waits for a quarter of it, so that
         packets leave in small bursts: a wake-up costs more than a packet."""
+        if self._bound == math.inf:
+            return 0.0
         over = self.lead() - self._bound
         return 0.0 if over < 0 else over + min(self._bound / 4, 0.1)
 

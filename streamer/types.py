@@ -64,7 +64,8 @@ class Voice:
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What an engine can do by itself. A range it lacks is done by `audio.dsp`, a style hint it can't
-    follow is ignored with a named warning (refused when `strict`)."""
+    follow is ignored with a named warning (refused when `strict`). `varies_by_seed`: another seed is
+    another reading, that a listener can tell from the first."""
 
     speed: tuple[float, float] = (1.0, 1.0)
     pitch: tuple[float, float] = (1.0, 1.0)
@@ -72,6 +73,7 @@ class Capabilities:
     word_times: Timing = "estimated"
     clone: bool = False
     design: bool = False
+    varies_by_seed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ LAYERS: dict[str, int] = {
     "clock": 2,
     "database": 2,
     "blobs": 2,
+    "tasks": 2,
     "usage": 3,
     "voices": 3,
     "script": 3,

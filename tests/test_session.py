@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import math
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -23,7 +24,7 @@ from streamer.errors import (
     UnknownVoice,
     UnsupportedParameter,
 )
-from streamer.session import Session
+from streamer.session import Session, Speaker
 from streamer.types import (
     Audio,
     AudioFormat,
@@ -635,3 +636,78 @@ async def test_text_with_nothing_to_hear_does_not_wait_for_ever() -> None:
 
 async def _consume(speaking: Session) -> list[Event]:
     return [event async for event in speaking.events()]
+
+
+def in_background(engine: ScriptedEngine, **settings: Any) -> Session:
+    return Session(
+        Start("c", audio=PCM),
+        catalogue=Catalogue({engine.name: engine}),
+        settings=replace(Settings(), **settings),
+        background=True,
+    )
+
+
+class AskingEngine(ScriptedEngine):
+    """Writes down the lead before and after each chunk."""
+
+    leads: list[float]
+
+    async def synthesize(
+        self, segments: AsyncIterator[Segment], lead: Lead
+    ) -> AsyncGenerator[PcmChunk, None]:
+        self.leads = [lead()]
+        async for chunk in super().synthesize(segments, lead):
+            yield chunk
+            self.leads.append(lead())
+
+
+@pytest.mark.asyncio
+async def test_in_the_background_nobody_waits_and_the_sound_is_the_same() -> None:
+    engine = AskingEngine()
+    events = await spoken(in_background(engine))
+    assert set(engine.leads) == {math.inf}
+    sound = [event.packet.data for event in of(Audio, events)]
+    assert sound == [event.packet.data for event in of(Audio, await spoken(session()))]
+
+
+@pytest.mark.asyncio
+async def test_in_the_background_neither_a_pause_nor_idleness_ends_a_segment_or_the_context() -> (
+    None
+):
+    engine = ScriptedEngine()
+    speaking = in_background(engine, text_pause_ms=1, idle_s=0.01)
+    events: list[Event] = []
+
+    async def speak() -> None:
+        events.extend([event async for event in speaking.events()])
+
+    task = asyncio.create_task(speak())
+    for piece in ("Hello there my ", "friend."):
+        speaking.text(Text("c", piece))
+        await asyncio.sleep(0.05)
+    speaking.end()
+    async with asyncio.timeout(5):
+        await task
+    assert [segment.text for segment in engine.spoken] == ["Hello there my friend."]
+    assert of(Done, events)[0].reason == "end"
+
+
+@pytest.mark.asyncio
+async def test_a_rehearsal_tells_who_would_speak_and_makes_room_for_more_text() -> None:
+    rehearsed = in_background(ScriptedEngine(), max_pending_chars=60)
+    for _ in range(5):
+        rehearsed.text(Text("c", "Hello there my friend. "))
+        assert rehearsed.rehearse() == Speaker("scripted-a", "scripted", False)
+        assert rehearsed.pending < 60
+    with pytest.raises(TextLimit):
+        rehearsed.text(Text("c", "x" * 61))
+
+
+@pytest.mark.asyncio
+async def test_a_rehearsal_refuses_what_nobody_here_can_say() -> None:
+    rehearsed = in_background(ScriptedEngine())
+    rehearsed.text(Text("c", "Hello there. Добрый день, друзья."))
+    rehearsed.end()
+    with pytest.raises(LanguageNotSupported) as caught:
+        rehearsed.rehearse()
+    assert caught.value.details["offset"] == 13

@@ -81,3 +81,11 @@ def test_heard_text_keeps_the_marks_that_stick_to_its_last_word() -> None:
     assert heard_length('Hello," she said', words) == 7
     assert heard_length("Hello there", words) == 5
     assert heard_length("Hello", ()) == 0
+
+
+def test_nobody_runs_dry_in_the_background() -> None:
+    pacer = Pacer(Clock(), None, background=True)
+    assert pacer.lead() == math.inf
+    pacer.sent(5)
+    assert pacer.lead() == math.inf
+    assert pacer.wait() == 0

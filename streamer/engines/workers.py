@@ -50,7 +50,8 @@ class Workers:
     """A fixed number of threads, made at once. `prepare` runs on each of them before the constructor
     returns (it warms what is kept per thread); what it raises is raised here.
 
-    `lead` is asked on a worker's thread, under a lock, at every pick: it must be quick and only read.
+    `lead` is asked on a worker's thread, under a lock, at every pick: it must be quick and only read. A
+    job whose lead is +inf, for which nobody waits, never takes the last free thread of several.
     """
 
     def __init__(self, threads: int, prepare: Callable[[], object] | None = None) -> None:
@@ -158,20 +159,25 @@ class Workers:
     def _next(self) -> _Job[Any] | None:
         """Wait for the job with the smallest lead and take it; None once closed."""
         with self._change:
-            while not self._queue and not self._closed:
+            while not self._closed and (job := self._pick()) is None:
                 self._change.wait()
             if self._closed:
                 return None
-            job = self._pick()
+            assert job is not None
             job.running = True
             self.counts.queued -= 1
             self.counts.running += 1
             return job
 
-    def _pick(self) -> _Job[Any]:
-        best = 0
-        if len(self._queue) > 1:
-            best = min(range(len(self._queue)), key=lambda at: _urgency(self._queue[at]))
+    def _pick(self) -> _Job[Any] | None:
+        """The most urgent job, off the queue; None where there is none to be started now."""
+        if not self._queue:
+            return None
+        (lead, _), best = min((_urgency(job), at) for at, job in enumerate(self._queue))
+        # Whoever picks is free. Nobody need be told when more are: it is they who pick then.
+        free = self.threads - self.counts.running - self.counts.dropped
+        if lead == math.inf and free == 1 < self.threads:
+            return None
         return self._queue.pop(best)
 
     def _finish(self, job: _Job[Any]) -> None:

@@ -13,8 +13,8 @@ from streamer.server.limits import Clock, Limits, Slot
 from streamer.server.logs import RequestLog
 from streamer.server.metrics import Counters
 from streamer.server.speaking import Spoken
-from streamer.server.usage import Usage, Used
 from streamer.types import Audio, Event, Report
+from streamer.usage import Usage, Used
 
 
 @dataclass(slots=True)

@@ -22,9 +22,9 @@ from streamer.server.directory import DirectoryLock
 from streamer.server.port import require_free
 from streamer.server.service import OpenSession, Service
 from streamer.server.transport import HttpProtocol, WebSocketProtocol
-from streamer.server.usage import Usage
 from streamer.session import Session
 from streamer.types import Start
+from streamer.usage import Usage
 from streamer.voices import Catalogue, open_catalogue
 
 SWITCH_S = 0.001
@@ -152,8 +152,10 @@ def load(settings: Settings) -> Catalogue:
 def sessions(settings: Settings, catalogue: Catalogue) -> OpenSession:
     """How this server makes its sessions."""
 
-    def open_session(start: Start, *, paced: bool) -> Session:
-        return Session(start, catalogue=catalogue, settings=settings, paced=paced)
+    def open_session(start: Start, *, paced: bool, background: bool = False) -> Session:
+        return Session(
+            start, catalogue=catalogue, settings=settings, paced=paced, background=background
+        )
 
     return open_session
 

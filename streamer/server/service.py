@@ -16,17 +16,17 @@ from streamer.server.connection import Connection
 from streamer.server.limits import Clock, Limits
 from streamer.server.meter import Ledger, Meter
 from streamer.server.speaking import Speaking
-from streamer.server.usage import Usage
 from streamer.types import Start
+from streamer.usage import Usage
 from streamer.voices import Catalogue
 
 DRAIN_POLL_S = 0.02
 
 
 class OpenSession(Protocol):
-    """Makes a session: paced for live listeners, unpaced for downloads."""
+    """Makes a session: paced for live listeners, unpaced for downloads; in the background for jobs."""
 
-    def __call__(self, start: Start, *, paced: bool) -> Speaking: ...
+    def __call__(self, start: Start, *, paced: bool, background: bool = False) -> Speaking: ...
 
 
 class Service:

@@ -1,4 +1,5 @@
 import asyncio
+import math
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 
@@ -232,3 +233,56 @@ async def test_ten_thousand_steps_of_many_callers_all_come_back() -> None:
     assert await asyncio.gather(*(caller(n) for n in range(100))) == [4950] * 100
     assert workers.counts.finished == 10000
     workers.close()
+
+
+async def occupied(workers: Workers, gates: "list[Gate]", lead: float) -> "list[asyncio.Task[str]]":
+    tasks = [asyncio.create_task(workers.run(gate.step, lead=lead_of(lead))) for gate in gates]
+    for gate in gates:
+        await asyncio.to_thread(gate.entered.wait, 30)
+    return tasks
+
+
+async def test_a_background_step_leaves_the_last_free_thread_to_listeners() -> None:
+    workers = Workers(2)
+    first, second, live = Gate(), Gate(), Gate()
+    try:
+        begun = await occupied(workers, [first], math.inf)
+        waiting = asyncio.create_task(workers.run(second.step, lead=lead_of(math.inf)))
+        await queued(workers, 1)
+        begun += await occupied(workers, [live], 1.0)
+        assert not second.entered.is_set()
+        live.released.set()
+        await begun[1]
+        assert not second.entered.is_set()
+        first.released.set()
+        await asyncio.to_thread(second.entered.wait, 30)
+        second.released.set()
+        await asyncio.gather(waiting, *begun)
+    finally:
+        for gate in (first, second, live):
+            gate.released.set()
+        await asyncio.to_thread(workers.close)
+
+
+async def test_a_dropped_background_step_still_counts_as_a_busy_thread() -> None:
+    workers = Workers(2)
+    first, second = Gate(), Gate()
+    try:
+        (begun,) = await occupied(workers, [first], math.inf)
+        begun.cancel()
+        await asyncio.gather(begun, return_exceptions=True)
+        waiting = asyncio.create_task(workers.run(second.step, lead=lead_of(math.inf)))
+        await queued(workers, 1)
+        assert await workers.run(divmod, 7, 2, lead=lead_of(0)) == (3, 1)
+        assert not second.entered.is_set()
+        first.released.set()
+        second.released.set()
+        assert await waiting == "passed"
+    finally:
+        first.released.set()
+        second.released.set()
+        await asyncio.to_thread(workers.close)
+
+
+async def test_a_single_thread_runs_background_steps_too(workers: Workers) -> None:
+    assert await workers.run(divmod, 7, 2, lead=lead_of(math.inf)) == (3, 1)

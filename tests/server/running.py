@@ -19,8 +19,8 @@ from streamer.protocols.native import subprotocols_for
 from streamer.server.auth import KeyStore
 from streamer.server.run import Server, configure
 from streamer.server.service import OpenSession, Service
-from streamer.server.usage import Usage
 from streamer.types import Voice
+from streamer.usage import Usage
 from streamer.voices import Catalogue
 from tests.server.scripted import Sessions
 

@@ -139,7 +139,7 @@ class Sessions:
     def __init__(self) -> None:
         self.made: list[ScriptedSession] = []
 
-    def __call__(self, start: Start, *, paced: bool) -> ScriptedSession:
+    def __call__(self, start: Start, *, paced: bool, background: bool = False) -> ScriptedSession:
         session = ScriptedSession(start, paced=paced)
         self.made.append(session)
         return session

@@ -18,13 +18,13 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 FLUSH_S = 1.0
-_TABLE = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS usage (
     day TEXT NOT NULL, key TEXT NOT NULL,
     characters INTEGER NOT NULL, audio_seconds REAL NOT NULL,
     contexts INTEGER NOT NULL, errors INTEGER NOT NULL, cost REAL NOT NULL,
     PRIMARY KEY (day, key)
-) WITHOUT ROWID
+) WITHOUT ROWID;
 """
 _ADD = """
 INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -68,6 +68,10 @@ def _name(error: sqlite3.Error) -> str:
     return getattr(error, "sqlite_errorname", type(error).__name__)
 
 
+def _row(day: str, key: str, u: Used) -> tuple[str, str, int, float, int, int, float]:
+    return day, key, u.characters, u.audio_seconds, u.contexts, u.errors, u.cost
+
+
 def _today() -> date:
     return datetime.now(UTC).date()
 
@@ -85,7 +89,7 @@ class Usage:
         path.chmod(0o600)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute(_TABLE)
+        self._db.execute(SCHEMA)
         with closing(self._db.execute("SELECT key, SUM(cost) FROM usage GROUP BY key")) as rows:
             self._spent.update(rows)
 
@@ -94,6 +98,15 @@ class Usage:
         slot = (self._today().isoformat(), key)
         with self._adding:
             self._pending.setdefault(slot, Used()).add(used)
+        self.booked(key, used)
+
+    def book(self, connection: sqlite3.Connection, key: str, used: Used) -> None:
+        """Count this for a key, today, within a transaction of somebody else's; from any thread. Once it
+        is committed, `booked` is to be told."""
+        connection.execute(_ADD, _row(self._today().isoformat(), key, used))
+
+    def booked(self, key: str, used: Used) -> None:
+        """What `book` wrote has been committed."""
         self._spent[key] = self._spent.get(key, 0.0) + used.cost
 
     def spent(self, key: str) -> float:
@@ -146,13 +159,7 @@ class Usage:
     def _write(self, batch: dict[tuple[str, str], Used]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany(
-                _ADD,
-                [
-                    (day, key, u.characters, u.audio_seconds, u.contexts, u.errors, u.cost)
-                    for (day, key), u in batch.items()
-                ],
-            )
+            self._db.executemany(_ADD, [_row(*slot, used) for slot, used in batch.items()])
             self._db.execute("COMMIT")
         except sqlite3.Error:
             if self._db.in_transaction:

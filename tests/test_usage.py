@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.server.usage import Row, Usage, Used
+from streamer.usage import Row, Usage, Used
 
 
 class Calendar:
@@ -74,3 +74,16 @@ def test_adding_while_another_thread_writes_loses_nothing(tmp_path: Path) -> Non
         done.set()
         writer.join()
         assert sum(row.used.characters for row in usage.rows()) == 3000
+
+
+def test_what_another_transaction_books_counts_once_it_is_committed(tmp_path: Path) -> None:
+    with closing(Usage(tmp_path / "usage", Calendar())) as usage:
+        with closing(sqlite3.connect(tmp_path / "usage", isolation_level=None)) as other:
+            for commit in ("ROLLBACK", "COMMIT"):
+                other.execute("BEGIN IMMEDIATE")
+                usage.book(other, "a", Used(characters=2, contexts=1, cost=1.5))
+                other.execute(commit)
+            assert usage.spent("a") == 0
+            usage.booked("a", Used(characters=2, contexts=1, cost=1.5))
+        assert usage.spent("a") == 1.5
+        assert usage.rows("a")[0].used == Used(characters=2, contexts=1, cost=1.5)

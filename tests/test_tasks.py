@@ -1,0 +1,48 @@
+import asyncio
+
+import pytest
+
+from streamer.tasks import ended, settled
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_is_slow_to_end_is_waited_for_even_if_the_waiter_is_cancelled() -> None:
+    free = asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await free.wait()
+
+    task = asyncio.create_task(slow())
+    await asyncio.sleep(0)
+    waiter = asyncio.create_task(ended(task))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiter.cancel()
+    assert not waiter.done()
+    free.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert task.cancelled()
+
+
+@pytest.mark.asyncio
+async def test_a_task_settles_though_whoever_waits_is_cancelled() -> None:
+    free = asyncio.Event()
+
+    async def write() -> int:
+        await free.wait()
+        return 7
+
+    task = asyncio.create_task(write())
+    waiter = asyncio.create_task(settled(task))
+    await asyncio.sleep(0)
+    waiter.cancel()
+    await asyncio.sleep(0)
+    free.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert task.result() == 7
+    assert await settled(task) == 7
