@@ -13,6 +13,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,52 @@ STARTUP_S = 60.0
 """A voice loads in about a second; on a machine that does much else at once it may take longer."""
 
 
+PROGRAM = ("-m", "streamer")
+"""What the interpreter is told to run."""
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """How a server is started. `log_path`: what it prints and logs, of every start."""
+
+    before: Sequence[str]
+    python: str
+    flags: Sequence[str]
+    data: Path
+    log_path: Path
+
+    def __call__(self, program: Sequence[str], port: int) -> tuple[subprocess.Popen[bytes], str]:
+        """The process, and `address:port` once it listens."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("STREAMER_")}
+        environment |= {"PYTHONUNBUFFERED": "1", "STREAMER_DATA_DIR": str(self.data)}
+        with self.log_path.open("ab") as log:
+            begin = log.tell()
+            process = subprocess.Popen(
+                [*self.before, self.python, *program, "serve", "--port", str(port), *self.flags],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            return process, _wait_until_it_listens(process, self.log_path, begin)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+
+
 class ServerProcess:
     """One `streamer serve` on a free port of loopback. What it prints and logs goes to one file."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log_path: Path, host: str) -> None:
-        self.process = process
-        self.log_path = log_path
-        self.host = host
-        """`address:port`."""
+    def __init__(self, launch: _Launch) -> None:
+        self.log_path = launch.log_path
+        self.data = launch.data
+        """Its data directory."""
+        self._launch = launch
+        self.process, self.host = launch(PROGRAM, 0)
+        """`host` is `address:port`."""
 
     @property
     def url(self) -> str:
@@ -85,17 +124,28 @@ class ServerProcess:
         """Its exit code."""
         return self.process.wait(timeout)
 
+    def kill(self) -> None:
+        """End it as a crash does (SIGKILL)."""
+        self.process.kill()
+        self.process.wait()
 
-def _wait_until_it_listens(process: subprocess.Popen[bytes], log_path: Path) -> str:
+    def restart(self, program: Sequence[str] = PROGRAM) -> None:
+        """Start it again once it has ended: same flags, data directory, port and log."""
+        assert self.process.poll() is not None, "it still runs"
+        self.process, _ = self._launch(program, int(self.host.rpartition(":")[2]))
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], log_path: Path, begin: int) -> str:
     deadline = time.monotonic() + STARTUP_S
-    while time.monotonic() < deadline:
-        found = LISTENING.search(log_path.read_text("utf-8", "replace"))
+    while True:
+        ended = process.poll() is not None
+        log = log_path.read_bytes()[begin:].decode("utf-8", "replace")
+        found = LISTENING.search(log)
         if found is not None:
             return f"{found[2]}:{found[3]}"
-        if process.poll() is not None:
-            break
+        if ended or time.monotonic() > deadline:
+            raise RuntimeError(f"the server did not start:\n{log}")
         time.sleep(0.02)
-    raise RuntimeError(f"the server did not start:\n{log_path.read_text('utf-8', 'replace')}")
 
 
 @contextlib.contextmanager
@@ -105,35 +155,31 @@ def running_server(
     *,
     cpus: Sequence[int] | None = None,
     python: str = sys.executable,
+    data: Path | None = None,
+    before: Sequence[str] = (),
 ) -> Iterator[ServerProcess]:
     """A server for the length of a `with` block; it is stopped by SIGTERM, at worst by SIGKILL.
 
-    `flags` are flags of `streamer serve`; `cpus` pins it to these cores.
+    `flags` are flags of `streamer serve`; `cpus` pins it to these cores; `data` is a data directory that
+    outlives it (else one of its own); `before` is a command that runs the server's as its arguments.
     """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("STREAMER_")}
-    environment["PYTHONUNBUFFERED"] = "1"
-    command = [python, "-m", "streamer", "serve", "--port", "0", "--engines", engines, *flags]
     if cpus is not None:
-        command = ["taskset", "-c", ",".join(map(str, cpus)), *command]
+        before = ["taskset", "-c", ",".join(map(str, cpus)), *before]
     with tempfile.TemporaryDirectory(prefix="streamer-") as directory:
-        environment["STREAMER_DATA_DIR"] = str(Path(directory) / "data")
-        log_path = Path(directory) / "server.log"
-        with log_path.open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        place = Path(directory)
+        launch = _Launch(
+            before,
+            python,
+            ["--engines", engines, *flags],
+            data or place / "data",
+            place / "server.log",
+        )
+        server = ServerProcess(launch)
         try:
-            host = _wait_until_it_listens(process, log_path)
-            yield ServerProcess(process, log_path, host)
+            yield server
         finally:
-            process.terminate()
+            server.terminate()
             try:
-                process.wait(10)
+                server.process.wait(10)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                server.kill()
