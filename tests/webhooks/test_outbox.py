@@ -14,7 +14,7 @@ import pytest
 
 from streamer.clock import SteadyClock
 from streamer.errors import FetchFailed, StorageUnavailable, UrlNotAllowed
-from streamer.webhooks import STANDARD, deliveries, outbox
+from streamer.webhooks import STANDARD, deliveries, new_secret, outbox
 from streamer.webhooks.schedule import waiting
 from tests.webhooks.scripted import (
     START,
@@ -372,3 +372,20 @@ def _plan(now: float, connection: sqlite3.Connection) -> str:
 def test_one_to_a_url_that_can_t_be_split_has_a_host_all_the_same() -> None:
     assert deliveries._host("https://[::1/") == ""
     assert deliveries._host("https://user@Hooks.Example.org:8443/x") == "hooks.example.org:8443"
+
+
+@pytest.mark.asyncio
+async def test_logs_say_what_failed_and_neither_where_nor_what_nor_how_it_is_signed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    script = Script(clock := Clock(), status(410))
+    secret = new_secret()
+    async with opened(tmp_path, script, clock) as rig:
+        await rig.tell(URL + "?token=hunter2", secret=secret, data={"text": "a private matter"})
+        (delivery,) = await rig.until("disabled")
+        await eventually(lambda: bool(caplog.records))
+    shown = " ".join(str(vars(record)) for record in caplog.records)
+    assert delivery.id in shown
+    for private in ("example.org", "hunter2", secret, "private matter"):
+        assert private not in shown
