@@ -41,7 +41,8 @@ class SmallDisk:
 def small_disk(path: Path, size: str = "1m") -> Iterator[SmallDisk]:
     path.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
-    subprocess.run(mount, check=True, timeout=30)
+    if subprocess.run(mount, timeout=30, capture_output=True).returncode:
+        pytest.skip("mounts a small disk: needs root that may mount")
     try:
         yield SmallDisk(path)
     finally:

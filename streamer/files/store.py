@@ -144,7 +144,7 @@ class FileStore:
         try:
             await self._database.write(lambda connection: self.insert(connection, file, id))
         except BaseException as error:
-            undo = self._undo(id, row=isinstance(error, asyncio.CancelledError))
+            undo = self._undo(id, row=not isinstance(error, Exception))  # cancelled
             await finished(asyncio.ensure_future(undo))
             raise
         return file
