@@ -17,7 +17,7 @@ T = TypeVar("T")
 Link = Callable[[StoredFile], str]
 """The address at which a file can be had."""
 
-Limit = Annotated[int, Meta(ge=1, le=1000)]
+Limit = Annotated[int, Meta(ge=1, le=500)]
 After = Annotated[str, Meta(min_length=1, max_length=64)]
 Ttl = Annotated[float, Meta(gt=0, le=1e9)]
 Url = Annotated[str, Meta(min_length=1, max_length=2048)]
