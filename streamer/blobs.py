@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from streamer.database import reason, storage_error
+from streamer.tasks import settled
 
 log = logging.getLogger(__name__)
 
@@ -228,21 +229,6 @@ def _checked(name: str, pattern: re.Pattern[str] = _NAME) -> str:
     return name
 
 
-async def finished(future: asyncio.Future[T]) -> T:
-    """What `future` comes to. Cancelled meanwhile, it ends cancelled, but not before `future` has ended."""
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        if not future.cancelled():
-            future.exception()  # seen: nobody else will
-        raise cancelled
-    return future.result()
-
-
 async def _on_thread(work: Callable[[], T]) -> T:
     """`work`'s result. Raises `StorageFull` or `StorageUnavailable` for an `OSError`.
 
@@ -250,7 +236,7 @@ async def _on_thread(work: Callable[[], T]) -> T:
     tasks, but a thread goes on.
     """
     try:
-        return await finished(asyncio.get_running_loop().run_in_executor(None, work))
+        return await settled(asyncio.get_running_loop().run_in_executor(None, work))
     except OSError as error:
         log.error("files", extra={"error": reason(error)})
         raise storage_error(error) from None

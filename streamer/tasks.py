@@ -18,17 +18,23 @@ async def ended(task: asyncio.Task[Any]) -> None:
             task.exception()
 
 
-async def settled(task: asyncio.Task[T]) -> T:
-    """What the task returns or raises; cancelled meanwhile, this waits for its end all the same."""
-    await _outlast(task)
-    return task.result()
+async def settled(future: asyncio.Future[T]) -> T:
+    """What the task, or the thread, returns or raises; cancelled meanwhile, this waits for its end all the
+    same."""
+    try:
+        await _outlast(future)
+    except asyncio.CancelledError:
+        if not future.cancelled():
+            future.exception()  # seen: nobody else will
+        raise
+    return future.result()
 
 
-async def _outlast(task: asyncio.Task[Any]) -> None:
+async def _outlast(future: asyncio.Future[Any]) -> None:
     cancelled = False
-    while not task.done():
+    while not future.done():
         try:
-            await asyncio.wait({task})
+            await asyncio.wait({future})
         except asyncio.CancelledError:
             cancelled = True
     if cancelled:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 
 import pytest
 
@@ -46,3 +47,20 @@ async def test_a_task_settles_though_whoever_waits_is_cancelled() -> None:
         await waiter
     assert task.result() == 7
     assert await settled(task) == 7
+
+
+@pytest.mark.asyncio
+async def test_what_fails_for_nobody_is_not_complained_of() -> None:
+    complaints: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    future: asyncio.Future[None] = loop.create_future()
+    waiter = asyncio.create_task(settled(future))
+    await asyncio.sleep(0)
+    waiter.cancel()
+    future.set_exception(ValueError())
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    del future, waiter
+    gc.collect()
+    assert complaints == []

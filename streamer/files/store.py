@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from streamer.blobs import Blobs, BlobWriter, finished
+from streamer.blobs import Blobs, BlobWriter
 from streamer.config import Settings
 from streamer.database import Database
 from streamer.errors import (
@@ -31,6 +31,7 @@ from streamer.errors import (
 from streamer.files import links, rows
 from streamer.files.forms import check_content_type, check_name
 from streamer.resources import FilePurpose, StoredFile
+from streamer.tasks import settled
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class FileStore:
             await self._database.write(lambda connection: self.insert(connection, file, id))
         except BaseException as error:
             undo = self._undo(id, row=not isinstance(error, Exception))  # cancelled
-            await finished(asyncio.ensure_future(undo))
+            await settled(asyncio.ensure_future(undo))
             raise
         return file
 
