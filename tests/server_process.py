@@ -37,13 +37,11 @@ class _Launch:
     data: Path
     log_path: Path
 
-    def __call__(self, program: Sequence[str], port: int) -> tuple[subprocess.Popen[bytes], str]:
-        """The process, and `address:port` once it listens."""
+    def begin(self, program: Sequence[str], port: int) -> subprocess.Popen[bytes]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("STREAMER_")}
         environment |= {"PYTHONUNBUFFERED": "1", "STREAMER_DATA_DIR": str(self.data)}
         with self.log_path.open("ab") as log:
-            begin = log.tell()
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 [*self.before, self.python, *program, "serve", "--port", str(port), *self.flags],
                 cwd=ROOT,
                 env=environment,
@@ -51,6 +49,11 @@ class _Launch:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    def __call__(self, program: Sequence[str], port: int) -> tuple[subprocess.Popen[bytes], str]:
+        """The process, and `address:port` once it listens."""
+        begin = self.log_path.stat().st_size if self.log_path.exists() else 0
+        process = self.begin(program, port)
         try:
             return process, _wait_until_it_listens(process, self.log_path, begin)
         except BaseException:
@@ -62,12 +65,13 @@ class _Launch:
 class ServerProcess:
     """One `streamer serve` on a free port of loopback. What it prints and logs goes to one file."""
 
-    def __init__(self, launch: _Launch) -> None:
+    def __init__(self, launch: _Launch, program: Sequence[str] = PROGRAM) -> None:
         self.log_path = launch.log_path
         self.data = launch.data
         """Its data directory."""
         self._launch = launch
-        self.process, self.host = launch(PROGRAM, 0)
+        self._program = program
+        self.process, self.host = launch(program, 0)
         """`host` is `address:port`."""
 
     @property
@@ -129,10 +133,11 @@ class ServerProcess:
         self.process.kill()
         self.process.wait()
 
-    def restart(self, program: Sequence[str] = PROGRAM) -> None:
+    def restart(self, program: Sequence[str] = ()) -> None:
         """Start it again once it has ended: same flags, data directory, port and log."""
         assert self.process.poll() is not None, "it still runs"
-        self.process, _ = self._launch(program, int(self.host.rpartition(":")[2]))
+        port = int(self.host.rpartition(":")[2])
+        self.process, _ = self._launch(program or self._program, port)
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], log_path: Path, begin: int) -> str:
@@ -157,11 +162,13 @@ def running_server(
     python: str = sys.executable,
     data: Path | None = None,
     before: Sequence[str] = (),
+    program: Sequence[str] = PROGRAM,
 ) -> Iterator[ServerProcess]:
     """A server for the length of a `with` block; it is stopped by SIGTERM, at worst by SIGKILL.
 
     `flags` are flags of `streamer serve`; `cpus` pins it to these cores; `data` is a data directory that
-    outlives it (else one of its own); `before` is a command that runs the server's as its arguments.
+    outlives it (else one of its own); `before` is a command that runs the server's as its arguments;
+    `program` is what the interpreter is told to run.
     """
     if cpus is not None:
         before = ["taskset", "-c", ",".join(map(str, cpus)), *before]
@@ -174,7 +181,7 @@ def running_server(
             data or place / "data",
             place / "server.log",
         )
-        server = ServerProcess(launch)
+        server = ServerProcess(launch, program)
         try:
             yield server
         finally:
@@ -183,3 +190,22 @@ def running_server(
                 server.process.wait(10)
             except subprocess.TimeoutExpired:
                 server.kill()
+
+
+def refusal(
+    data: Path, engines: str = "tone", flags: Sequence[str] = (), *, before: Sequence[str] = ()
+) -> str:
+    """The one line with which a server that can't start on that data directory says why."""
+    with tempfile.TemporaryDirectory(prefix="streamer-") as directory:
+        log_path = Path(directory) / "server.log"
+        launch = _Launch(before, sys.executable, ["--engines", engines, *flags], data, log_path)
+        process = launch.begin(PROGRAM, 0)
+        try:
+            code = process.wait(STARTUP_S)
+        finally:
+            process.kill()
+            process.wait()
+        told = [line for line in log_path.read_text("utf-8").splitlines() if line[:1] != "{"]
+    assert code == 2, (code, told)
+    (line,) = told
+    return line
