@@ -1,8 +1,10 @@
-"""Waiting for tasks without losing them, or a cancellation, on the way."""
+"""Waiting for tasks without losing them, or a cancellation, on the way; and for one's turn."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Hashable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -39,3 +41,25 @@ async def _outlast(future: asyncio.Future[Any]) -> None:
             cancelled = True
     if cancelled:
         raise asyncio.CancelledError
+
+
+class Turns:
+    """One at a time for each of many things; keeps nothing of those that nobody is at."""
+
+    def __init__(self) -> None:
+        self._locks: dict[Hashable, tuple[asyncio.Lock, list[None]]] = {}
+
+    @asynccontextmanager
+    async def of(self, thing: Hashable) -> AsyncGenerator[None]:
+        lock, users = self._locks.setdefault(thing, (asyncio.Lock(), []))
+        users.append(None)
+        try:
+            async with lock:
+                yield
+        finally:
+            users.pop()
+            if not users:
+                del self._locks[thing]
+
+    def __len__(self) -> int:
+        return len(self._locks)

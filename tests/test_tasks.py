@@ -3,7 +3,7 @@ import gc
 
 import pytest
 
-from streamer.tasks import ended, settled
+from streamer.tasks import Turns, ended, settled
 
 
 @pytest.mark.asyncio
@@ -64,3 +64,21 @@ async def test_what_fails_for_nobody_is_not_complained_of() -> None:
     del future, waiter
     gc.collect()
     assert complaints == []
+
+
+@pytest.mark.asyncio
+async def test_turns_come_one_at_a_time_for_each_thing_and_leave_nothing() -> None:
+    turns, inside = Turns(), []
+
+    async def one(thing: str) -> None:
+        async with turns.of(thing):
+            assert thing not in inside
+            inside.append(thing)
+            await asyncio.sleep(0)
+            inside.remove(thing)
+
+    tasks = [asyncio.create_task(one(thing)) for thing in "abab" for _ in range(5)]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(turns) == 0

@@ -1,0 +1,19 @@
+"""What is counted of jobs, for the metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class JobCounts:
+    """`queued` and `running` are of now, the rest since the start: `finished` by status, `retries` of
+    attempts that failed, `characters` and `audio_seconds` of completed jobs."""
+
+    queued: int = 0
+    running: int = 0
+    finished: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+    characters: int = 0
+    audio_seconds: float = 0.0

@@ -1,0 +1,188 @@
+"""How a job ends: one transaction makes it completed, failed or cancelled, with all that follows from it.
+
+Results, files, the charge and the webhooks are written with the job's row, or nothing is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from streamer.config import Settings
+from streamer.database import Database
+from streamer.errors import InternalError, StorageFull, StorageUnavailable, StreamerError
+from streamer.files import FileStore, new_id
+from streamer.jobs import table
+from streamer.jobs.counts import JobCounts
+from streamer.jobs.queue import Queue
+from streamer.jobs.speaking import Rendering
+from streamer.jobs.table import Entry
+from streamer.resources import Job, JobResult, StoredFile
+from streamer.tasks import settled
+from streamer.usage import Usage, Used
+from streamer.webhooks import Webhooks
+
+log = logging.getLogger(__name__)
+
+EncodeEvent = Callable[[Job], Mapping[str, Any]]
+"""The `data` of a webhook about this job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """Ends jobs. `pause_s`: between tries at a database that fails."""
+
+    database: Database
+    files: FileStore
+    webhooks: Webhooks
+    usage: Usage
+    queue: Queue
+    counts: JobCounts
+    settings: Settings
+    clock: Callable[[], float]
+    encode_event: EncodeEvent
+    pause_s: float
+
+    async def complete(self, entry: Entry, job: Job, made: Sequence[Rendering]) -> bool:
+        """The job has been spoken. False where it ended otherwise meanwhile, and the blobs are nobody's.
+
+        Tries until the database takes it. Raises `FileQuota`. Cancelled, it ends only when it is known
+        whether it was written: then `entry` is no longer in the queue.
+        """
+        now = self.clock()
+        expires = now + self.files.lifetime(job.request.ttl_s)
+        results = tuple(
+            JobResult(
+                at,
+                one.seed,
+                StoredFile(
+                    *(new_id(), job.key, "result", one.content_type, one.size, now, expires),
+                    duration_ms=one.audio_ms,
+                ),
+                one.sample_rate,
+                one.audio_ms,
+                one.words,
+            )
+            for at, one in enumerate(made)
+        )
+        cost = self.cost(entry.characters)
+        job = replace(
+            job,
+            status="completed",
+            finished=now,
+            expires=expires,
+            progress=1.0,
+            results=results,
+            voice=made[0].voice,
+            engine=made[0].engine,
+            cost=cost,
+        )
+        seconds = sum(one.audio_ms for one in made) / 1000
+        used = Used(entry.characters, seconds, contexts=len(made), cost=cost or 0.0)
+
+        def more(connection: sqlite3.Connection) -> None:
+            for result, one in zip(results, made, strict=True):
+                self.files.insert(connection, result.file, one.blob)
+            self.usage.book(connection, job.key, used)
+
+        won = await self._insist(entry, job, more, lambda: self.usage.booked(job.key, used))
+        if won:
+            self.counts.characters += used.characters
+            self.counts.audio_seconds += used.audio_seconds
+        return won
+
+    async def fail(self, entry: Entry, job: Job, error: StreamerError) -> bool:
+        """The job can't be spoken. Else as `complete`."""
+        job = replace(job, status="failed", finished=self.clock(), error=error)
+        return await self._insist(entry, job)
+
+    async def cancel(self, job: Job, stop: Callable[[Entry], Awaitable[None]]) -> None:
+        """End the job if it has not ended, and `stop` it where it runs; if it has, its files go. Once begun
+        it is carried through.
+
+        Raises `StorageFull` or `StorageUnavailable`, and has then changed nothing.
+        """
+        await settled(asyncio.create_task(self._cancel(job, stop)))
+
+    def cost(self, characters: int) -> float | None:
+        """In the unit of the setting; None where it is 0."""
+        price = self.settings.price_per_1000
+        return round(characters * price / 1000, 9) if price else None
+
+    async def _cancel(self, job: Job, stop: Callable[[Entry], Awaitable[None]]) -> None:
+        now = self.clock()
+        entry = self.queue.get(job.id)
+        ended = replace(job, status="cancelled", finished=now, position=None, estimate_s=None)
+        data = self.encode_event(ended)
+
+        def work(connection: sqlite3.Connection) -> list[str] | None:
+            if not table.cancel(connection, job.id, now):
+                return self.files.bury(connection, table.let_go(connection, job.id, now))
+            self._tell(connection, ended, data)
+            return None
+
+        blobs = await self.database.write(work)
+        if blobs is None:
+            self._ended(job.id, "cancelled")
+            if entry is not None:
+                await stop(entry)
+        else:
+            await self.files.discard(*blobs)
+
+    async def _insist(
+        self,
+        entry: Entry,
+        job: Job,
+        more: Callable[[sqlite3.Connection], None] = lambda connection: None,
+        committed: Callable[[], None] = lambda: None,
+    ) -> bool:
+        data = self.encode_event(job)
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if not table.finish(connection, job, entry.claims):
+                return False
+            more(connection)
+            self._tell(connection, job, data)
+            return True
+
+        async def once() -> bool:
+            won = await self.database.write(work)
+            if won:
+                committed()
+                self._ended(job.id, job.status)
+            return won
+
+        while True:
+            try:
+                return await settled(asyncio.create_task(once()))
+            except (StorageFull, StorageUnavailable) as error:
+                log.warning("job not finished yet", extra={"job": job.id, "error": error.code})
+            await asyncio.sleep(self.pause_s)
+
+    def _tell(self, connection: sqlite3.Connection, job: Job, data: Mapping[str, Any]) -> None:
+        self.webhooks.enqueue(
+            connection,
+            key=job.key,
+            job=job.id,
+            event=f"job.{job.status}",
+            data=data,
+            target=job.request.webhook,
+        )
+
+    def _ended(self, id: str, status: str) -> None:
+        """It is written: with no `await` between, so that nothing is charged and still reserved."""
+        entry = self.queue.get(id)
+        if entry is not None:
+            entry.ended = status
+            self.queue.drop(entry)
+        self.counts.finished[status] += 1
+        self.webhooks.wake()
+
+
+def internal_error() -> InternalError:
+    """What a client is told of a fault of ours; the log has the rest under the job's id."""
+    return InternalError("an internal error")

@@ -1,0 +1,143 @@
+"""Which job is next, how many are ahead of one, and how long that may take. In memory; knows no tables.
+
+Keys take turns; the jobs of one key come in order of age. So many jobs of one key keep nobody else's
+waiting for longer than one job.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import bisect_left, insort
+from collections.abc import Callable
+from operator import attrgetter
+
+from streamer.jobs.table import Entry
+
+CAREFUL = 3
+"""A job that has been running at so many deaths of the process goes behind all others: if it is what
+kills, they are spoken first."""
+
+_by_age = attrgetter("seq")
+
+
+class Queue:
+    """All unfinished jobs: those that wait, in order, and those that run (added, and taken)."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lines: dict[str, list[Entry]] = {}  # by key; the first key's turn is next
+        self._last: list[Entry] = []
+        self._later: list[tuple[float, int, Entry]] = []
+        self._all: dict[str, Entry] = {}
+        self._of_key: dict[str, list[int]] = {}
+        self._seconds_per_character: float | None = None
+
+    def get(self, id: str) -> Entry | None:
+        """An unfinished job."""
+        return self._all.get(id)
+
+    def __len__(self) -> int:
+        """Jobs that wait or run."""
+        return len(self._all)
+
+    def jobs_of(self, key: str) -> int:
+        """Unfinished jobs of a key."""
+        return self._of_key.get(key, (0, 0))[0]
+
+    def characters_of(self, key: str) -> int:
+        """Characters of the unfinished jobs of a key, over all their results."""
+        return self._of_key.get(key, (0, 0))[1]
+
+    def hold(self, entry: Entry) -> None:
+        """A job is unfinished from now on, and does not wait yet."""
+        self._all[entry.id] = entry
+        count = self._of_key.setdefault(entry.key, [0, 0])
+        count[0] += 1
+        count[1] += entry.characters
+
+    def drop(self, entry: Entry) -> None:
+        """A job has ended. May be called twice."""
+        if self._all.pop(entry.id, None) is None:
+            return
+        count = self._of_key[entry.key]
+        count[0] -= 1
+        count[1] -= entry.characters
+        if not count[0]:
+            del self._of_key[entry.key]
+        self._leave(entry)
+
+    def add(self, entry: Entry, delay_s: float = 0.0) -> None:
+        """It waits for its turn, which does not come before `delay_s` have passed."""
+        if delay_s > 0:
+            heapq.heappush(self._later, (self._clock() + delay_s, entry.seq, entry))
+        elif entry.crashes >= CAREFUL:
+            insort(self._last, entry, key=_by_age)
+        else:
+            insort(self._lines.setdefault(entry.key, []), entry, key=_by_age)
+
+    def take(self) -> Entry | None:
+        """The next job, which waits no more; None where none is due."""
+        while self._later and self._later[0][0] <= self._clock():
+            self.add(heapq.heappop(self._later)[2])
+        for key, line in self._lines.items():
+            entry = line.pop(0)
+            del self._lines[key]
+            if line:
+                self._lines[key] = line  # behind all others
+            return entry
+        return self._last.pop(0) if self._last else None
+
+    def due_in(self) -> float:
+        """Seconds until `take` may find one: 0 where it does now, +inf where none waits."""
+        if self._lines or self._last:
+            return 0.0
+        return max(0.0, self._later[0][0] - self._clock()) if self._later else math.inf
+
+    def position(self, entry: Entry) -> int:
+        """How many jobs are to be taken before this one, if no others come: exact but for those that wait
+        for a later attempt."""
+        if entry.crashes >= CAREFUL:
+            at = bisect_left(self._last, entry.seq, key=_by_age)
+            return sum(map(len, self._lines.values())) + at
+        own = self._lines.get(entry.key, [])
+        at = ahead = bisect_left(own, entry.seq, key=_by_age)
+        turns = at + 1  # those of a key whose turn comes before
+        for key, line in self._lines.items():
+            if key == entry.key:
+                turns = at
+            else:
+                ahead += min(len(line), turns)
+        return ahead
+
+    def spoke(self, characters: int, seconds: float) -> None:
+        """One worker took so long for so many characters."""
+        if characters <= 0:
+            return
+        before, now = self._seconds_per_character, seconds / characters
+        self._seconds_per_character = now if before is None else 0.8 * before + 0.2 * now
+
+    def estimate(self, entry: Entry, workers: int) -> float | None:
+        """Seconds until the job is done, as if those ahead were of average length; None before any was."""
+        pace = self._seconds_per_character
+        if pace is None:
+            return None
+        own = max(0, entry.characters - entry.spoken) * pace
+        if entry.running:
+            return own
+        total = sum(characters for _, characters in self._of_key.values())
+        mean = total / max(1, len(self._all))
+        running = len(self._all) - sum(map(len, self._lines.values())) - len(self._last)
+        return own + (self.position(entry) + running / 2) * mean * pace / workers
+
+    def _leave(self, entry: Entry) -> None:
+        line = self._last if entry.crashes >= CAREFUL else self._lines.get(entry.key, [])
+        at = bisect_left(line, entry.seq, key=_by_age)
+        if at < len(line) and line[at] is entry:
+            del line[at]
+            if not line and line is not self._last:
+                del self._lines[entry.key]
+            return
+        if any(later is entry for *_, later in self._later):
+            self._later = [item for item in self._later if item[2] is not entry]
+            heapq.heapify(self._later)

@@ -1,0 +1,255 @@
+"""Speaks the jobs of a queue, some at once, until cancelled: claims, attempts, and what follows failures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from streamer.database import Database
+from streamer.errors import (
+    InternalError,
+    StorageFull,
+    StorageUnavailable,
+    StreamerError,
+)
+from streamer.jobs import table
+from streamer.jobs.ending import Endings, internal_error
+from streamer.jobs.queue import Queue
+from streamer.jobs.speaking import OpenSession, Rendering, speak, start_of
+from streamer.jobs.stored import Stored
+from streamer.jobs.table import Entry
+from streamer.resources import Job
+from streamer.tasks import ended, settled
+
+log = logging.getLogger(__name__)
+
+CRASHES = 20
+"""A job that has been running at so many deaths of the process is given up. A few prove nothing, as a
+machine that is switched off and on kills whatever runs; after the third it runs only when nothing else
+waits, so that at twenty it has died alone many times."""
+RETRY_S = 0.5
+"""Before the second attempt of a job whose engine failed; twice as long before each further one."""
+LONGEST_PAUSE = 10.0
+"""In first pauses."""
+SWEEP_S = 600.0
+BATCH = 500
+"""Finished jobs forgotten in one transaction."""
+
+
+class Runner:
+    """At most `workers` attempts at once; each is a task. `pause_s`: how long nothing is begun after the
+    disk failed, doubled each time up to ten times as long."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        endings: Endings,
+        open_session: OpenSession,
+        *,
+        pause_s: float,
+    ) -> None:
+        settings = endings.settings
+        self.workers = settings.job_workers or max(1, (os.cpu_count() or 1) // 2)
+        self._database = database
+        self._queue = queue
+        self._endings = endings
+        self._open_session = open_session
+        self._settings = settings
+        self._pause_s = self._first_pause_s = pause_s
+        self._resume_at = -math.inf
+        self._sweep_s = min(SWEEP_S, settings.job_keep_s)
+        self._sweep_at = time.monotonic() + self._sweep_s
+        self._tasks: dict[Entry, asyncio.Task[float]] = {}
+        self._wake = asyncio.Event()
+        self.draining = False
+
+    def wake(self) -> None:
+        """There may be something to do, or to count."""
+        self._count()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled; attempts under way are then given up, and begun again where it runs again."""
+        try:
+            while True:
+                self._wake.clear()
+                self._begin()
+                if time.monotonic() >= self._sweep_at:
+                    await self._sweep()
+                    continue
+                try:
+                    async with asyncio.timeout(self._patience()):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            await self._stop(list(self._tasks))
+
+    async def drain(self) -> None:
+        """Begin nothing more; what runs goes back to the queue, as if it had not been begun."""
+        self.draining = True
+        given_back = list(self._tasks)
+        await self._stop(given_back)
+        given_back = [entry for entry in given_back if not entry.ended]
+        if given_back:
+            try:
+                await self._database.write(lambda c: table.give_back(c, given_back))
+            except StreamerError as error:  # a crash more is counted at the next start: no harm
+                log.warning("jobs not given back", extra={"error": error.code})
+
+    async def stop(self, entry: Entry) -> None:
+        """Wait until nothing is left of a job that has ended."""
+        await self._stop([entry])
+
+    async def _stop(self, entries: Sequence[Entry]) -> None:
+        tasks = [task for entry in entries if (task := self._tasks.get(entry)) is not None]
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            await ended(task)
+
+    def _begin(self) -> None:
+        if self.draining or time.monotonic() < self._resume_at:
+            return
+        while len(self._tasks) < self.workers and (entry := self._queue.take()) is not None:
+            entry.running, entry.spoken = True, 0
+            self._count()
+            task = asyncio.create_task(self._attempt(entry))
+            self._tasks[entry] = task
+            task.add_done_callback(partial(self._over, entry))
+
+    def _over(self, entry: Entry, task: asyncio.Task[float]) -> None:
+        """An attempt is over, or was cancelled before it began: unless the job is too, it waits again."""
+        del self._tasks[entry]
+        entry.running = False
+        delay_s = 0.0
+        if not task.cancelled():
+            if (fault := task.exception()) is None:
+                delay_s = task.result()
+            else:
+                log.error("fault", exc_info=fault, extra={"job": entry.id})
+                entry.failures += 1
+                delay_s = min(RETRY_S * 2.0**entry.failures, SWEEP_S)
+        if not entry.ended:
+            self._queue.add(entry, delay_s)
+        self.wake()
+
+    def _count(self) -> None:
+        counts = self._endings.counts
+        counts.running = sum(entry.running for entry in self._tasks)
+        counts.queued = len(self._queue) - counts.running
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        waits = [self._sweep_at - now]
+        if not self.draining and len(self._tasks) < self.workers:
+            waits.append(max(self._queue.due_in(), self._resume_at - now))
+        return max(0.0, min(waits))
+
+    async def _attempt(self, entry: Entry) -> float:
+        """Take the job up, speak it, end it; or in how many seconds to try again. Raises what is a fault
+        of ours before the job is known."""
+        entry.claims += 1
+        entry.attempts += 1
+        try:
+            claimed = await self._database.write(
+                lambda c: table.claim(c, entry, self._endings.clock())
+            )
+            if claimed is None:
+                entry.ended = "cancelled"
+                self._queue.drop(entry)
+                return 0.0
+            delay_s = await self._perform(entry, *claimed)
+            self._pause_s = self._first_pause_s
+            return delay_s
+        except (StorageFull, StorageUnavailable) as error:
+            entry.attempts -= 1
+            self._pause(entry, error)
+            return 0.0
+        except asyncio.CancelledError:
+            entry.attempts -= 1
+            raise
+
+    def _pause(self, entry: Entry, error: StreamerError) -> None:
+        """The disk can't be used: begin nothing for a while."""
+        self._resume_at = time.monotonic() + self._pause_s
+        extra = {"job": entry.id, "error": error.code, "seconds": self._pause_s}
+        log.warning("jobs pause", extra=extra)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE * self._first_pause_s)
+
+    async def _perform(self, entry: Entry, job: Job, kept: Stored) -> float:
+        """Speak a job and end it; or in how many seconds to try again."""
+        if entry.crashes >= CRASHES:
+            log.error("job given up", extra={"job": entry.id, "crashes": entry.crashes})
+            error = InternalError("the server ended too often while it spoke this")
+            await self._endings.fail(entry, job, error)
+            return 0.0
+        blobs: list[str] = []
+        try:
+            begun = time.monotonic()
+            made = await self._speak(entry, kept, blobs)
+            self._queue.spoke(entry.characters, time.monotonic() - begun)
+            await self._endings.complete(entry, job, made)
+            return 0.0
+        except (StorageFull, StorageUnavailable):
+            raise
+        except StreamerError as error:
+            failure = error.with_traceback(None)
+        except Exception as fault:
+            log.error("fault", exc_info=fault, extra={"job": entry.id})
+            failure = internal_error()
+        finally:
+            if blobs and entry.ended != "completed":
+                await settled(asyncio.create_task(self._endings.files.discard(*blobs)))
+        entry.failures += 1
+        if not failure.retryable or entry.failures >= self._settings.job_attempts:
+            await self._endings.fail(entry, job, failure)
+            return 0.0
+        self._endings.counts.retries += 1
+        log.warning("job failed once", extra={"job": entry.id, "error": failure.code})
+        await self._give_back(entry)
+        return float(RETRY_S * 2.0 ** (entry.failures - 1))
+
+    async def _speak(self, entry: Entry, kept: Stored, blobs: list[str]) -> list[Rendering]:
+        """All results, one after the other; `blobs` are told as they are committed."""
+        made: list[Rendering] = []
+        text, limit = kept.request.text, self._settings.max_pending_chars
+        for result in range(kept.request.results):
+
+            def told(characters: int, before: int = result * len(text)) -> None:
+                entry.spoken = before + characters
+
+            session = self._open_session(start_of(kept, result))
+            name = f"{entry.id}-{entry.claims}-{result}"
+            writer = await self._endings.files.blobs.create(name)
+            try:
+                made.append(await speak(session, text, name, writer, told, limit))
+            except BaseException:
+                await writer.abort()
+                raise
+            blobs.append(name)
+        return made
+
+    async def _give_back(self, entry: Entry) -> None:
+        """Show it as queued until it is tried again; where that can't be written, it is tried all the
+        same."""
+        try:
+            await self._database.write(lambda c: table.give_back(c, [entry]))
+        except StreamerError as error:
+            log.warning("job not given back", extra={"job": entry.id, "error": error.code})
+
+    async def _sweep(self) -> None:
+        """Forget jobs that ended long ago."""
+        self._sweep_at = time.monotonic() + self._sweep_s
+        before = self._endings.clock() - self._settings.job_keep_s
+        try:
+            while await self._database.write(lambda c: table.forget(c, before, BATCH)) == BATCH:
+                pass
+        except StreamerError as error:
+            log.warning("jobs not swept", extra={"error": error.code})

@@ -1,0 +1,207 @@
+"""One result of a job: a session without a listener, spoken into a blob. Knows no queue and no tables."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from streamer.blobs import BlobWriter
+from streamer.errors import InternalError, StreamerError
+from streamer.jobs.stored import Stored
+from streamer.script import RANGES
+from streamer.session import Speaker
+from streamer.tasks import ended
+from streamer.types import (
+    Audio,
+    Done,
+    Event,
+    Failed,
+    OptionsUpdate,
+    Start,
+    Started,
+    Text,
+    Word,
+    Words,
+)
+
+PIECE = 2000
+"""Characters that a session is given at a time: segmenting them holds the loop for a millisecond or two."""
+FEED_S = 0.05
+"""How often a session whose text is full is looked at again."""
+
+_VARIED = ((1.0, 1.0), (1.035, 0.97), (0.965, 1.03), (1.035, 1.03), (0.965, 0.97), (1.0, 0.96))
+"""Speed and pitch of result k where the seed alone makes none audible: at most 4 % off, each at least
+3 % from every other in one of them. From the seventh result on they come again."""
+
+
+class Speaking(Protocol):
+    """What jobs need of `streamer.session.Session`."""
+
+    @property
+    def characters(self) -> int: ...
+
+    @property
+    def pending(self) -> int: ...
+
+    def text(self, command: Text) -> None: ...
+
+    def end(self) -> None: ...
+
+    def rehearse(self) -> Speaker: ...
+
+    def events(self) -> AsyncGenerator[Event, None]: ...
+
+
+class OpenSession(Protocol):
+    """Makes a session in the background, or raises a `StreamerError` that says why there can't be one."""
+
+    def __call__(self, start: Start) -> Speaking: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What one result has become. `words` in samples of `sample_rate`."""
+
+    blob: str
+    size: int
+    content_type: str
+    seed: int
+    sample_rate: int
+    audio_ms: float
+    words: tuple[Word, ...]
+    voice: str
+    engine: str
+
+
+def seed_of(kept: Stored, result: int) -> int:
+    """The seed of result k; the request has the first one's."""
+    return ((kept.request.start.options.seed or 0) + result) % (1 << 32)
+
+
+def start_of(kept: Stored, result: int) -> Start:
+    """How result k is to be spoken."""
+    start = kept.request.start
+    options = replace(start.options, seed=seed_of(kept, result))
+    if kept.vary and result:
+        speed, pitch = _VARIED[result % len(_VARIED)]
+        options = replace(
+            options,
+            speed=_within("speed", (options.speed or 1.0) * speed),
+            pitch=_within("pitch", (options.pitch or 1.0) * pitch),
+        )
+    return replace(start, options=options)
+
+
+def _within(name: str, value: float) -> float:
+    low, high = RANGES[name]
+    return round(min(max(value, low), high), 6)
+
+
+async def rehearse(session: Speaking, text: str, limit: int) -> Speaker:
+    """Who would speak the text. Raises what speaking it would, where that can be known before.
+
+    `limit` is the setting `max_pending_chars`.
+    """
+    for piece in _pieces(text, limit):
+        session.text(Text("", piece))
+        session.rehearse()
+        await asyncio.sleep(0)
+    session.end()
+    return session.rehearse()
+
+
+async def speak(
+    session: Speaking,
+    text: str,
+    blob: str,
+    writer: BlobWriter,
+    told: Callable[[int], None],
+    limit: int,
+) -> Rendering:
+    """Speak the text and commit the blob; `told` hears how many characters are out. Raises what the
+    session fails with, or the disk."""
+    feeder = _Feeder(session, text, limit)
+    started: Started | None = None
+    done: Done | None = None
+    words: list[Word] = []
+    feeding = asyncio.create_task(feeder.run()) if feeder.begin() else None
+    try:
+        async with aclosing(session.events()) as events:
+            async for event in events:
+                match event:
+                    case Audio():
+                        await writer.write(event.packet.data)
+                        told(session.characters)
+                    case Words():
+                        words += event.words
+                    case Started():
+                        started = event
+                    case Failed():
+                        raise event.error
+                    case Done():
+                        done = event
+    finally:
+        if feeding is not None:
+            await ended(feeding)
+    if feeder.failure is not None:
+        raise feeder.failure
+    if started is None or done is None or started.audio.sample_rate is None:
+        raise InternalError("a session ended without saying how")
+    await writer.commit()
+    return Rendering(
+        blob,
+        writer.size,
+        started.mime,
+        started.seed,
+        started.audio.sample_rate,
+        done.audio_ms,
+        tuple(words),
+        started.voice,
+        done.engine,
+    )
+
+
+class _Feeder:
+    """Gives a session its text as it finds room for it, a piece at a time."""
+
+    def __init__(self, session: Speaking, text: str, limit: int) -> None:
+        self.failure: StreamerError | None = None
+        self._session = session
+        self._limit = limit
+        self._pieces = _pieces(text, limit)
+
+    def begin(self) -> bool:
+        """The first piece; whether there are more."""
+        if self._pieces:
+            self._session.text(Text("", self._pieces.pop(0)))
+        if not self._pieces:
+            self._session.end()
+        return bool(self._pieces)
+
+    async def run(self) -> None:
+        """The others."""
+        try:
+            for piece in self._pieces:
+                # Polled: text with nothing to hear in it makes room without any event.
+                while self._session.pending + len(piece) > self._limit:  # noqa: ASYNC110
+                    await asyncio.sleep(FEED_S)
+                self._session.text(Text("", piece))
+                await asyncio.sleep(0)
+        except StreamerError as error:
+            self.failure = error
+        with contextlib.suppress(StreamerError):
+            self._session.end()
+
+
+def _pieces(text: str, limit: int) -> list[str]:
+    size = max(1, min(PIECE, limit // 4))
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def first_seed(options: OptionsUpdate, made: Callable[[], int]) -> OptionsUpdate:
+    """Options that have a seed."""
+    return options if options.seed is not None else replace(options, seed=made())

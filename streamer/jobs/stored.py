@@ -1,0 +1,75 @@
+"""A job's request as it is kept on disk, beside the number of its format.
+
+A newer program runs what an older one stored. Fields with defaults may be added freely; what an older
+program would misread is a new format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from streamer.errors import StreamerError, from_code
+from streamer.resources import JobRequest, StoredFile
+from streamer.types import Word
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a job needs to be spoken. `request` has a seed; `vary`: its results after the first differ
+    in rate and pitch too, since the engine's sound hardly depends on the seed. `base_url`: where its
+    client reached this server."""
+
+    request: JobRequest
+    vary: bool = False
+    base_url: str = ""
+
+
+class _Error(msgspec.Struct, omit_defaults=True):
+    code: str
+    message: str
+    param: str | None = None
+    details: dict[str, Any] = {}
+
+
+def encode(stored: Stored) -> bytes:
+    return msgspec.json.encode(stored)
+
+
+def decode(data: bytes) -> Stored:
+    """Raises `msgspec.MsgspecError`, for what no program of ours wrote."""
+    return msgspec.json.decode(data, type=Stored)
+
+
+def encode_words(words: tuple[Word, ...]) -> bytes:
+    return msgspec.json.encode([(word.text, word.start, word.end, word.offset) for word in words])
+
+
+def decode_words(data: bytes) -> tuple[Word, ...]:
+    rows = msgspec.json.decode(data, type=list[tuple[str, int, int, int]])
+    return tuple(Word(*row) for row in rows)
+
+
+def encode_file(file: StoredFile) -> bytes:
+    return msgspec.json.encode(file)
+
+
+def decode_file(data: bytes) -> StoredFile:
+    return msgspec.json.decode(data, type=StoredFile)
+
+
+def encode_error(error: StreamerError) -> bytes:
+    return msgspec.json.encode(
+        _Error(error.code, error.message, error.param, dict(error.details)), enc_hook=str
+    )
+
+
+def decode_error(data: bytes) -> StreamerError:
+    told = msgspec.json.decode(data, type=_Error)
+    details: Mapping[str, Any] = told.details
+    return from_code(told.code, told.message, param=told.param, **details)

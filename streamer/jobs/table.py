@@ -1,0 +1,254 @@
+"""The jobs' tables. All functions run inside a transaction of the caller's.
+
+`claims` counts how often a job was taken up, and is what a finish is compared with: a run that was given
+up can change nothing any more. `attempts` are the claims that its client sees: those given back (a drain,
+a full disk) don't count. `failures` and `crashes` are attempts that failed, or ended with the process.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from streamer.errors import StreamerError
+from streamer.jobs import stored
+from streamer.jobs.stored import FORMAT, Stored
+from streamer.resources import Job, JobResult, JobStatus
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL,
+    status TEXT NOT NULL, format INTEGER NOT NULL, request BLOB NOT NULL, characters INTEGER NOT NULL,
+    voice TEXT NOT NULL, engine TEXT NOT NULL,
+    created REAL NOT NULL, started REAL, finished REAL, expires REAL,
+    claims INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0,
+    cost REAL, error BLOB, idempotency TEXT, fingerprint BLOB
+);
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_idempotent ON jobs (key, idempotency)
+    WHERE idempotency IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_in_order ON jobs (key, seq);
+CREATE INDEX IF NOT EXISTS jobs_unfinished ON jobs (seq) WHERE status IN ('queued', 'running');
+CREATE INDEX IF NOT EXISTS jobs_finished ON jobs (finished) WHERE finished IS NOT NULL;
+CREATE TABLE IF NOT EXISTS job_results (
+    job TEXT NOT NULL, result INTEGER NOT NULL, seed INTEGER NOT NULL, file BLOB NOT NULL,
+    sample_rate INTEGER NOT NULL, audio_ms REAL NOT NULL, words BLOB NOT NULL,
+    PRIMARY KEY (job, result)
+) WITHOUT ROWID;
+"""
+_UNFINISHED = "status IN ('queued', 'running')"
+_COLUMNS = (
+    "id, key, status, request, created, started, finished, expires, attempts, voice, engine, cost,"
+    " error"
+)
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """An unfinished job as the queue knows it. `characters` are of all its results.
+
+    `spoken` of them have been so far; `running`: an attempt is under way; `ended`: as what, once that
+    is written.
+    """
+
+    id: str
+    key: str
+    characters: int
+    seq: int = 0
+    claims: int = 0
+    attempts: int = 0
+    failures: int = 0
+    crashes: int = 0
+    spoken: int = 0
+    running: bool = False
+    ended: str = ""
+
+
+def insert(
+    connection: sqlite3.Connection,
+    job: Job,
+    kept: Stored,
+    characters: int,
+    idempotency: str | None,
+    fingerprint: bytes,
+) -> int:
+    """A new job; its place in the order."""
+    cursor = connection.execute(
+        "INSERT INTO jobs (id, key, status, format, request, characters, voice, engine, created,"
+        " idempotency, fingerprint) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(job.id, job.key, FORMAT, stored.encode(kept), characters, job.voice, job.engine),
+            *(job.created, idempotency, fingerprint),
+        ),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def known(connection: sqlite3.Connection, key: str, idempotency: str) -> tuple[str, bytes] | None:
+    """Id and fingerprint of the job that was asked for with this idempotency key."""
+    query = "SELECT id, fingerprint FROM jobs WHERE key = ? AND idempotency = ?"
+    found = connection.execute(query, (key, idempotency)).fetchone()
+    return found and (found[0], bytes(found[1]))
+
+
+def unfinished(connection: sqlite3.Connection) -> tuple[list[Entry], list[int]]:
+    """All jobs to be spoken, `running` as they stand, and the formats of those we can't read."""
+    query = (
+        "SELECT id, key, characters, seq, claims, attempts, failures, crashes, status = 'running',"
+        f" format FROM jobs WHERE {_UNFINISHED} ORDER BY seq"
+    )
+    entries, unknown = [], []
+    for *figures, running, number in connection.execute(query).fetchall():
+        if number > FORMAT:
+            unknown.append(number)
+        else:
+            entry = Entry(*figures)
+            entry.running = bool(running)
+            entries.append(entry)
+    return entries, unknown
+
+
+def give_back(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+    """These are queued, with these figures."""
+    connection.executemany(
+        "UPDATE jobs SET status = 'queued', attempts = ?, failures = ?, crashes = ?"
+        f" WHERE id = ? AND {_UNFINISHED}",
+        [(entry.attempts, entry.failures, entry.crashes, entry.id) for entry in entries],
+    )
+
+
+def claim(connection: sqlite3.Connection, entry: Entry, now: float) -> tuple[Job, Stored] | None:
+    """The job, running from now on; None where it has ended meanwhile."""
+    changed = connection.execute(
+        "UPDATE jobs SET status = 'running', started = COALESCE(started, ?), claims = ?, attempts = ?,"
+        f" failures = ?, crashes = ? WHERE id = ? AND claims < ? AND {_UNFINISHED}",
+        (
+            *(now, entry.claims, entry.attempts, entry.failures, entry.crashes),
+            *(entry.id, entry.claims),
+        ),
+    ).rowcount
+    if not changed:
+        return None
+    query = f"SELECT {_COLUMNS} FROM jobs WHERE id = ?"
+    row = connection.execute(query, (entry.id,)).fetchone()
+    return _job(row), stored.decode(row[3])
+
+
+def finish(connection: sqlite3.Connection, job: Job, claims: int) -> bool:
+    """Make a running job what `job` is; False where it is no longer ours to finish."""
+    changed = connection.execute(
+        "UPDATE jobs SET status = ?, finished = ?, expires = ?, cost = ?, error = ?, voice = ?,"
+        " engine = ? WHERE id = ? AND status = 'running' AND claims = ?",
+        (
+            *(job.status, job.finished, job.expires, job.cost),
+            None if job.error is None else stored.encode_error(job.error),
+            *(job.voice, job.engine, job.id, claims),
+        ),
+    ).rowcount
+    if changed:
+        connection.executemany(
+            "INSERT INTO job_results VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [_result_row(job.id, result) for result in job.results],
+        )
+    return bool(changed)
+
+
+def cancel(connection: sqlite3.Connection, id: str, now: float) -> bool:
+    """End an unfinished job; False where it had ended."""
+    query = f"UPDATE jobs SET status = 'cancelled', finished = ? WHERE id = ? AND {_UNFINISHED}"
+    return bool(connection.execute(query, (now, id)).rowcount)
+
+
+def let_go(connection: sqlite3.Connection, id: str, now: float) -> list[str]:
+    """The results of a finished job expire now. Ids of their files."""
+    connection.execute("UPDATE jobs SET expires = MIN(expires, ?) WHERE id = ?", (now, id))
+    query = "SELECT file FROM job_results WHERE job = ?"
+    return [stored.decode_file(row[0]).id for row in connection.execute(query, (id,)).fetchall()]
+
+
+def find(
+    connection: sqlite3.Connection, key: str, id: str, *, words: bool
+) -> tuple[Job | None, int]:
+    """A job of this key, and its format; without the job where that is not one of ours."""
+    query = f"SELECT format, {_COLUMNS} FROM jobs WHERE id = ? AND key = ?"
+    row = connection.execute(query, (id, key)).fetchone()
+    if row is None:
+        return None, 0
+    number, *rest = row
+    if number > FORMAT:
+        return None, number
+    return replace(_job(rest), results=_results(connection, id, words=words)), number
+
+
+def page(
+    connection: sqlite3.Connection,
+    key: str,
+    status: JobStatus | None,
+    limit: int,
+    after: str | None,
+) -> list[Job] | None:
+    """Jobs of a key, newest first, without their words. None where it has no job `after`."""
+    before = 1 << 62
+    if after is not None:
+        query = "SELECT seq FROM jobs WHERE id = ? AND key = ?"
+        row = connection.execute(query, (after, key)).fetchone()
+        if row is None:
+            return None
+        (before,) = row
+    query = (
+        f"SELECT {_COLUMNS} FROM jobs WHERE key = ?1 AND seq < ?2 AND format <= ?3"
+        " AND (?4 IS NULL OR status = ?4) ORDER BY seq DESC LIMIT ?5"
+    )
+    rows = connection.execute(query, (key, before, FORMAT, status, limit)).fetchall()
+    return [replace(_job(row), results=_results(connection, row[0], words=False)) for row in rows]
+
+
+def forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
+    """Drop jobs that ended before then, and their idempotency keys. How many."""
+    ids = connection.execute(
+        "SELECT id FROM jobs WHERE finished IS NOT NULL AND finished <= ? LIMIT ?", (before, limit)
+    ).fetchall()
+    connection.executemany("DELETE FROM job_results WHERE job = ?", ids)
+    connection.executemany("DELETE FROM jobs WHERE id = ?", ids)
+    return len(ids)
+
+
+def _result_row(job: str, result: JobResult) -> tuple[Any, ...]:
+    return (
+        *(job, result.index, result.seed, stored.encode_file(result.file), result.sample_rate),
+        *(result.audio_ms, stored.encode_words(result.words)),
+    )
+
+
+def _results(connection: sqlite3.Connection, job: str, *, words: bool) -> tuple[JobResult, ...]:
+    query = (
+        f"SELECT result, seed, file, sample_rate, audio_ms, {'words' if words else 'NULL'}"
+        " FROM job_results WHERE job = ? ORDER BY result"
+    )
+    return tuple(
+        JobResult(
+            *(index, seed, stored.decode_file(file), rate, audio_ms),
+            words=() if told is None else stored.decode_words(told),
+        )
+        for index, seed, file, rate, audio_ms, told in connection.execute(query, (job,)).fetchall()
+    )
+
+
+def _job(row: Sequence[Any]) -> Job:
+    """A job of a format we know, without its results."""
+    id, key, status, request, *times, attempts, voice, engine, cost, error = row
+    created, started, finished, expires = times
+    kept = stored.decode(request)
+    told: StreamerError | None = None if error is None else stored.decode_error(error)
+    return Job(
+        *(id, key, status, kept.request, created, started, finished, expires, attempts),
+        progress=float(status == "completed"),
+        voice=voice,
+        engine=engine,
+        cost=cost,
+        error=told,
+        base_url=kept.base_url,
+    )
