@@ -35,6 +35,7 @@ from streamer.files import (
     FileStore,
     check_content_type,
     check_name,
+    forms,
     new_id,
     parse_data_uri,
     rows,
@@ -855,6 +856,18 @@ def test_any_bytes_pass_through_a_data_uri(data: bytes) -> None:
     encoded = base64.b64encode(data).decode()
     assert parse_data_uri(f"data:a/b;base64,{encoded}") == ("a/b", data)
     assert parse_data_uri(f"data:a/b,{quote_from_bytes(data)}") == ("a/b", data)
+
+
+@pytest.mark.parametrize("size", [forms.SLICE - 1, forms.SLICE, 3 * forms.SLICE + 1])
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_data_uri_is_decoded_in_slices(size: int, broken: bool) -> None:
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    encoded = (base64.encodebytes if broken else base64.b64encode)(data).decode()
+    assert parse_data_uri(f"data:a/b;base64,{encoded}") == ("a/b", data)
+    assert parse_data_uri(f"data:a/b,{quote_from_bytes(data)}") == ("a/b", data)
+    for wrong in ("=" + encoded, encoded[:9] + "=" + encoded[9:], encoded + "====", encoded + "-"):
+        with pytest.raises(InvalidParameter):
+            parse_data_uri(f"data:a/b;base64,{wrong}")
 
 
 @given(st.text() | st.from_regex(r"data:[ -~]{0,30},[ -~]*", fullmatch=True))

@@ -14,7 +14,9 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, 5.6.2
 _PARAMETER = rf'{_TOKEN}=(?:{_TOKEN}|"[ !#-\[\]-~]*")'
 _CONTENT_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})((?:[ \t]*;[ \t]*{_PARAMETER})*)")
 _UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_URI_DATA = re.compile(r'(?:[ !"$&-~]|%[0-9A-Fa-f]{2})*+')
+_URI_DATA = re.compile(r'(?:[ !"$&-~]|%[0-9A-Fa-f]{2})++')
+SLICE = 256 * 1024
+"""Letters that are decoded at once: in between, other threads have their turn."""
 _SPACE = str.maketrans("", "", " \t\r\n\f")
 
 
@@ -50,16 +52,40 @@ def parse_data_uri(text: str, param: str = "data") -> tuple[str, bytes]:
     content_type = check_content_type(media, param)
     if marked:
         return content_type, _base64(body, param)
-    if not _URI_DATA.fullmatch(body):
-        raise InvalidParameter("characters that a URI has only as %xx", param=param)
-    return content_type, unquote_to_bytes(body)
+    return content_type, _percent(body, param)
+
+
+def _percent(body: str, param: str) -> bytes:
+    data = bytearray()
+    start = 0
+    while start < len(body):
+        match = _URI_DATA.match(body, start, start + SLICE)
+        if not match:
+            raise InvalidParameter("characters that a URI has only as %xx", param=param)
+        data += unquote_to_bytes(match[0])
+        start = match.end()
+    return bytes(data)
 
 
 def _base64(body: str, param: str) -> bytes:
+    data = bytearray()
+    rest = ""
     try:
-        letters = unquote_to_bytes(body).decode("ascii").translate(_SPACE)
-        if len(letters) % 4 == 0:
-            letters = letters.removesuffix("=").removesuffix("=")
-        return base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
+        if "%" in body:
+            body = unquote_to_bytes(body).decode("ascii")
+        for start in range(0, len(body), SLICE):
+            letters = rest + body[start : start + SLICE].translate(_SPACE)
+            if "=" in letters:  # the end: all that is left must decode as one
+                rest = letters + body[start + SLICE :].translate(_SPACE)
+                break
+            whole = len(letters) // 4 * 4
+            data += base64.b64decode(letters[:whole], validate=True)
+            rest = letters[whole:]
+        letters = rest.rstrip("=")
+        padding = -len(letters) % 4
+        if len(rest) - len(letters) not in (0, padding):
+            raise ValueError("padding of another length")
+        data += base64.b64decode(letters + "=" * padding, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidParameter("not base64", param=param) from None
+    return bytes(data)
