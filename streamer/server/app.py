@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
@@ -13,33 +13,42 @@ from starlette.types import ASGIApp
 from streamer.protocols import native, openai
 from streamer.protocols.base import PROTOCOLS
 from streamer.server.endpoint import Endpoint, unknown_address
+from streamer.server.files import FileEndpoints
 from streamer.server.http import Speaks, Tells
+from streamer.server.jobs import JobEndpoints
 from streamer.server.page import Page
 from streamer.server.requests import EncodeError
+from streamer.server.resources import stop
 from streamer.server.service import Service
+from streamer.server.webhooks import WebhookEndpoints
 from streamer.server.websocket import StreamEndpoint
 
 _OPENAI_PATHS = ("/openai/", "/v1/audio/", "/v1/models")
 
 
 def create_app(service: Service) -> ASGIApp:
-    """The ASGI application of a service. Its lifespan writes usage and watches keys."""
-    routes = [*_sockets(service), *_native(service), *_openai(service), *_common(service)]
+    """The ASGI application of a service. Its lifespan writes usage, watches keys, speaks jobs, delivers
+    webhooks and takes away what has expired."""
+    routes = [
+        *_sockets(service),
+        *_native(service),
+        *_kept(service),
+        *_openai(service),
+        *_common(service),
+    ]
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        tasks = [
-            asyncio.create_task(service.ledger.usage.run()),
-            asyncio.create_task(service.watch_keys()),
-        ]
-        try:
+        ledger, resources = service.ledger, service.resources
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, ledger.usage.flush)
+            stack.push_async_callback(resources.aclose)
+            stack.push_async_callback(service.catalogue.aclose)
+            await resources.start()
+            for loop in (ledger.usage.run, service.watch_keys, resources.run):
+                task = asyncio.create_task(loop())
+                stack.push_async_callback(stop, task)
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await service.catalogue.aclose()
-            await asyncio.to_thread(service.ledger.usage.flush)
 
     return Router(
         routes, redirect_slashes=False, default=unknown_address(_encoder_of), lifespan=lifespan
@@ -65,6 +74,27 @@ def _native(service: Service) -> list[BaseRoute]:
         "/v1/speech": Endpoint(service, post=speaks.native),
         "/v1/voices": Endpoint(service, get=tells.voices),
         "/v1/usage": Endpoint(service, get=tells.usage, scope="usage"),
+    }
+    return _routes(endpoints, "/native")
+
+
+def _kept(service: Service) -> list[BaseRoute]:
+    """What has an address of its own: jobs, files, webhooks. The first path that fits counts."""
+    jobs, files = JobEndpoints(service), FileEndpoints(service)
+    webhooks = WebhookEndpoints(service)
+    endpoints = {
+        "/v1/jobs": Endpoint(service, get=jobs.list, post=jobs.create),
+        "/v1/jobs/{id}": Endpoint(service, get=jobs.get, delete=jobs.cancel),
+        "/v1/jobs/{id}/audio": Endpoint(service, get=jobs.audio),
+        "/v1/jobs/{id}/words": Endpoint(service, get=jobs.words),
+        "/v1/files": Endpoint(service, get=files.list, post=files.create),
+        "/v1/files/{id}": Endpoint(service, get=files.get, delete=files.delete),
+        "/v1/files/{id}/content": Endpoint(service, get=files.content, signed=True),
+        "/v1/webhooks": Endpoint(service, get=webhooks.list, post=webhooks.create),
+        "/v1/webhooks/secret": Endpoint(service, get=webhooks.secret, post=webhooks.rotate),
+        "/v1/webhooks/deliveries": Endpoint(service, get=webhooks.deliveries),
+        "/v1/webhooks/deliveries/{id}/replay": Endpoint(service, post=webhooks.replay),
+        "/v1/webhooks/{id}": Endpoint(service, delete=webhooks.delete),
     }
     return _routes(endpoints, "/native")
 

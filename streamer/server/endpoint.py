@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,6 +38,15 @@ from streamer.server.service import Service
 from streamer.server.speech import ClientGone, Speech
 
 T = TypeVar("T")
+
+
+class _NoQuery(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+NO_QUERY: Schema[_NoQuery] = Schema(_NoQuery)
+"""Of an address that knows no query parameters."""
+
 Work = Callable[[Request, Meter], Awaitable[Response | Speech]]
 
 

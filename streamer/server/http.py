@@ -117,5 +117,8 @@ class Tells:
         return json_answer(b'{"status":"ready"}')
 
     async def metrics(self, request: Request, meter: Meter) -> Response:
-        body = metrics.render(self._service.ledger.counters)
+        resources = self._service.resources
+        body = metrics.render(
+            self._service.ledger.counters, resources.jobs.counts, resources.webhooks.counters
+        )
         return Response(body, headers={"content-type": metrics.CONTENT_TYPE})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -17,6 +17,9 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
+
+from streamer.jobs import JobCounts
+from streamer.webhooks import Counters as WebhookCounters
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -63,29 +66,28 @@ class Counters:
 class _Collector:
     """The counters in Prometheus' words."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, jobs: JobCounts, webhooks: WebhookCounters) -> None:
         self._counters = counters
+        self._jobs = jobs
+        self._webhooks = webhooks
 
     def collect(self) -> Iterator[Metric]:
+        yield from self._of_contexts()
+        yield from self._of_jobs()
+        yield from self._of_webhooks()
+
+    def _of_contexts(self) -> Iterator[Metric]:
         c = self._counters
         yield GaugeMetricFamily("streamer_connections", "Open WebSockets.", c.connections)
         yield GaugeMetricFamily(
             "streamer_active_contexts", "Contexts and HTTP utterances in work.", c.active_contexts
         )
-        contexts = CounterMetricFamily(
-            "streamer_contexts", "Contexts that ended, by how.", labels=["outcome"]
-        )
-        for outcome, count in sorted(c.contexts.items()):
-            contexts.add_metric([outcome], count)
-        yield contexts
-        errors = CounterMetricFamily(
-            "streamer_errors", "Errors told to clients, by code.", labels=["code"]
-        )
-        for code, count in sorted(c.errors.items()):
-            errors.add_metric([code], count)
-        yield errors
-        yield CounterMetricFamily("streamer_characters", "Characters spoken.", c.characters)
-        yield CounterMetricFamily("streamer_audio_seconds", "Sound spoken.", c.audio_seconds)
+        yield _counted("streamer_contexts", "Contexts that ended, by how.", "outcome", c.contexts)
+        yield _counted("streamer_errors", "Errors told to clients, by code.", "code", c.errors)
+        characters = c.characters + self._jobs.characters
+        seconds = c.audio_seconds + self._jobs.audio_seconds
+        yield CounterMetricFamily("streamer_characters", "Characters spoken.", characters)
+        yield CounterMetricFamily("streamer_audio_seconds", "Sound spoken.", seconds)
         yield CounterMetricFamily(
             "streamer_underruns",
             "Times sound came after it was due, as the server saw.",
@@ -109,16 +111,52 @@ class _Collector:
             c.first_sound.total,
         )
 
+    def _of_jobs(self) -> Iterator[Metric]:
+        jobs = self._jobs
+        unfinished = GaugeMetricFamily("streamer_jobs", "Unfinished jobs.", labels=["status"])
+        unfinished.add_metric(["queued"], jobs.queued)
+        unfinished.add_metric(["running"], jobs.running)
+        yield unfinished
+        yield _counted("streamer_jobs_finished", "Jobs that ended.", "status", jobs.finished)
+        yield CounterMetricFamily(
+            "streamer_job_retries", "Attempts at jobs that failed and are made again.", jobs.retries
+        )
+
+    def _of_webhooks(self) -> Iterator[Metric]:
+        hooks = self._webhooks
+        yield GaugeMetricFamily(
+            "streamer_webhooks_pending", "Webhooks that wait for an attempt.", hooks.pending
+        )
+        yield _counted(
+            "streamer_webhook_attempts",
+            "Attempts to deliver webhooks, by status or what went wrong.",
+            "outcome",
+            hooks.attempts,
+        )
+        ended = {
+            "delivered": hooks.delivered,
+            "disabled": hooks.disabled,
+            "failed": hooks.failed,
+        }
+        yield _counted("streamer_webhooks_ended", "Webhooks that wait no more.", "state", ended)
+
+
+def _counted(name: str, help: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, help, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([value], count)
+    return family
+
 
 METRICS = tuple(
     metric.name + ("_total" if metric.type == "counter" else "")
-    for metric in _Collector(Counters()).collect()
+    for metric in _Collector(Counters(), JobCounts(), WebhookCounters()).collect()
 )
 """The names of all metrics, as Prometheus sees them."""
 
 
-def render(counters: Counters) -> bytes:
-    """The counters in Prometheus' text format (`CONTENT_TYPE`)."""
+def render(counters: Counters, jobs: JobCounts, webhooks: WebhookCounters) -> bytes:
+    """All figures in Prometheus' text format (`CONTENT_TYPE`)."""
     registry = CollectorRegistry()
-    registry.register(_Collector(counters))
+    registry.register(_Collector(counters, jobs, webhooks))
     return generate_latest(registry)

@@ -20,7 +20,9 @@ from streamer.server.app import create_app
 from streamer.server.auth import KeyStore
 from streamer.server.directory import DirectoryLock
 from streamer.server.port import require_free
-from streamer.server.service import OpenSession, Service
+from streamer.server.resources import DATABASE, open_resources
+from streamer.server.service import Service
+from streamer.server.speaking import OpenSession
 from streamer.server.transport import HttpProtocol, WebSocketProtocol
 from streamer.session import Session
 from streamer.types import Start
@@ -176,8 +178,10 @@ def serve(settings: Settings, *, tell: Tell | None = None, first_key: bool = Fal
             keys = KeyStore(directory)
             fragment = require_keys(settings, keys, first_key=first_key)
             catalogue = load(settings)
-            with contextlib.closing(Usage(directory / "usage.sqlite3")) as usage:
-                service = Service(settings, catalogue, keys, usage, sessions(settings, catalogue))
+            with contextlib.closing(Usage(directory / DATABASE)) as usage:
+                opens = sessions(settings, catalogue)
+                resources = open_resources(settings, directory, usage, opens)
+                service = Service(settings, catalogue, keys, usage, opens, resources)
                 server = configure(settings, service, say, fragment)
                 server.run()
                 return 0 if server.started else 1

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from streamer.config import Settings
 from streamer.errors import InternalError, KeyRevoked
@@ -15,18 +14,12 @@ from streamer.server.auth import Key, KeyStore
 from streamer.server.connection import Connection
 from streamer.server.limits import Clock, Limits
 from streamer.server.meter import Ledger, Meter
-from streamer.server.speaking import Speaking
-from streamer.types import Start
+from streamer.server.resources import Resources
+from streamer.server.speaking import OpenSession
 from streamer.usage import Usage
 from streamer.voices import Catalogue
 
 DRAIN_POLL_S = 0.02
-
-
-class OpenSession(Protocol):
-    """Makes a session: paced for live listeners, unpaced for downloads; in the background for jobs."""
-
-    def __call__(self, start: Start, *, paced: bool, background: bool = False) -> Speaking: ...
 
 
 class Service:
@@ -39,13 +32,22 @@ class Service:
         keys: KeyStore,
         usage: Usage,
         sessions: OpenSession,
+        resources: Resources,
         *,
         clock: Clock = time.monotonic,
     ) -> None:
         self.settings = settings
         self.catalogue = catalogue
         self.access = Access(settings, keys)
-        self.ledger = Ledger(Limits(settings, clock), usage, clock, settings.price_per_1000)
+        self.resources = resources
+        self.links = resources.links
+        self.ledger = Ledger(
+            Limits(settings, clock),
+            usage,
+            clock,
+            settings.price_per_1000,
+            reserved=resources.jobs.reserved,
+        )
         self.connections: set[Connection] = set()
         self.open_session = sessions
         self._clock = clock
@@ -63,11 +65,13 @@ class Service:
                 await asyncio.gather(*(c.fail(error) for c in revoked), return_exceptions=True)
 
     async def drain(self, forced: Callable[[], bool]) -> None:
-        """Refuse what is new; let what is live finish, for `drain_s` or until `forced`; close all."""
+        """Refuse what is new; jobs go back into their queue; let what is live finish, for `drain_s` or
+        until `forced`; close all."""
         self.ledger.draining = True
         deadline = self._clock() + self.settings.drain_s
-        closing = [asyncio.create_task(c.drain()) for c in self.connections]
-        while (self.ledger.charges or self.connections) and not forced():
+        jobs = asyncio.create_task(self.resources.jobs.drain())
+        closing = [jobs, *(asyncio.create_task(c.drain()) for c in self.connections)]
+        while (self.ledger.charges or self.connections or not jobs.done()) and not forced():
             if self._clock() >= deadline:
                 break
             await asyncio.sleep(DRAIN_POLL_S)

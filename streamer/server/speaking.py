@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
+from streamer.session import Speaker
 from streamer.types import Done, EndReason, Event, Interrupted, Start, Text
 
 
@@ -23,7 +24,12 @@ class Spoken(Protocol):
 
 class Speaking(Spoken, Protocol):
     """One context. All but `events` are plain calls that may raise a `StreamerError`; `interrupted` and
-    `done` are asked once `events` has been stopped."""
+    `done` are asked once `events` has been stopped; `pending` and `rehearse` are for jobs."""
+
+    @property
+    def pending(self) -> int: ...
+
+    def rehearse(self) -> Speaker: ...
 
     def text(self, command: Text) -> None: ...
 
@@ -38,6 +44,12 @@ class Speaking(Spoken, Protocol):
     def interrupted(self, played_ms: float | None = None) -> Interrupted: ...
 
     def done(self, reason: EndReason) -> Done: ...
+
+
+class OpenSession(Protocol):
+    """Makes a session: paced for live listeners, unpaced for downloads; in the background for jobs."""
+
+    def __call__(self, start: Start, *, paced: bool, background: bool = False) -> Speaking: ...
 
 
 SessionFactory = Callable[[Start], Speaking]

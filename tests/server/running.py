@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from streamer.config import Settings
 from streamer.protocols.native import subprotocols_for
 from streamer.server.auth import KeyStore
+from streamer.server.resources import DATABASE, Resources, open_resources
 from streamer.server.run import Server, configure
-from streamer.server.service import OpenSession, Service
+from streamer.server.service import Service
+from streamer.server.speaking import OpenSession
 from streamer.types import Voice
 from streamer.usage import Usage
 from streamer.voices import Catalogue
@@ -76,6 +78,7 @@ async def running(
     *,
     catalogue: Any = None,
     sessions: OpenSession | None = None,
+    change: Callable[[Resources], Resources] | None = None,
     **changes: Any,
 ) -> AsyncIterator[Running]:
     """A server with these changes to the settings. On the way out it must have freed everything."""
@@ -83,10 +86,12 @@ async def running(
     keys, scripted = KeyStore(directory), Sessions()
     told: list[str] = []
     engines: Any = {"scripted": SilentEngine()}
-    with closing(Usage(directory / "usage.sqlite3")) as usage:
-        service = Service(
-            settings, catalogue or Catalogue(engines), keys, usage, sessions or scripted
-        )
+    opens = sessions or scripted
+    with closing(Usage(directory / DATABASE)) as usage:
+        resources = open_resources(settings, directory, usage, opens)
+        if change is not None:
+            resources = change(resources)
+        service = Service(settings, catalogue or Catalogue(engines), keys, usage, opens, resources)
         server = configure(settings, service, told.append)
         task = asyncio.create_task(server.serve())
         while not server.started:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from streamer.errors import EngineFailed, TextLimit, UnknownVoice
+from streamer.session import Speaker
 from streamer.types import (
     Audio,
     AudioFormat,
@@ -64,6 +65,13 @@ class ScriptedSession:
         self.input += command.text
         self._wake.set()
 
+    @property
+    def pending(self) -> int:
+        return 0
+
+    def rehearse(self) -> Speaker:
+        return Speaker("alba", "scripted", varies_by_seed=True)
+
     def flush(self) -> None:
         self.flushes += 1
 
@@ -95,7 +103,9 @@ class ScriptedSession:
     async def events(self) -> AsyncGenerator[Event, None]:
         audio = AudioFormat("pcm_s16le", "none", RATE, 1)
         context = self.start.context
-        yield Started(context, audio, "audio/pcm", b"", 0, "alba", "scripted", 0)
+        yield Started(
+            context, audio, "audio/pcm", b"", 0, "alba", "scripted", self.start.options.seed or 0
+        )
         try:
             said = 0
             while not self._ended or said < len(self.input):

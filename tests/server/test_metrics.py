@@ -7,11 +7,15 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from streamer.jobs import JobCounts
 from streamer.server.metrics import METRICS, Counters, Histogram, render
+from streamer.webhooks import Counters as WebhookCounters
 
 
-def samples(counters: Counters) -> dict[tuple[str, str], float]:
-    text = render(counters).decode()
+def samples(
+    counters: Counters, jobs: JobCounts | None = None, webhooks: WebhookCounters | None = None
+) -> dict[tuple[str, str], float]:
+    text = render(counters, jobs or JobCounts(), webhooks or WebhookCounters()).decode()
     return {
         (sample.name, next(iter(sample.labels.values()), "")): sample.value
         for family in text_string_to_metric_families(text)
@@ -37,6 +41,23 @@ def test_counters_are_rendered() -> None:
     assert found["streamer_first_audio_seconds_bucket", "+Inf"] == 2
     assert found["streamer_first_audio_seconds_count", ""] == 2
     assert found["streamer_first_audio_seconds_sum", ""] == 9.04
+
+
+def test_figures_of_jobs_and_webhooks_are_rendered() -> None:
+    jobs = JobCounts(queued=3, running=1, retries=2, characters=5, audio_seconds=0.5)
+    jobs.finished["completed"] += 4
+    webhooks = WebhookCounters(delivered=2, pending=6)
+    webhooks.attempts["timeout"] += 7
+    found = samples(Counters(characters=7, audio_seconds=1.5), jobs, webhooks)
+    assert found["streamer_jobs", "queued"] == 3
+    assert found["streamer_jobs", "running"] == 1
+    assert found["streamer_jobs_finished_total", "completed"] == 4
+    assert found["streamer_job_retries_total", ""] == 2
+    assert found["streamer_characters_total", ""] == 12
+    assert found["streamer_audio_seconds_total", ""] == 2
+    assert found["streamer_webhooks_pending", ""] == 6
+    assert found["streamer_webhooks_ended_total", "delivered"] == 2
+    assert found["streamer_webhook_attempts_total", "timeout"] == 7
 
 
 def test_a_bucket_holds_its_own_bound() -> None:
