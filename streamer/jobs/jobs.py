@@ -239,7 +239,7 @@ class Jobs:
         entry = Entry(job.id, key, characters)
         self._queue.hold(entry)  # now, so that no other job gets the same room or budget
 
-        async def write() -> None:
+        async def write() -> Job:
             try:
                 entry.seq = await self._database.write(
                     lambda c: table.insert(c, job, kept, characters, idempotency, fingerprint)
@@ -249,10 +249,10 @@ class Jobs:
                 raise
             self._queue.add(entry)
             self._runner.wake()
+            return self._as_of_now(job)
 
         # Of its own, since a transaction that has begun is written also if we are cancelled.
-        await settled(asyncio.create_task(write()))
-        return self._as_of_now(job)
+        return await settled(asyncio.create_task(write()))
 
     def _check(self, key: str, request: JobRequest) -> None:
         settings = self._settings

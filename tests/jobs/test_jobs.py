@@ -1,0 +1,323 @@
+"""Jobs as their clients see them: asked for once, refused early, looked at, cancelled, taken away."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from streamer.errors import (
+    BudgetSpent,
+    Gone,
+    IdempotencyConflict,
+    InvalidParameter,
+    JobLimit,
+    LanguageNotSupported,
+    NotFound,
+    NotReady,
+    StreamerError,
+    TextLimit,
+    UnknownVoice,
+    UnsupportedParameter,
+)
+from streamer.resources import JobRequest, WebhookTarget
+from streamer.types import AudioFormat, OptionsUpdate
+from tests.jobs.house import TEXT, house, request
+from tests.scripted_engine import ScriptedEngine
+
+HOOK = WebhookTarget("https://example.org/done")
+pytestmark = pytest.mark.asyncio
+
+
+async def test_a_job_becomes_files_words_a_charge_and_a_webhook(tmp_path: Path) -> None:
+    async with house(tmp_path, price_per_1000=2.0) as home:
+        asked = request(results=2, webhook=HOOK, metadata={"a": "b"}, ttl_s=60)
+        job, new = await home.jobs.submit("k", asked, base_url="http://here")
+        assert new
+        assert (job.status, job.attempts, job.voice, job.engine) == (
+            *("queued", 0, "tone-low", "tone"),
+        )
+        assert home.jobs.reserved("k") == 2 * len(TEXT)
+        done = await home.ended("k", job.id)
+        assert (done.status, done.progress, done.attempts) == ("completed", 1.0, 1)
+        assert done.request == asked
+        assert done.base_url == "http://here"
+        assert done.started is not None
+        assert done.finished is not None
+        assert done.created <= done.started <= done.finished
+        assert done.expires == done.finished + 60
+        assert done.cost == pytest.approx(2 * len(TEXT) * 2 / 1000)
+        assert [result.seed for result in done.results] == [1, 2]
+        for result in done.results:
+            assert [w.text for w in result.words] == [w.strip(".") for w in TEXT.split()]
+            data = await home.bytes_of("k", job.id, result.index)
+            assert len(data) == result.file.size == round(result.audio_ms * 24) * 2
+            assert result.words[-1].end <= len(data) // 2
+            assert result.file.duration_ms == result.audio_ms
+        assert await home.events("k") == ["job.completed"]
+        assert home.jobs.reserved("k") == 0
+        assert home.usage.spent("k") == done.cost
+        (row,) = home.usage.rows("k")
+        assert (row.used.characters, row.used.contexts) == (2 * len(TEXT), 2)
+        assert len(home.blobs()) == 2
+
+
+async def test_the_same_seed_gives_the_same_bytes_and_results_differ_audibly(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path) as home:
+        ids = [(await home.jobs.submit("", request(results=4)))[0].id for _ in range(2)]
+        first, second = [await home.ended("", id) for id in ids]
+        sounds = [await home.bytes_of("", first.id, k) for k in range(4)]
+        assert sounds == [await home.bytes_of("", second.id, k) for k in range(4)]
+        assert len(set(sounds)) == 4
+        # Tone hardly varies by seed: rate and pitch do, and the word times follow.
+        spans = [result.words[-1].end for result in first.results]
+        assert spans[1] < 0.98 * spans[0] < spans[0] < 0.98 * spans[2]
+        assert all(0.95 < span / spans[0] < 1.05 for span in spans)
+
+
+async def test_fifty_equal_requests_at_once_are_one_job(tmp_path: Path) -> None:
+    admitted: list[int] = []
+    async with house(tmp_path) as home:
+        answers = await asyncio.gather(
+            *(
+                home.jobs.submit("k", request(), idempotency_key="one", admit=admitted.append)
+                for _ in range(50)
+            )
+        )
+        assert len({job.id for job, _ in answers}) == 1
+        assert [new for _, new in answers].count(True) == 1
+        assert admitted == [len(TEXT)]
+        await home.ended("k", answers[0][0].id)
+        assert len(home.usage.rows("k")) == 1
+        assert home.usage.rows("k")[0].used.contexts == 1
+        # Later, also after it has ended; another key's is another job.
+        again, new = await home.jobs.submit("k", request(), idempotency_key="one")
+        assert (again.status, new) == ("completed", False)
+        assert (await home.jobs.submit("other", request(), idempotency_key="one"))[1]
+
+
+async def test_an_idempotency_key_is_for_one_request_also_after_a_restart(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False) as home:
+        job, _ = await home.jobs.submit("k", request(), idempotency_key="one")
+    async with house(tmp_path) as home:
+        with pytest.raises(IdempotencyConflict) as caught:
+            await home.jobs.submit("k", request("Other text."), idempotency_key="one")
+        assert caught.value.param == "Idempotency-Key"
+        assert (await home.jobs.submit("k", request(), idempotency_key="one"))[0].id == job.id
+        for bad in ("", "x" * 256, "a\nb"):
+            with pytest.raises(InvalidParameter):
+                await home.jobs.submit("k", request(), idempotency_key=bad)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "param"),
+    [
+        (request(options=OptionsUpdate(voice="nobody")), UnknownVoice, "voice"),
+        (request(options=OptionsUpdate(speed=9)), InvalidParameter, "speed"),
+        (request(audio=AudioFormat("opus", "wav")), UnsupportedParameter, "audio.container"),
+        (request("Hello. Добрый день, друзья."), LanguageNotSupported, "text"),
+        (request(""), InvalidParameter, "text"),
+        (request("x" * 201), TextLimit, "text"),
+        (request(results=0), InvalidParameter, "results"),
+        (request(results=5), InvalidParameter, "results"),
+        (request(ttl_s=0), InvalidParameter, "ttl_s"),
+        (
+            request(webhook=WebhookTarget("https://e.org", secret="short")),
+            InvalidParameter,
+            "webhook.secret",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_a_request_is_told_before_anything_is_stored(
+    tmp_path: Path, asked: JobRequest, error: type[StreamerError], param: str
+) -> None:
+    async with house(tmp_path, ScriptedEngine(), max_context_chars=200) as home:
+        with pytest.raises(error) as caught:
+            await home.jobs.submit("k", asked, admit=lambda _: pytest.fail("admitted"))
+        assert caught.value.param == param
+        assert await home.jobs.list("k") == []
+        assert home.jobs.reserved("k") == 0
+
+
+async def test_a_key_has_so_many_unfinished_jobs_and_no_more(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False, key_jobs=3) as home:
+        answers = await asyncio.gather(
+            *(home.jobs.submit("k", request()) for _ in range(8)), return_exceptions=True
+        )
+        assert sum(isinstance(answer, JobLimit) for answer in answers) == 5
+        await home.jobs.submit("other", request())
+        for job in await home.jobs.list("k"):
+            await home.jobs.cancel("k", job.id)
+        await home.jobs.submit("k", request())
+
+
+async def test_who_may_not_be_admitted_leaves_nothing(tmp_path: Path) -> None:
+    def refuse(characters: int) -> None:
+        raise BudgetSpent("no")
+
+    async with house(tmp_path) as home:
+        with pytest.raises(BudgetSpent):
+            await home.jobs.submit("k", request(), idempotency_key="a", admit=refuse)
+        assert home.jobs.reserved("k") == 0
+        assert (await home.jobs.submit("k", request(), idempotency_key="a"))[1]
+
+
+async def test_a_request_cut_off_while_it_is_written_is_a_job_all_the_same(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False) as home:
+        for turns in range(30):
+            task = asyncio.create_task(home.jobs.submit("k", request()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        stored = await home.jobs.list("k")
+        assert home.jobs.reserved("k") == len(stored) * len(TEXT)
+        assert [job.position for job in stored] == list(reversed(range(len(stored))))
+
+
+async def test_a_key_sees_its_own_jobs_newest_first(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False) as home:
+        ids = [(await home.jobs.submit("k", request()))[0].id for _ in range(5)]
+        mine, _ = await home.jobs.submit("other", request())
+        listed = await home.jobs.list("k", limit=3)
+        assert [job.id for job in listed] == ids[:1:-1]
+        rest = await home.jobs.list("k", limit=3, after=listed[-1].id)
+        assert [job.id for job in rest] == ids[1::-1]
+        await home.jobs.cancel("k", ids[0])
+        assert [j.id for j in await home.jobs.list("k", status="cancelled")] == ids[:1]
+        for call in (home.jobs.get, home.jobs.cancel, home.jobs.file):
+            with pytest.raises(NotFound):
+                await call("k", mine.id)
+        with pytest.raises(InvalidParameter, match="no such job"):
+            await home.jobs.list("k", after=mine.id)
+
+
+async def test_sound_is_not_ready_then_there_then_gone(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False) as home:
+        job, _ = await home.jobs.submit(
+            "k",
+            request(),
+        )
+        with pytest.raises(NotReady) as caught:
+            await home.jobs.file("k", job.id)
+        assert caught.value.details["retry_after_s"] >= 1
+        home.run()
+        await home.ended("k", job.id)
+        with pytest.raises(NotFound):
+            await home.jobs.file("k", job.id, 1)
+        assert (await home.jobs.file("k", job.id)).purpose == "result"
+        first = await home.jobs.cancel("k", job.id)
+        assert first.status == "completed"
+        assert home.blobs() == set()
+        with pytest.raises(Gone):
+            await home.jobs.file("k", job.id)
+        assert await home.jobs.cancel("k", job.id) == first
+        assert await home.events("k") == []
+
+
+async def test_a_failed_job_says_why_wherever_its_sound_is_asked_for(tmp_path: Path) -> None:
+    engine = ScriptedEngine(fail_at=1)
+    async with house(tmp_path, engine, job_attempts=1) as home:
+        job, _ = await home.jobs.submit("k", request(webhook=HOOK, results=2))
+        failed = await home.ended("k", job.id)
+        assert failed.error is not None
+        assert (failed.status, failed.error.code) == ("failed", "engine_failed")
+        with pytest.raises(type(failed.error)):
+            await home.jobs.file("k", job.id)
+        assert await home.events("k") == ["job.failed"]
+        assert home.usage.rows("k") == []
+        assert home.blobs() == set()
+
+
+async def test_cancelling_while_it_waits_or_speaks_leaves_nothing(tmp_path: Path) -> None:
+    engine = ScriptedEngine()
+    engine.gate.clear()
+    async with house(tmp_path, engine, job_workers=1, price_per_1000=1.0) as home:
+        speaking, _ = await home.jobs.submit("k", request(webhook=HOOK))
+        waiting, _ = await home.jobs.submit("k", request(webhook=HOOK))
+        await home.until("k", speaking.id, "running")
+        while not engine.open:
+            await asyncio.sleep(0)
+        assert (await home.jobs.get("k", waiting.id)).position == 0
+        for job in (waiting, speaking):
+            cancelled = await home.jobs.cancel("k", job.id)
+            assert cancelled.status == "cancelled"
+            assert await home.jobs.cancel("k", job.id) == cancelled
+            with pytest.raises(Gone):
+                await home.jobs.file("k", job.id)
+        assert engine.open == 0
+        assert await home.events("k") == ["job.cancelled"] * 2
+        assert (home.usage.spent("k"), home.jobs.reserved("k"), home.blobs()) == (0, 0, set())
+        assert home.jobs.counts.finished == {"cancelled": 2}
+
+
+async def test_cancelled_at_any_moment_it_is_cancelled_or_completed_and_told_once(
+    tmp_path: Path,
+) -> None:
+    outcomes = set()
+    async with house(tmp_path) as home:
+        for step in range(60):
+            job, _ = await home.jobs.submit("k", request("Hi.", results=2, webhook=HOOK))
+            for _ in range(step):
+                await asyncio.sleep(0.0003)
+            cancelled = await home.jobs.cancel("k", job.id)
+            outcomes.add(cancelled.status)
+            assert home.blobs() == set()
+            assert await home.events("k", job.id) == [f"job.{cancelled.status}"]
+        completed = home.jobs.counts.finished["completed"]
+        used = sum(row.used.contexts for row in home.usage.rows("k"))
+        assert used == 2 * completed
+    assert "cancelled" in outcomes
+
+
+async def test_progress_position_and_estimate_are_told_as_they_come(tmp_path: Path) -> None:
+    engine = ScriptedEngine()
+    async with house(tmp_path, engine, job_workers=1) as home:
+        job, _ = await home.jobs.submit("k", request())
+        assert job.estimate_s is None
+        await home.ended("k", job.id)
+        engine.gate.clear()
+        jobs = [(await home.jobs.submit("k", request()))[0] for _ in range(3)]
+        await home.until("k", jobs[0].id, "running")
+        seen = [await home.jobs.get("k", job.id) for job in jobs]
+        assert [job.position for job in seen] == [None, 0, 1]
+        estimates = [job.estimate_s for job in seen]
+        assert None not in estimates
+        assert estimates == sorted(estimates, key=lambda s: s or 0)
+        assert (home.jobs.counts.queued, home.jobs.counts.running) == (2, 1)
+        engine.gate.set()
+        await asyncio.gather(*(home.ended("k", job.id) for job in jobs))
+
+
+async def test_finished_jobs_are_forgotten_after_their_time(tmp_path: Path) -> None:
+    now = [1000.0]
+    async with house(tmp_path, clock=lambda: now[0], job_keep_s=60) as home:
+        job, _ = await home.jobs.submit("k", request(), idempotency_key="one")
+        await home.ended("k", job.id)
+        await home.stop()
+        home.jobs._runner._sweep_s = 0.01
+        home.jobs._runner._sweep_at = 0
+        now[0] += 61
+        home.run()
+        while await home.jobs.list("k"):
+            await asyncio.sleep(0.01)
+        assert await home.sql("SELECT * FROM job_results") == []
+        assert (await home.jobs.submit("k", request(), idempotency_key="one"))[1]
+
+
+async def test_a_job_without_a_seed_keeps_the_one_it_was_given(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        asked = request(options=OptionsUpdate())
+        job, _ = await home.jobs.submit("k", asked, idempotency_key="a")
+        again, new = await home.jobs.submit("k", asked, idempotency_key="a")
+        assert not new
+        done = await home.ended("k", job.id)
+        assert done.results[0].seed == job.request.start.options.seed
+        start = replace(asked.start, options=OptionsUpdate(seed=done.results[0].seed))
+        same, _ = await home.jobs.submit("k", replace(asked, start=start))
+        await home.ended("k", same.id)
+        assert await home.bytes_of("k", same.id) == await home.bytes_of("k", again.id)
