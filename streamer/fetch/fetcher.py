@@ -1,0 +1,236 @@
+"""GET and POST of a foreign URL: redirects checked anew, one deadline over everything, a cap on bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpcore
+
+from streamer import __version__
+from streamer.errors import FetchFailed
+from streamer.fetch.addresses import Allow
+from streamer.fetch.connector import HEAD_BYTES, Connector, Resolve, Resolver, Wire
+from streamer.fetch.urls import check_url, origin_of, port_of, read_url, redirected
+
+if TYPE_CHECKING:
+    import httpx
+
+REDIRECTS = 5
+FREE_CHUNKS = 256
+CHUNK_BYTES = 64
+"""A body in smaller chunks than these, but for so many, costs more to read than it is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`headers` by their names in lower case; `url` is where it came from, after redirects."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+class Fetcher:
+    """Gets and posts, each within its time and size, wherever its URL leads.
+
+    `allow` as for `Allow.parse`. `resolve`, `connect` (what opens TCP to a numeric address) and `tls`
+    (the trusted certificates; else certifi's and the system's) are for tests and private authorities.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow: Sequence[str] = (),
+        ports: Collection[int] = (80, 443),
+        timeout_s: float = 20.0,
+        resolve: Resolve | None = None,
+        connect: httpcore.AsyncNetworkBackend | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._allow = Allow.parse(allow)
+        self._ports = frozenset(ports)
+        self._timeout_s = timeout_s
+        self._resolver = Resolver()
+        self._resolve = resolve or self._resolver
+        self._backend = connect or httpcore.AnyIOBackend()
+        self._tls = tls
+
+    def check(self, url: str, *, param: str = "url") -> None:
+        """As `check_url`."""
+        check_url(url, allow=self._allow, ports=self._ports, param=param)
+
+    async def get(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        param: str = "url",
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """What is there, after at most 5 redirects, each checked like the URL itself; `headers` go to
+        its own origin only. Raises `UrlNotAllowed`, `FetchFailed` (also for a status that is not 2xx)."""
+        async with self._bounded(timeout_s, param) as patience_s:
+            wanted = self._read(url, param)
+            for _ in range(REDIRECTS + 1):
+                async with self._sent("GET", wanted, headers, b"", patience_s, param) as sent:
+                    response, wire = sent
+                    answered = _headers(response)
+                    if response.status not in (301, 302, 303, 307, 308):
+                        _require(response.status, answered, max_bytes, param)
+                        body, is_cut = await _body(response, wire, max_bytes)
+                        if is_cut:
+                            raise _too_large(max_bytes, param)
+                        return Answer(response.status, answered, body, str(wanted))
+                then = self._next(wanted, answered.get("location"), response.status, param)
+                if origin_of(then) != origin_of(wanted):
+                    headers = None
+                wanted = then
+            raise FetchFailed("too many redirects", param=param, reason="redirects")
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        max_bytes: int = 65536,
+        param: str = "url",
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Any status is an answer, a redirect too; its body is cut at `max_bytes`, and as it came
+        (nothing is decompressed). Raises `UrlNotAllowed`, `FetchFailed`."""
+        async with self._bounded(timeout_s, param) as patience_s:
+            wanted = self._read(url, param)
+            async with self._sent("POST", wanted, headers, body, patience_s, param) as sent:
+                response, wire = sent
+                answered, _ = await _body(response, wire, max_bytes)
+                return Answer(response.status, _headers(response), answered, str(wanted))
+
+    async def aclose(self) -> None:
+        """Nothing more is resolved. Connections end with their requests."""
+        self._resolver.close()
+
+    def _read(self, url: str, param: str) -> httpx.URL:
+        return read_url(url, allow=self._allow, ports=self._ports, param=param)
+
+    def _next(self, here: httpx.URL, location: str | None, status: int, param: str) -> httpx.URL:
+        if location is None:
+            raise FetchFailed(
+                "a redirect without a target", param=param, reason="status", status=status
+            )
+        return redirected(here, location, allow=self._allow, ports=self._ports, param=param)
+
+    @asynccontextmanager
+    async def _bounded(self, timeout_s: float | None, param: str) -> AsyncIterator[float]:
+        """All that happens within it has so much time (seconds) and only typed errors."""
+        patience_s = self._timeout_s if timeout_s is None else timeout_s
+        try:
+            async with asyncio.timeout(patience_s):
+                yield patience_s
+        except (TimeoutError, httpcore.TimeoutException):
+            raise FetchFailed("no whole answer in time", param=param, reason="timeout") from None
+        except httpcore.ProtocolError:
+            raise FetchFailed("no answer in HTTP", param=param, reason="protocol") from None
+        except (httpcore.NetworkError, OSError):
+            raise FetchFailed("the connection was lost", param=param, reason="connection") from None
+
+    @asynccontextmanager
+    async def _sent(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str] | None,
+        body: bytes,
+        patience_s: float,
+        param: str,
+    ) -> AsyncIterator[tuple[httpcore.Response, Wire]]:
+        """One request on a connection of its own, closed however this ends."""
+        if url.scheme == "https" and self._tls is None:
+            self._tls = await asyncio.to_thread(_trusted)
+        all_headers = {name.lower(): value for name, value in (headers or {}).items()}
+        all_headers |= {
+            "host": url.netloc.decode("ascii"),
+            "user-agent": f"Streamer/{__version__}",
+            "accept-encoding": "identity",
+            "connection": "close",
+        }
+        all_headers.setdefault("accept", "*/*")
+        if body or method == "POST":
+            all_headers["content-length"] = str(len(body))
+        target = httpcore.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=port_of(url), target=url.raw_path
+        )
+        connector = Connector(
+            self._backend, self._resolve, self._allow, patience_s=patience_s, param=param
+        )
+        connection = httpcore.AsyncHTTPConnection(
+            target.origin, ssl_context=self._tls, network_backend=connector
+        )
+        try:
+            response = await connection.handle_async_request(
+                httpcore.Request(method, target, headers=list(all_headers.items()), content=body)
+            )
+            assert connector.wire is not None
+            yield response, connector.wire
+        finally:
+            await connector.aclose()
+
+
+def _trusted() -> ssl.SSLContext:
+    import httpx
+
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()  # a private authority's, of an allowed host
+    return context
+
+
+def _headers(response: httpcore.Response) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for raw, value in response.headers:
+        name = raw.decode("latin-1").lower()
+        text = value.decode("utf-8", "replace")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
+
+
+def _too_large(max_bytes: int, param: str) -> FetchFailed:
+    return FetchFailed(
+        f"more than {max_bytes} bytes", param=param, reason="too_large", limit=max_bytes
+    )
+
+
+def _require(status: int, headers: Mapping[str, str], max_bytes: int, param: str) -> None:
+    """Whether a body is worth reading."""
+    if not 200 <= status < 300:
+        raise FetchFailed(f"answered with {status}", param=param, reason="status", status=status)
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise FetchFailed("answered compressed, unasked", param=param, reason="encoding")
+    if int(headers.get("content-length", "0")) > max_bytes:
+        raise _too_large(max_bytes, param)
+
+
+async def _body(response: httpcore.Response, wire: Wire, max_bytes: int) -> tuple[bytes, bool]:
+    """The body's first bytes, and whether there was more or it came in crumbs."""
+    body = bytearray()
+    chunks, is_cut = 0, False
+    wire.budget = HEAD_BYTES + 2 * max_bytes  # half of it may be the framing of chunks
+    try:
+        async for chunk in response.aiter_stream():
+            if is_cut:
+                continue
+            chunks += 1
+            body += chunk
+            if len(body) > max_bytes or chunks > FREE_CHUNKS + len(body) // CHUNK_BYTES:
+                is_cut = True
+                wire.cut()
+    except (httpcore.ReadError, httpcore.ProtocolError):
+        if not is_cut:
+            raise
+    return bytes(body[:max_bytes]), is_cut
