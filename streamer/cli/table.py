@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 ENDLESS = 10_000
@@ -25,8 +24,11 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_fields(value: Mapping[str, Any]) -> None:
-    """Print every field that says something, one a line; of nested ones with their path."""
-    print_table(("", ""), [(escape(name), escape(text)) for name, text in _fields(value, "")])
+    """Print every field that says something, one a line, never wrapped; of nested ones with their path."""
+    fields = list(_fields(value, ""))
+    width = max((len(name) for name, _ in fields), default=0)
+    for name, text in fields:
+        print(f"{name:{width}}  {text}")
 
 
 def print_json(value: Any) -> None:
