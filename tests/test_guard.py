@@ -455,6 +455,20 @@ async def test_a_zygote_that_dies_is_started_again(guard: Guard, bomb: bytes) ->
 
 
 @pytest.mark.asyncio
+async def test_a_zygote_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.guard.GRACE_S", 0.2)
+    guard = Guard(limits=Limits(wall_s=1.0))
+    await guard.decode(encoded("wav", sine(0.1)))
+    (zygote,) = zygotes(os.getpid())
+    os.kill(zygote, signal.SIGSTOP)
+    with pytest.raises(InternalError):
+        await guard.decode(encoded("wav", sine(0.1)))
+    assert len(await guard.decode(encoded("wav", sine(0.1)))) == 2400
+    assert zygotes(os.getpid()) != [zygote]
+    await guard.aclose()
+
+
+@pytest.mark.asyncio
 async def test_where_no_process_starts_it_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     for executable in ("/nonexistent/python", "/bin/false"):
         guard = Guard()
