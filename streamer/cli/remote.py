@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 from urllib.parse import parse_qs
 
-import httpx
 import typer
 
 from streamer.cli.options import CLIENT_KEY
 from streamer.errors import InvalidParameter
 from streamer.protocols.base import RemoteProtocolError
 from streamer.protocols.native import decode_error
+
+if TYPE_CHECKING:  # loaded when a server is asked: every other command starts without it
+    import httpx
 
 T = TypeVar("T")
 
@@ -34,6 +36,8 @@ class Remote:
     """Raises what the server's errors say, typed; `OSError`, naming the server, where none answers."""
 
     def __init__(self, url: str, key: str | None) -> None:
+        import httpx
+
         self._place, _, fragment = url.partition("#")
         key = key or parse_qs(fragment).get("key", [None])[0]  # as `say` takes it
         address = _address(self._place)
@@ -106,6 +110,8 @@ class Remote:
 
     @asynccontextmanager
     async def _sent(self, request: httpx.Request) -> AsyncGenerator[httpx.Response, None]:
+        import httpx
+
         try:
             answer = await self._http.send(request, stream=True)
             try:
@@ -121,6 +127,8 @@ class Remote:
 
 def _address(url: str) -> httpx.URL:
     """Also of ws:// and wss://."""
+    import httpx
+
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL as error:
