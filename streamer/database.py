@@ -77,9 +77,11 @@ class Database:
     def __init__(self, path: Path, schema: Sequence[str]) -> None:
         with contextlib.ExitStack() as opened:
             try:
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+                _make(path)
                 writing = opened.enter_context(contextlib.closing(_connect(path)))
                 writing.execute("PRAGMA journal_mode = WAL")
+                writing.execute("BEGIN IMMEDIATE")  # a file that can only be read is found out now
+                writing.execute("ROLLBACK")
                 for statements in schema:
                     writing.executescript(statements)
                 reading = opened.enter_context(contextlib.closing(_connect(path)))
@@ -256,6 +258,17 @@ class _Connection(sqlite3.Connection):
     def close_cursors(self) -> None:
         for cursor in list(self._cursors):
             cursor.close()
+
+
+def _make(path: Path) -> None:
+    """An empty file for the owner alone, where there is none.
+
+    One that is there is not touched: closing a file drops all locks that this process has on it (POSIX),
+    also those of its other connections, and the next reader of another process would take the log away
+    from under us as if it were the last.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def _connect(path: Path) -> _Connection:

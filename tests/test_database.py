@@ -330,6 +330,27 @@ async def test_what_is_read_only_for_a_while_is_unavailable_for_so_long(database
 
 
 @pytest.mark.asyncio
+async def test_another_process_that_looks_in_takes_nothing_away(path: Path) -> None:
+    # Whoever closes a database as the last deletes its log: our locks say that we are there, also
+    # those of another connection of this process, which was there before.
+    script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(*c.execute(sys.argv[2]))"
+    looks = [sys.executable, "-c", script + "; c.close()", str(path), "SELECT n FROM t"]
+
+    def seen() -> str:
+        return subprocess.run(looks, check=True, capture_output=True, text=True, timeout=30).stdout
+
+    with closing(sqlite3.connect(path)) as usage:
+        usage.execute("PRAGMA journal_mode = WAL")
+        usage.execute(SCHEMA)
+        with closing(Database(path, [SCHEMA])) as database:
+            await database.write(add(1))
+            assert seen() == "(1,)\n"
+            await database.write(add(2))
+            assert seen() == "(1,) (2,)\n"
+    assert stored(path) == [1, 2]
+
+
+@pytest.mark.asyncio
 async def test_a_reader_can_t_write(database: Database) -> None:
     with pytest.raises(StorageUnavailable):
         await database.read(add(1))
