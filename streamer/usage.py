@@ -10,10 +10,13 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+from streamer.database import reason, storage_error
+from streamer.errors import StorageFull, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +67,6 @@ class Row:
     used: Used
 
 
-def _name(error: sqlite3.Error) -> str:
-    return getattr(error, "sqlite_errorname", type(error).__name__)
-
-
 def _row(day: str, key: str, u: Used) -> tuple[str, str, int, float, int, int, float]:
     return day, key, u.characters, u.audio_seconds, u.contexts, u.errors, u.cost
 
@@ -77,7 +76,8 @@ def _today() -> date:
 
 
 class Usage:
-    """The book. `add` and `spent` are plain and fast; `rows`, `flush` and `close` touch the disk."""
+    """The book. `add` and `spent` are plain and fast; the others touch the disk and block. Raises
+    `StorageUnavailable` or `StorageFull` where it can't be opened."""
 
     def __init__(self, path: Path, today: Callable[[], date] = _today) -> None:
         self._today = today
@@ -85,13 +85,16 @@ class Usage:
         self._adding = threading.Lock()  # held for moments only: the loop takes it
         self._pending: dict[tuple[str, str], Used] = {}
         self._spent: dict[str, float] = {}
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute(SCHEMA)
-        with closing(self._db.execute("SELECT key, SUM(cost) FROM usage GROUP BY key")) as rows:
-            self._spent.update(rows)
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            try:
+                self._open(path)
+            except BaseException:
+                self._db.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            log.error("usage not opened", extra={"error": reason(error)})
+            raise storage_error(error) from None
 
     def add(self, key: str, used: Used) -> None:
         """Count this for a key, today."""
@@ -114,7 +117,8 @@ class Usage:
         return self._spent.get(key, 0.0)
 
     def flush(self) -> None:
-        """Write what has come since. Blocks; raises `sqlite3.Error` and then forgets nothing."""
+        """Write what has come since. Raises `StorageUnavailable` or `StorageFull`, and then forgets
+        nothing."""
         with self._writing:
             with self._adding:
                 batch, self._pending = self._pending, {}
@@ -122,39 +126,51 @@ class Usage:
                 return
             try:
                 self._write(batch)
-            except sqlite3.Error:
+            except sqlite3.Error as error:
                 with self._adding:
                     for slot, used in batch.items():
                         self._pending.setdefault(slot, Used()).add(used)
-                raise
+                log.error("usage not written", extra={"error": reason(error)})
+                raise storage_error(error) from None
+
+    def save(self) -> None:
+        """As `flush`; what fails is only logged."""
+        with suppress(StorageFull, StorageUnavailable):
+            self.flush()
 
     def rows(self, key: str | None = None) -> list[Row]:
-        """By day and key, oldest first; of one key, or of all. Blocks; writes first."""
+        """By day and key, oldest first; of one key, or of all. Writes first, and raises as `flush`."""
         self.flush()
         query = (
             "SELECT day, key, characters, audio_seconds, contexts, errors, cost FROM usage"
             " WHERE ?1 IS NULL OR key = ?1 ORDER BY day, key"
         )
-        with self._writing, closing(self._db.execute(query, (key,))) as rows:
-            return [Row(day, name, Used(*figures)) for day, name, *figures in rows]
+        try:
+            with self._writing, closing(self._db.execute(query, (key,))) as rows:
+                return [Row(day, name, Used(*figures)) for day, name, *figures in rows]
+        except sqlite3.Error as error:
+            log.error("usage not read", extra={"error": reason(error)})
+            raise storage_error(error) from None
 
     async def run(self) -> None:
         """Flush every second, in a thread, until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_S)
-            try:
-                await asyncio.to_thread(self.flush)
-            except sqlite3.Error as error:
-                log.error("usage not written", extra={"error": _name(error)})
+            await asyncio.to_thread(self.save)
 
     def close(self) -> None:
-        """Flush and close the file. Blocks."""
-        try:
-            self.flush()
-        except sqlite3.Error as error:
-            log.error("usage not written", extra={"error": _name(error)})
+        """Write, and close the file."""
+        self.save()
         with self._writing:
             self._db.close()
+
+    def _open(self, path: Path) -> None:
+        path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(SCHEMA)
+        with closing(self._db.execute("SELECT key, SUM(cost) FROM usage GROUP BY key")) as rows:
+            self._spent.update(rows)
 
     def _write(self, batch: dict[tuple[str, str], Used]) -> None:
         self._db.execute("BEGIN IMMEDIATE")

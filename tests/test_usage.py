@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from streamer.errors import StorageFull, StorageUnavailable
 from streamer.usage import Row, Usage, Used
+from tests.small_disk import root, small_disk
 
 
 class Calendar:
@@ -52,11 +54,24 @@ def test_a_disk_that_fails_for_a_while_loses_nothing(tmp_path: Path) -> None:
         usage.add("a", Used(characters=2))
         with closing(sqlite3.connect(tmp_path / "usage", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(sqlite3.OperationalError):
+            with pytest.raises(StorageUnavailable):
                 usage.flush()
+            with pytest.raises(StorageUnavailable):
+                usage.rows("a")
+            usage.save()
             usage.add("a", Used(characters=3))
             other.execute("ROLLBACK")
         assert usage.rows("a")[0].used.characters == 5
+
+
+@root
+def test_a_disk_that_is_full_at_the_start_is_told(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        disk.fill()
+        with pytest.raises(StorageFull):
+            Usage(disk.path / "usage", Calendar())
+        disk.empty()
+        Usage(disk.path / "usage", Calendar()).close()
 
 
 def test_adding_while_another_thread_writes_loses_nothing(tmp_path: Path) -> None:
