@@ -88,7 +88,7 @@ class Settings:
     )
     max_contexts: int = _row(16, "Most contexts at once on one connection.", minimum=1)
     max_connections: int = _row(
-        1000, "Most WebSockets and HTTP requests that speak, together, at once.", minimum=1
+        1000, "Most WebSockets, HTTP requests that speak and uploads, together, at once.", minimum=1
     )
     key_contexts: int = _row(
         64, "Most contexts at once of one key (a key's own limit goes before).", minimum=1

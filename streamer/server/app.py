@@ -41,7 +41,7 @@ def create_app(service: Service) -> ASGIApp:
     async def lifespan(app: Any) -> AsyncIterator[None]:
         ledger, resources = service.ledger, service.resources
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(asyncio.to_thread, ledger.usage.flush)
+            stack.push_async_callback(asyncio.to_thread, ledger.usage.save)
             stack.push_async_callback(resources.aclose)
             stack.push_async_callback(service.catalogue.aclose)
             await resources.start()

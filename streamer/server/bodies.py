@@ -64,6 +64,7 @@ async def hearing_out(request: Request) -> AsyncIterator[None]:
             async with asyncio.timeout(LINGER_S):
                 async for _ in _pieces(request):
                     pass
+        request.state.body_ended = True  # as far as we care
         raise
 
 

@@ -25,8 +25,8 @@ from streamer.server.service import Service
 REFERENCE_RATE = 24000
 REFERENCE_S = 60.0
 """Most sound of a reference."""
-WIDE = 4
-"""Uploads in JSON that are held in memory at once."""
+WIDE = 8
+"""Uploads that are held in memory at once: references, data URIs, what a URL leads to. Others stream."""
 
 
 class _ContentQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -53,12 +53,13 @@ class FileEndpoints:
         self._wide = asyncio.Semaphore(WIDE)
 
     async def create(self, request: Request, meter: Meter) -> Response:
-        slot = meter.connect()
-        try:
-            link = self._links.of(request)
-            file = await self._received(request, meter)
-        finally:
-            slot.release()
+        async with hearing_out(request):
+            slot = meter.connect()
+            try:
+                link = self._links.of(request)
+                file = await self._received(request, meter)
+            finally:
+                slot.release()
         return json_answer(wire.encode_file(file, link), 201, {"location": f"/v1/files/{file.id}"})
 
     async def list(self, request: Request, meter: Meter) -> Response:
@@ -95,9 +96,16 @@ class FileEndpoints:
             return await self._raw(request, meter, given)
         query_of(request, NO_QUERY)
         if 0 < _length(request) <= self._small:
-            return await self._described(request, meter, self._small)
+            wanted = await self._wanted(request, self._small)
+            if wanted.data is not None:
+                return await self._inline(wanted, meter)
+            async with self._wide:
+                return await self._fetched(wanted, meter)
         async with self._wide:
-            return await self._described(request, meter, self._limit * 4 // 3 + self._small)
+            wanted = await self._wanted(request, self._limit * 4 // 3 + self._small)
+            if wanted.data is not None:
+                return await self._inline(wanted, meter)
+            return await self._fetched(wanted, meter)
 
     async def _raw(self, request: Request, meter: Meter, content_type: str) -> StoredFile:
         query = query_of(request, _UPLOAD)
@@ -105,16 +113,19 @@ class FileEndpoints:
             return await self._kept(
                 query, meter, await read_body(request, self._limit), content_type
             )
-        async with hearing_out(request):
-            if _length(request) > self._limit:
-                raise MessageLimit(f"a file of more than {self._limit} bytes", limit=self._limit)
-            return await self._kept(query, meter, stream_body(request), content_type)
+        if _length(request) > self._limit:
+            raise MessageLimit(f"a file of more than {self._limit} bytes", limit=self._limit)
+        return await self._kept(query, meter, stream_body(request), content_type)
 
-    async def _described(self, request: Request, meter: Meter, limit: int) -> StoredFile:
-        wanted = await asyncio.to_thread(wire.decode_upload, await read_body(request, limit))
-        if wanted.data is not None:
-            content_type, data = await asyncio.to_thread(parse_data_uri, wanted.data)
-            return await self._kept(replace(wanted, data=None), meter, data, content_type)
+    async def _wanted(self, request: Request, limit: int) -> wire.UploadRequest:
+        return await asyncio.to_thread(wire.decode_upload, await read_body(request, limit))
+
+    async def _inline(self, wanted: wire.UploadRequest, meter: Meter) -> StoredFile:
+        assert wanted.data is not None
+        content_type, data = await asyncio.to_thread(parse_data_uri, wanted.data)
+        return await self._kept(replace(wanted, data=None), meter, data, content_type)
+
+    async def _fetched(self, wanted: wire.UploadRequest, meter: Meter) -> StoredFile:
         assert wanted.url is not None
         answer = await self._fetcher.get(wanted.url, max_bytes=self._limit, param="url")
         wanted = replace(wanted, name=wanted.name or _last_part(wanted.url))

@@ -16,10 +16,18 @@ from streamer.server.requests import scheme_of
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
+_BASE = re.compile(r"https?://[^\s?#@]+")
+
+
 class Links:
-    """Links that begin with the setting `public_url`, or as the client that asks reached us."""
+    """Links that begin with the setting `public_url`, or as the client that asks reached us. Raises
+    `InvalidParameter` for a bad setting."""
 
     def __init__(self, settings: Settings, files: FileStore) -> None:
+        if settings.public_url and not _BASE.fullmatch(settings.public_url):
+            raise InvalidParameter(
+                "public_url is http:// or https://, a host, and a path maybe", param="public_url"
+            )
         self._public = settings.public_url.rstrip("/")
         self._files = files
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
 from streamer.config import Settings, data_dir
+from streamer.database import storage_error
 from streamer.engines.base import open_engine
 from streamer.errors import InvalidParameter, StreamerError
 from streamer.server import logs, tls
@@ -178,9 +181,11 @@ def serve(settings: Settings, *, tell: Tell | None = None, first_key: bool = Fal
             keys = KeyStore(directory)
             fragment = require_keys(settings, keys, first_key=first_key)
             catalogue = load(settings)
-            with contextlib.closing(Usage(directory / DATABASE)) as usage:
-                opens = sessions(settings, catalogue)
+            opens = sessions(settings, catalogue)
+            with contextlib.ExitStack() as stack:
+                usage = stack.enter_context(contextlib.closing(_open_usage(directory)))
                 resources = open_resources(settings, directory, usage, opens)
+                stack.callback(resources.database.close)
                 service = Service(settings, catalogue, keys, usage, opens, resources)
                 server = configure(settings, service, say, fragment)
                 server.run()
@@ -188,6 +193,14 @@ def serve(settings: Settings, *, tell: Tell | None = None, first_key: bool = Fal
     except StreamerError as error:
         print(f"streamer: {error.message}", file=sys.stderr)  # noqa: T201
         return 2
+
+
+def _open_usage(directory: Path) -> Usage:
+    """Raises `StorageFull` or `StorageUnavailable`."""
+    try:
+        return Usage(directory / DATABASE)
+    except (sqlite3.Error, OSError) as error:
+        raise storage_error(error) from None
 
 
 def _say(line: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from streamer.config import Settings
-from streamer.errors import InternalError, KeyRevoked
+from streamer.errors import InternalError, KeyRevoked, StreamerError
 from streamer.server.access import Access
 from streamer.server.auth import Key, KeyStore
 from streamer.server.connection import Connection
@@ -18,6 +19,8 @@ from streamer.server.resources import Resources
 from streamer.server.speaking import OpenSession
 from streamer.usage import Usage
 from streamer.voices import Catalogue
+
+log = logging.getLogger(__name__)
 
 DRAIN_POLL_S = 0.02
 
@@ -69,7 +72,7 @@ class Service:
         until `forced`; close all."""
         self.ledger.draining = True
         deadline = self._clock() + self.settings.drain_s
-        jobs = asyncio.create_task(self.resources.jobs.drain())
+        jobs = asyncio.create_task(self._drain_jobs())
         closing = [jobs, *(asyncio.create_task(c.drain()) for c in self.connections)]
         while (self.ledger.charges or self.connections or not jobs.done()) and not forced():
             if self._clock() >= deadline:
@@ -82,3 +85,9 @@ class Service:
             await asyncio.wait(rest, timeout=self.settings.send_timeout_s)
         for task in rest:
             task.cancel()
+
+    async def _drain_jobs(self) -> None:
+        try:
+            await self.resources.jobs.drain()
+        except StreamerError as error:  # the next start finds them running, and takes them up
+            log.warning("jobs not given back", extra={"error": error.code})
