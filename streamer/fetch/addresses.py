@@ -46,6 +46,8 @@ _IPV4_AT_THE_END = tuple(
     IPv6Network(name) for name in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")
 )
 """IPv4-compatible, mapped, translated (SIIT), NAT64's well-known prefix."""
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+"""Where in it the IPv4 address lies is the network's own choice (RFC 8215)."""
 
 METADATA: frozenset[Address] = frozenset(
     ip_address(name)
@@ -106,9 +108,9 @@ def is_public(address: Address) -> bool:
 
 
 def _is_unicast(address: Address) -> bool:
-    """Whether it can be one machine's, if only a private one's."""
+    """Whether it can be one machine's, if only a private one's, and it can be told whose."""
     if isinstance(address, IPv6Address):
-        return not (address.is_multicast or address.is_unspecified)
+        return not (address.is_multicast or address.is_unspecified or address in _LOCAL_NAT64)
     return 0x01000000 <= int(address) < 0xE0000000
 
 
