@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 import os
 import re
 from pathlib import Path
@@ -20,6 +19,14 @@ from streamer.server.logs import CutShort
 _RANGES = re.compile(r"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*", re.ASCII)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u202a-\u202e\u2066-\u2069]')
 UNKNOWN_TYPE = "application/octet-stream"
+ENDINGS = {
+    "audio/aac": ".aac",
+    "audio/flac": ".flac",
+    "audio/mpeg": ".mp3",
+    "audio/ogg": ".ogg",
+    "audio/wav": ".wav",
+}
+"""Of what we make, whatever this machine's table of types says."""
 
 _HEADERS = {
     "cache-control": "private",
@@ -41,8 +48,7 @@ def content_type_of(header: str | None) -> str:
 def name_of(file: StoredFile) -> str:
     """A name to save it under, that is no path and shows no tricks."""
     bare = _UNSAFE.sub("", file.name.replace("\\", "/").rpartition("/")[2]).strip(". ")[:100]
-    ending = mimetypes.guess_extension(file.content_type.partition(";")[0].strip()) or ""
-    return bare or file.id + ending
+    return bare or file.id + ENDINGS.get(file.content_type.partition(";")[0].strip(), "")
 
 
 class _Download(FileResponse):

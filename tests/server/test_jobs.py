@@ -12,8 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from streamer.engines.tone import Tone
 from streamer.server.limits import KeyLimits
-from tests.server.running import eventually, running
+from streamer.server.run import sessions
+from streamer.voices import Catalogue
+from tests.server.running import eventually, running, settings_for
 
 JOBS = "/v1/jobs"
 
@@ -65,6 +68,31 @@ async def test_job_is_spoken_and_its_sound_is_a_file(tmp_path: Path) -> None:
         file = (await http.get(f"/v1/files/{result['file']}")).json()
         assert (file["purpose"], file["url"]) == ("result", result["url"])
         assert not server.sessions.made[0].paced
+
+
+@pytest.mark.asyncio
+async def test_words_of_a_job_are_those_of_its_text(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    catalogue = Catalogue({"tone": Tone()})
+    with_tone = sessions(settings, catalogue)
+    async with (
+        running(tmp_path, catalogue=catalogue, sessions=with_tone) as server,
+        server.http() as http,
+    ):
+        text = "One two three. And four."
+        job = await ended(http, await asked(http, text, audio={"codec": "mp3"}))
+        (result,) = job["results"]
+        assert (result["mime"], job["voice"]) == ("audio/mpeg", catalogue.voices[0].id)
+        assert job["engine"] == "tone"
+        answer = await http.get(f"{JOBS}/{job['id']}/words")
+        words = answer.json()["words"]
+        assert [word["text"] for word in words] == ["One", "two", "three", "And", "four"]
+        assert all(text[w["offset"] :].startswith(w["text"]) for w in words)
+        times = [time for word in words for time in (word["start_ms"], word["end_ms"])]
+        assert times == sorted(times)
+        assert times[-1] <= result["audio_ms"]
+        sound = (await http.get(result["url"])).content
+        assert len(sound) == result["size"] > 1000
 
 
 @pytest.mark.asyncio
