@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from streamer.audio.decoder import decode
-from streamer.cli import run
+from streamer.cli import run, waiting
 from streamer.config import Settings
 from streamer.engines.base import Engine
 from tests.scripted_engine import ScriptedEngine
@@ -324,6 +324,65 @@ def test_what_is_no_streamer_is_one_line(answer: bytes, capsys: pytest.CaptureFi
         thread.join()
     (line,) = capsys.readouterr().err.splitlines()
     assert str(port) in line
+
+
+class Restarting(ThreadingHTTPServer):
+    """A server that takes a job, is away for `away` requests, and then has completed it."""
+
+    daemon_threads = True
+
+    def __init__(self, away: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Restarting)
+        self.away = away
+
+
+class _Restarting(BaseHTTPRequestHandler):
+    server: Restarting
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self._answer(202, {"id": "job_1", "status": "queued", "created_at": ""})
+
+    def do_GET(self) -> None:
+        self.server.away -= 1
+        if self.server.away < 0:
+            self._answer(200, {"id": "job_1", "status": "completed", "created_at": ""})
+        elif self.server.away % 2:
+            self._answer(503, {"error": {"code": "draining", "message": "shutting down"}})
+        else:
+            self.close_connection = True  # without a word
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("patience_s", "code"), [(END_S, 0), (0.0, 1)])
+def test_a_server_that_restarts_is_waited_for_as_long_as_patience_lasts(
+    patience_s: float,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(waiting, "LATEST_S", 0.01)
+    monkeypatch.setattr(waiting, "SOONEST_S", 0.01)
+    monkeypatch.setattr(waiting, "PATIENCE_S", patience_s)
+    with Restarting(away=5) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert run(["jobs", "new", TEXT, "--wait", "--url", url]) == code
+        server.shutdown()
+        thread.join()
+    out, err = capsys.readouterr()
+    assert out == ("" if code else "job_1\n")
+    assert ("goes on" in err) == bool(code)
 
 
 def test_a_key_comes_from_the_environment(
