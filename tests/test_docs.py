@@ -103,7 +103,9 @@ def test_links_lead_somewhere(path: Path) -> None:
 def commands() -> Iterator[tuple[str, list[str]]]:
     """Every command line of ours in the docs."""
     for name, text in TEXTS.items():
-        for line in re.findall(r"\bstreamer ((?:serve|say|jobs|voices|keys|doctor)\b[^`#|&\n]*)", text):
+        for line in re.findall(
+            r"\bstreamer ((?:serve|say|jobs|voices|keys|doctor)\b[^`#|&\n]*)", text
+        ):
             yield name, shlex.split(line.replace("…", "").replace("'", ""))
 
 
