@@ -87,20 +87,31 @@ class Foreign:
             request = await _request(reader)
             request.sni = self.sni
             self.requests.append(request)
-            if isinstance(self.answer, bytes):
-                writer.write(self.answer)
-            elif isinstance(self.answer, Mapping):
-                writer.write(self.answer[request.line.split()[1]])
-            else:
-                await self.answer(self, request, writer)
-            await writer.drain()
-            writer.write_eof() if writer.can_write_eof() else writer.close()
-            await reader.read()
-        except (OSError, asyncio.IncompleteReadError):
+            gone = asyncio.ensure_future(reader.read())
+            telling = asyncio.ensure_future(self._tell(request, writer))
+            try:
+                await asyncio.wait((gone, telling), return_when=asyncio.FIRST_COMPLETED)
+                if telling.done():
+                    writer.write_eof() if writer.can_write_eof() else writer.close()
+                    await gone
+            finally:
+                gone.cancel()
+                telling.cancel()
+                await asyncio.gather(gone, telling, return_exceptions=True)
+        except (OSError, RuntimeError, asyncio.IncompleteReadError):
             pass
         finally:
             self.ended.set()
             writer.transport.abort()
+
+    async def _tell(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        if isinstance(self.answer, bytes):
+            writer.write(self.answer)
+        elif isinstance(self.answer, Mapping):
+            writer.write(self.answer[request.line.split()[1]])
+        else:
+            await self.answer(self, request, writer)
+        await writer.drain()
 
 
 async def _request(reader: asyncio.StreamReader) -> Request:
