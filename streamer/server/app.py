@@ -10,6 +10,7 @@ from typing import Any
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 
+from streamer.errors import StreamerError
 from streamer.protocols import native, openai
 from streamer.protocols.base import PROTOCOLS
 from streamer.server.endpoint import Endpoint, unknown_address
@@ -44,7 +45,11 @@ def create_app(service: Service) -> ASGIApp:
             stack.push_async_callback(asyncio.to_thread, ledger.usage.save)
             stack.push_async_callback(resources.aclose)
             stack.push_async_callback(service.catalogue.aclose)
-            await resources.start()
+            try:
+                await resources.start()
+            except StreamerError as error:
+                service.failure = error
+                raise
             for loop in (ledger.usage.run, service.watch_keys, resources.run):
                 task = asyncio.create_task(loop())
                 stack.push_async_callback(stop, task)

@@ -188,7 +188,10 @@ def serve(settings: Settings, *, tell: Tell | None = None, first_key: bool = Fal
                 stack.callback(resources.database.close)
                 service = Service(settings, catalogue, keys, usage, opens, resources)
                 server = configure(settings, service, say, fragment)
-                server.run()
+                with contextlib.suppress(SystemExit):  # uvicorn's word for a failed start
+                    server.run()
+                if service.failure is not None:
+                    raise service.failure
                 return 0 if server.started else 1
     except StreamerError as error:
         print(f"streamer: {error.message}", file=sys.stderr)  # noqa: T201

@@ -53,6 +53,8 @@ class Service:
         )
         self.connections: set[Connection] = set()
         self.open_session = sessions
+        self.failure: StreamerError | None = None
+        """Why it could not start."""
         self._clock = clock
 
     def meter(self, key: Key, request_id: str) -> Meter:

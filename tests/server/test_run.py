@@ -13,10 +13,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from streamer.config import Settings
-from streamer.errors import InvalidParameter
+from streamer.errors import InvalidParameter, StorageFull
+from streamer.files import FileStore
 from streamer.server.auth import KeyStore
 from streamer.server.run import require_keys, serve
-from tests.server.running import eventually, hear, hear_until, running, say
+from tests.server.running import eventually, hear, hear_until, running, say, settings_for
 
 
 @pytest.mark.asyncio
@@ -172,3 +173,15 @@ def undisturbed() -> Any:
     for logger, handlers, level, propagate in before:
         logger.handlers, logger.propagate = handlers, propagate
         logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_start_that_the_disk_refuses_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def start(self: FileStore) -> None:
+        raise StorageFull("the disk is full")
+
+    monkeypatch.setattr(FileStore, "start", start)
+    assert serve(settings_for(tmp_path, engines=["tone"])) == 2
+    assert capsys.readouterr().err.endswith("streamer: the disk is full\n")
