@@ -226,9 +226,12 @@ def test_a_running_job_is_cancelled_and_the_files_of_a_finished_one_go(shell: Sh
     assert os.listdir() == []
 
 
-def test_whoever_stops_waiting_is_told_that_the_job_goes_on(shell: Shell) -> None:
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_whoever_stops_waiting_is_told_that_the_job_goes_on(
+    shell: Shell, ending: signal.Signals, code: int
+) -> None:
     wanted = ["new", TEXT, "--model", "stuck", "--wait", "--url", shell.url]
-    waiting = subprocess.Popen(
+    asking = subprocess.Popen(
         [sys.executable, "-m", "streamer", "jobs", *wanted],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -239,10 +242,10 @@ def test_whoever_stops_waiting_is_told_that_the_job_goes_on(shell: Shell) -> Non
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.3)  # so that it has its answer, and waits
-    waiting.send_signal(signal.SIGINT)
-    out, err = waiting.communicate(timeout=END_S)
+    asking.send_signal(ending)
+    out, err = asking.communicate(timeout=END_S)
     (job,) = (job["id"] for job in running)
-    assert (waiting.returncode, out) == (130, b"")
+    assert (asking.returncode, out) == (code, b"")
     assert job in err.decode()
     assert len(err.splitlines()) == 1
     assert shell.told("show", job)["status"] == "running"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -16,6 +15,7 @@ from rich.markup import escape
 
 from streamer.cli import source
 from streamer.cli.remote import DEFAULT_URL, AsJson, ClientKey, Remote, Url
+from streamer.cli.running import run_async
 from streamer.cli.sink import FORMATS, format_of, open_sink
 from streamer.cli.table import print_fields, print_json, print_table
 from streamer.cli.waiting import finished
@@ -232,7 +232,7 @@ def _with(url: str, key: str | None, work: Callable[[Remote], Awaitable[T]]) -> 
         async with Remote(url, key) as remote:
             return await work(remote)
 
-    return asyncio.run(run())
+    return run_async(run())
 
 
 def _part(id: str) -> str:

@@ -15,6 +15,7 @@ from streamer.cli import source
 from streamer.cli.engines import load_catalogue
 from streamer.cli.options import CLIENT_KEY, takes_settings
 from streamer.cli.progress import Progress
+from streamer.cli.running import run_async
 from streamer.cli.sink import FORMATS, Sink, format_of, open_sink, player
 from streamer.cli.utterance import Utterance, in_process, on_server
 from streamer.config import Settings
@@ -80,10 +81,10 @@ def say(
     )
     pieces = source.of(text, file)
     if url is not None:
-        asyncio.run(_say(on_server(start, url, key), pieces, output))
+        run_async(_say(on_server(start, url, key), pieces, output))
         return
     catalogue = load_catalogue(settings)
-    asyncio.run(_say(in_process(start, catalogue, settings), pieces, output))
+    run_async(_say(in_process(start, catalogue, settings), pieces, output))
 
 
 async def _say(
