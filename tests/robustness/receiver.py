@@ -1,0 +1,148 @@
+"""A receiver of webhooks that now and then answers badly or not at all, and remembers all it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+SECRET = "whsec_c29tZSBzZWNyZXQgdGhhdCBhIGpvYiBicmluZ3MgYWxvbmc="
+"""One that a job may bring along."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One webhook as it came. `kept`: it was answered as received."""
+
+    id: str
+    type: str
+    data: dict[str, Any]
+    kept: bool
+
+
+class Receiver:
+    """`failing` and `hanging` are shares of the webhooks whose first attempt is answered with 500, or
+    never. What is signed by none of `secrets` goes to `bad`, and what is old, but with `any_time`."""
+
+    def __init__(
+        self,
+        *,
+        failing: float = 0.0,
+        hanging: float = 0.0,
+        rng: random.Random | None = None,
+        any_time: bool = False,
+    ) -> None:
+        self.secrets: set[str] = set()
+        self.told: list[Told] = []
+        self.bad: list[str] = []
+        self.answer = 204
+        """The status of a good answer."""
+        self.port = 0
+        self._failing = failing
+        self._hanging = hanging
+        self._any_time = any_time
+        self._rng = rng or random.Random(0)
+        self._spoiled: set[str] = set()
+        self._open: set[asyncio.StreamWriter] = set()
+        self._ended = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/told"
+
+    def flags(self) -> list[str]:
+        """What lets a server call it."""
+        return ["--fetch-allow", "127.0.0.1", "--fetch-ports", str(self.port)]
+
+    def ids(self) -> dict[str, set[str]]:
+        """The ids of the webhooks of each job."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for one in self.told:
+            found[one.data["id"]].add(one.id)
+        return found
+
+    def kept(self) -> set[str]:
+        """Jobs whose end was told and received."""
+        return {one.data["id"] for one in self.told if one.kept}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self._open.add(writer)
+        try:
+            with suppress(OSError, EOFError):
+                while status := await self._one(reader):
+                    writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % status)
+                    await writer.drain()
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    def end(self) -> None:
+        """Whoever still waits for an answer, or may send more, is cut off."""
+        self._ended.set()
+        for writer in self._open:
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader) -> int:
+        """The status for the next request; 0: none, and the connection ends."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return 0
+        lines = head.decode("latin-1").split("\r\n")[1:-2]
+        headers = {
+            name.lower(): value.strip() for name, _, value in (s.partition(":") for s in lines)
+        }
+        body = await reader.readexactly(int(headers["content-length"]))
+        if not self._signed(body, headers):
+            self.bad.append(headers.get("webhook-id", ""))
+            return 401
+        id = headers["webhook-id"]
+        status = self._status(id)
+        message = json.loads(body)
+        self.told.append(Told(id, message["type"], message["data"], 200 <= status < 300))
+        if not status:
+            await self._ended.wait()
+        return status
+
+    def _signed(self, body: bytes, headers: dict[str, str]) -> bool:
+        for secret in self.secrets:
+            if self._any_time:
+                at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+                signature = Webhook(secret).sign(headers["webhook-id"], at, body.decode())
+                if signature in headers["webhook-signature"].split():
+                    return True
+                continue
+            with suppress(WebhookVerificationError):
+                Webhook(secret).verify(body, headers)
+                return True
+        return False
+
+    def _status(self, id: str) -> int:
+        """0: no answer ever. A webhook fails once at most, as its third attempt would take minutes."""
+        drawn = self._rng.random()
+        if id in self._spoiled or drawn >= self._failing + self._hanging:
+            return self.answer
+        self._spoiled.add(id)
+        return 0 if drawn < self._hanging else 500
+
+
+@asynccontextmanager
+async def receiving(receiver: Receiver) -> AsyncIterator[Receiver]:
+    """It listens on a free port of loopback meanwhile."""
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    receiver.port = server.sockets[0].getsockname()[1]
+    try:
+        yield receiver
+    finally:
+        server.close()
+        receiver.end()
+        await server.wait_closed()
