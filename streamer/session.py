@@ -9,8 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import Literal
 
 from streamer.audio.encoder import open_encoder
@@ -18,6 +17,7 @@ from streamer.audio.encoder import resolve as resolve_format
 from streamer.config import Settings
 from streamer.engines.base import Engine
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError, TextLimit
+from streamer.listeners import Listeners
 from streamer.script import Line, Script
 from streamer.sound import ResampledChunks, Sound
 from streamer.tasks import ended
@@ -35,24 +35,17 @@ from streamer.types import (
     Started,
     Text,
 )
-from streamer.voices import Catalogue
+from streamer.voices import Catalogue, Speaker
 
 PAD_MARGIN_S = 0.1
 """While the next segment is being made, the sound the encoder holds back is pushed out when the
 listener has only this much left."""
+LITTLE_S = 0.3
+"""A listener who has less sound than this left waits for more."""
 PACKETS_PER_TURN = 4
 """Packets sent before the loop gets a turn even if no send had to wait."""
 
 Spoken = tuple[Line, PcmChunk]
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Who would speak: ids, and what `Capabilities.varies_by_seed` says of the engine."""
-
-    voice: str
-    engine: str
-    varies_by_seed: bool
 
 
 class Session:
@@ -61,7 +54,8 @@ class Session:
     The constructor raises typed errors for what can't be started. `events` ends with `Done` or
     `Failed`; closing it, or cancelling the task that consumes it, frees engine and encoder at once, and
     then `interrupted` or `done` tell how far it came. In the `background` (`paced` is off then) nobody
-    listens: engines serve everyone else first, and neither a pause of the input nor idleness ends it.
+    listens: engines serve everyone else first, neither a pause of the input nor idleness ends it, and it
+    steps aside while one of the `listeners` waits.
     """
 
     def __init__(
@@ -73,6 +67,7 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
         paced: bool = True,
         background: bool = False,
+        listeners: Listeners | None = None,
     ) -> None:
         paced = paced and not background
         if start.lead_ms is not None and start.lead_ms < 20:
@@ -81,6 +76,8 @@ class Session:
         self._settings = settings
         self._clock = clock
         self._paced = paced
+        self._background = background
+        self._listeners = listeners or Listeners()
         lead_ms = settings.lead_ms if start.lead_ms is None else start.lead_ms
         self._pacer = Pacer(clock, lead_ms / 1000 if paced else None, background=background)
         self._script = Script(start, catalogue, settings, clock, self._pacer.lead)
@@ -124,10 +121,8 @@ class Session:
     def rehearse(self) -> Speaker:
         """Pass over the text so far without speaking it, in a session that is thrown away. Raises what
         speaking it would: `LanguageNotSupported`."""
-        script = self._script
-        script.rehearse()
-        varies = script.engine.capabilities.varies_by_seed
-        return Speaker(script.options.voice.id, script.engine.name, varies)
+        self._script.rehearse()
+        return Speaker.of(self._script.engine, self._script.options.voice)
 
     def text(self, command: Text) -> None:
         """Take text. Raises `TextLimit`, `TextGap`, `ContextConflict`, or what its options deserve."""
@@ -191,8 +186,9 @@ class Session:
                 aclosing(self._spoken()) as spoken,
                 aclosing(self._paced_events(spoken)) as events,
             ):
-                async for event in events:
-                    yield event
+                with self._present():
+                    async for event in events:
+                        yield event
             self._script.check()
         except StreamerError as error:
             failure = error.with_traceback(None)  # its frames would hold the encoder
@@ -259,6 +255,13 @@ class Session:
         quiet_since = max(self._script.last_text_at, self._clock() + self._pacer.lead())
         return quiet_since + self._settings.idle_s - self._clock()
 
+    def _present(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._background else self._listeners.listening(self._waits)
+
+    def _waits(self) -> bool:
+        """Whether sound is on its way to a listener who has little left."""
+        return self._busy and self._pacer.lead() < LITTLE_S
+
     async def _pace(self) -> None:
         self._turn += 1
         wait = self._pacer.wait()
@@ -266,6 +269,8 @@ class Session:
             await asyncio.sleep(wait)
         elif self._turn % PACKETS_PER_TURN == 0:
             await asyncio.sleep(0)
+            if self._background:
+                await self._listeners.let_pass()
 
     def _sent(self, event: Event) -> None:
         if not isinstance(event, Audio):

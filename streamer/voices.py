@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from streamer.engines.base import Engine
 from streamer.errors import InvalidParameter, LanguageNotSupported, UnknownVoice
 from streamer.text.languages import unspeakable
 from streamer.types import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who would speak: ids, and what `Capabilities.varies_by_seed` says of the engine."""
+
+    voice: str
+    engine: str
+    varies_by_seed: bool
+
+    @classmethod
+    def of(cls, engine: Engine, voice: Voice) -> Speaker:
+        return cls(voice.id, engine.name, engine.capabilities.varies_by_seed)
 
 
 def speaks(voice: Voice, language: str) -> bool:

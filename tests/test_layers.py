@@ -32,6 +32,7 @@ LAYERS: dict[str, int] = {
     "usage": 3,
     "voices": 3,
     "script": 3,
+    "listeners": 3,
     "sound": 3,
     "session": 3,
     "jobs": 3,

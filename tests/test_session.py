@@ -24,7 +24,8 @@ from streamer.errors import (
     UnknownVoice,
     UnsupportedParameter,
 )
-from streamer.session import Session, Speaker
+from streamer.listeners import Listeners
+from streamer.session import Session
 from streamer.types import (
     Audio,
     AudioFormat,
@@ -41,7 +42,7 @@ from streamer.types import (
     Text,
     Words,
 )
-from streamer.voices import Catalogue
+from streamer.voices import Catalogue, Speaker
 from tests.scripted_engine import ScriptedEngine
 
 Kind = TypeVar("Kind")
@@ -711,3 +712,35 @@ async def test_a_rehearsal_refuses_what_nobody_here_can_say() -> None:
     with pytest.raises(LanguageNotSupported) as caught:
         rehearsed.rehearse()
     assert caught.value.details["offset"] == 13
+
+
+@pytest.mark.asyncio
+async def test_in_the_background_a_session_steps_aside_while_a_listener_waits() -> None:
+    listeners = Listeners()
+    engine = ScriptedEngine()
+    engine.gate.clear()
+    catalogue = Catalogue({engine.name: engine})
+
+    def opened(*, background: bool) -> Session:
+        return Session(
+            Start("c", audio=PCM),
+            catalogue=catalogue,
+            settings=Settings(),
+            paced=False,
+            background=background,
+            listeners=listeners,
+        )
+
+    live = asyncio.create_task(spoken(opened(background=False)))
+    while not engine.spoken:
+        await asyncio.sleep(0)
+    assert listeners.waiting
+    behind = asyncio.create_task(spoken(opened(background=True)))
+    while len(engine.spoken) < 2:
+        await asyncio.sleep(0)
+    assert listeners.waiting
+    engine.gate.set()
+    async with asyncio.timeout(10):
+        await live
+        assert not listeners.waiting
+        await behind

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
+import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +25,14 @@ T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
 
+NICE = 10
+"""Of background threads: a tenth of the share of others. Not less: a thread that gets no processor while it
+holds the interpreter's lock holds up everyone."""
+
+
 @dataclass(eq=False, slots=True)
 class _Job(Generic[T]):
-    """One call. `wanted` is false once its caller has gone."""
+    """One call. `wanted` is false once its caller has gone; `behind`: nobody waits for it anyway."""
 
     call: Callable[[], T]
     lead: Lead
@@ -33,6 +41,7 @@ class _Job(Generic[T]):
     answer: asyncio.Future[T]
     running: bool = False
     wanted: bool = True
+    behind: bool = False
 
 
 @dataclass(slots=True)
@@ -50,8 +59,11 @@ class Workers:
     """A fixed number of threads, made at once. `prepare` runs on each of them before the constructor
     returns (it warms what is kept per thread); what it raises is raised here.
 
-    `lead` is asked on a worker's thread, under a lock, at every pick: it must be quick and only read. A
-    job whose lead is +inf, for which nobody waits, never takes the last free thread of several.
+    `lead` is asked on a worker's thread, under a lock, at every pick: it must be quick and only read.
+
+    Where it is +inf at first nobody waits: those jobs have threads of their own, half as many, of low
+    priority, made when they are needed, and begin only while a processor is left over (of one, while
+    nothing runs). So no other job ever waits for one of them to end.
     """
 
     def __init__(self, threads: int, prepare: Callable[[], object] | None = None) -> None:
@@ -60,8 +72,13 @@ class Workers:
         self.counts = WorkerCounts()
         self._numbers = count()
         self._queue: list[_Job[Any]] = []
+        self._behind: deque[_Job[Any]] = deque()
         self._closed = False
-        self._change = threading.Condition()
+        lock = threading.RLock()
+        self._change = threading.Condition(lock)
+        self._change_behind = threading.Condition(lock)
+        self._threads_behind: list[threading.Thread] = []
+        self._idle_behind = 0
         ready = threading.Barrier(threads + 1)
         failures: list[BaseException] = []
         self._threads = [
@@ -92,12 +109,17 @@ class Workers:
         job: _Job[T] = _Job(
             partial(step, *args), lead, next(self._numbers), loop, loop.create_future()
         )
+        job.behind = _urgency(job)[0] == math.inf
         with self._change:
             if self._closed:
                 raise EngineFailed("the engine is closed")
-            self._queue.append(job)
             self.counts.queued += 1
-            self._change.notify()
+            if job.behind:
+                self._behind.append(job)
+                self._call_behind()
+            else:
+                self._queue.append(job)
+                self._change.notify()
         try:
             return await job.answer
         except asyncio.CancelledError:
@@ -108,14 +130,42 @@ class Workers:
         """Fail what is queued, let what is running end, join the threads. May be called twice."""
         with self._change:
             self._closed = True
-            queued, self._queue = self._queue, []
+            queued, self._queue = [*self._queue, *self._behind], []
+            self._behind.clear()
             self.counts.queued = 0
             self._change.notify_all()
+            self._change_behind.notify_all()
         for job in queued:
             job.wanted = False
             self._deliver(job, None, EngineFailed("the engine is closed"))
-        for thread in self._threads:
+        for thread in [*self._threads, *self._threads_behind]:
             thread.join()
+
+    def _call_behind(self) -> None:
+        """Wake a background thread, or make one; the lock is held."""
+        most = max(1, self.threads // 2)
+        if self._idle_behind < len(self._behind) and len(self._threads_behind) < most:
+            name = f"background-{len(self._threads_behind)}"
+            thread = threading.Thread(target=self._work_behind, name=name, daemon=True)
+            self._threads_behind.append(thread)
+            self._idle_behind += 1
+            thread.start()
+        self._change_behind.notify()
+
+    def _work_behind(self) -> None:
+        _step_back()
+        self._serve(self._next_behind)
+
+    def _next_behind(self) -> _Job[Any] | None:
+        """Wait until there is a background job, and room for it, and take it; None once closed."""
+        with self._change:
+            while not self._closed and not (self._behind and self._room_behind()):
+                self._change_behind.wait()
+            return None if self._closed else self._begun(self._behind.popleft())
+
+    def _room_behind(self) -> bool:
+        busy = self.counts.running + self.counts.dropped
+        return busy + 1 < self.threads or busy == 0
 
     def _forget(self, job: _Job[Any]) -> None:
         with self._change:
@@ -126,7 +176,8 @@ class Workers:
                 self.counts.running -= 1
                 self.counts.dropped += 1
             else:
-                self._queue.remove(job)
+                queue = self._behind if job.behind else self._queue
+                queue.remove(job)
                 self.counts.queued -= 1
 
     def _work(
@@ -141,7 +192,10 @@ class Workers:
         except BaseException as error:
             failures.append(error)
         ready.wait()
-        while (job := self._next()) is not None:
+        self._serve(self._next)
+
+    def _serve(self, next_job: Callable[[], _Job[Any] | None]) -> None:
+        while (job := next_job()) is not None:
             result: Any = None
             failure: Exception | None = None
             try:
@@ -159,25 +213,22 @@ class Workers:
     def _next(self) -> _Job[Any] | None:
         """Wait for the job with the smallest lead and take it; None once closed."""
         with self._change:
-            while not self._closed and (job := self._pick()) is None:
+            while not self._queue and not self._closed:
                 self._change.wait()
-            if self._closed:
-                return None
-            assert job is not None
-            job.running = True
-            self.counts.queued -= 1
-            self.counts.running += 1
-            return job
+            return None if self._closed else self._begun(self._pick())
 
-    def _pick(self) -> _Job[Any] | None:
-        """The most urgent job, off the queue; None where there is none to be started now."""
-        if not self._queue:
-            return None
-        (lead, _), best = min((_urgency(job), at) for at, job in enumerate(self._queue))
-        # Whoever picks is free. Nobody need be told when more are: it is they who pick then.
-        free = self.threads - self.counts.running - self.counts.dropped
-        if lead == math.inf and free == 1 < self.threads:
-            return None
+    def _begun(self, job: _Job[Any]) -> _Job[Any]:
+        job.running = True
+        if job.behind:
+            self._idle_behind -= 1
+        self.counts.queued -= 1
+        self.counts.running += 1
+        return job
+
+    def _pick(self) -> _Job[Any]:
+        best = 0
+        if len(self._queue) > 1:
+            best = min(range(len(self._queue)), key=lambda at: _urgency(self._queue[at]))
         return self._queue.pop(best)
 
     def _finish(self, job: _Job[Any]) -> None:
@@ -188,6 +239,9 @@ class Workers:
             else:
                 self.counts.dropped -= 1
             self.counts.finished += 1
+            self._idle_behind += job.behind
+            if self._behind:
+                self._change_behind.notify()
 
     @staticmethod
     def _deliver(job: _Job[T], result: T | None, failure: Exception | None) -> None:
@@ -205,6 +259,13 @@ class Workers:
         # It raises where the caller's loop has ended: nobody waits.
         with contextlib.suppress(RuntimeError):
             job.loop.call_soon_threadsafe(settle)
+
+
+def _step_back() -> None:
+    """Lower this thread's share of the processor, where a thread can have one of its own."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def _urgency(job: _Job[Any]) -> tuple[float, int]:

@@ -13,7 +13,6 @@ from streamer.blobs import BlobWriter
 from streamer.errors import InternalError, StreamerError
 from streamer.jobs.stored import Stored
 from streamer.script import RANGES
-from streamer.session import Speaker
 from streamer.tasks import ended
 from streamer.types import (
     Audio,
@@ -27,6 +26,7 @@ from streamer.types import (
     Word,
     Words,
 )
+from streamer.voices import Speaker
 
 PIECE = 2000
 """Characters that a session is given at a time: segmenting them holds the loop for a millisecond or two."""

@@ -17,6 +17,7 @@ from streamer.config import Settings, data_dir
 from streamer.database import storage_error
 from streamer.engines.base import open_engine
 from streamer.errors import InvalidParameter, StreamerError
+from streamer.listeners import Listeners
 from streamer.server import logs, tls
 from streamer.server.access import is_loopback
 from streamer.server.app import create_app
@@ -156,10 +157,16 @@ def load(settings: Settings) -> Catalogue:
 
 def sessions(settings: Settings, catalogue: Catalogue) -> OpenSession:
     """How this server makes its sessions."""
+    listeners = Listeners()
 
     def open_session(start: Start, *, paced: bool, background: bool = False) -> Session:
         return Session(
-            start, catalogue=catalogue, settings=settings, paced=paced, background=background
+            start,
+            catalogue=catalogue,
+            settings=settings,
+            paced=paced,
+            background=background,
+            listeners=listeners,
         )
 
     return open_session

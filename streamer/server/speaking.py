@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
-from streamer.session import Speaker
 from streamer.types import Done, EndReason, Event, Interrupted, Start, Text
+from streamer.voices import Speaker
 
 
 class Spoken(Protocol):

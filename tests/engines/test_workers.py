@@ -286,3 +286,29 @@ async def test_a_dropped_background_step_still_counts_as_a_busy_thread() -> None
 
 async def test_a_single_thread_runs_background_steps_too(workers: Workers) -> None:
     assert await workers.run(divmod, 7, 2, lead=lead_of(math.inf)) == (3, 1)
+
+
+async def test_a_listeners_step_never_waits_for_a_background_step(
+    workers: Workers, gate: Gate
+) -> None:
+    (begun,) = await occupied(workers, [gate], math.inf)
+    assert await workers.run(divmod, 7, 2, lead=lead_of(0)) == (3, 1)
+    gate.released.set()
+    assert await begun == "passed"
+
+
+async def test_queued_background_steps_can_be_cancelled_or_closed(gate: Gate) -> None:
+    workers = Workers(1)
+    (begun,) = await occupied(workers, [gate], math.inf)
+    waiting = [
+        asyncio.create_task(workers.run(divmod, 7, 2, lead=lead_of(math.inf))) for _ in range(2)
+    ]
+    await queued(workers, 2)
+    waiting[0].cancel()
+    await queued(workers, 1)
+    gate.released.set()
+    await asyncio.to_thread(workers.close)
+    ends = await asyncio.gather(begun, *waiting, return_exceptions=True)
+    assert ends[0] == "passed"
+    assert isinstance(ends[1], asyncio.CancelledError)
+    assert ends[2] == (3, 1) or isinstance(ends[2], EngineFailed)

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from streamer.errors import EngineFailed, TextLimit, UnknownVoice
-from streamer.session import Speaker
 from streamer.types import (
     Audio,
     AudioFormat,
@@ -25,6 +24,7 @@ from streamer.types import (
     Started,
     Text,
 )
+from streamer.voices import Speaker
 
 RATE = 24000
 FRAME = 480
