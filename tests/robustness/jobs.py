@@ -57,6 +57,8 @@ class Order:
 
     key: str
     body: dict[str, Any]
+    cancelled: bool = False
+    """Its client has thought better of it, at some moment."""
     job: dict[str, Any] = field(default_factory=dict)
     """The last that was told of it."""
 
@@ -96,6 +98,12 @@ class Jobs:
         assert answer.status_code in (200, 202), answer.text
         order.job = answer.json()
         assert answer.headers["location"] == f"/v1/jobs/{order.id}"
+
+    async def cancel(self, order: Order) -> None:
+        answer = await self.ask("DELETE", f"/v1/jobs/{order.id}")
+        assert answer.status_code == 200, answer.text
+        order.job = answer.json()
+        assert order.job["status"] in ("cancelled", "completed")
 
     async def new(self, text: str = TEXTS[0], voice: str = "tone-low", **fields: Any) -> Any:
         """A job that is accepted."""
@@ -188,7 +196,8 @@ async def nothing_stray(server: ServerProcess) -> None:
 
 
 def orders(count: int, receiver: Receiver, rng: random.Random) -> list[Order]:
-    """Jobs of both engines and many formats; one in ten has two results, one in two a secret of its own."""
+    """Jobs of both engines and many formats; one in two has a secret of its own, one in ten two results,
+    one in twenty is cancelled."""
     made = []
     for n in range(count):
         webhook = {"url": receiver.url}
@@ -203,7 +212,7 @@ def orders(count: int, receiver: Receiver, rng: random.Random) -> list[Order]:
             "webhook": webhook,
             "metadata": {"n": str(n)},
         }
-        made.append(Order(f"order-{n}", body))
+        made.append(Order(f"order-{n}", body, rng.random() < 0.05))
     return made
 
 
@@ -214,6 +223,7 @@ class _Kills:
         self, server: ServerProcess, count: int, most_s: float, rng: random.Random
     ) -> None:
         self.done = 0
+        self.over = False
         self._count = count
         self._server = server
         self._most_s = most_s
@@ -225,6 +235,7 @@ class _Kills:
             self._server.kill()
             await asyncio.to_thread(self._server.restart, program)
             self.done += 1
+        self.over = True
 
     async def due(self, part: float) -> None:
         """Wait until that part of them is done, but for one."""
@@ -232,6 +243,7 @@ class _Kills:
             await asyncio.sleep(0.02)
 
 
+SUBMITTERS = 8
 NEXT_VERSION = (
     "-c",
     "import streamer; streamer.__version__ = '999.0.0'; from streamer.cli import main; main()",
@@ -250,16 +262,23 @@ async def jobs_survive_kills(
         made = orders(count, receiver, rng)
         killing = _Kills(server, kills, most_s, rng)
         todo = iter(list(enumerate(made)))
+        pause_s = SUBMITTERS * most_s * kills / count  # they are as quick as the kills, on average
 
         async def submitter() -> None:
             for n, order in todo:
                 await killing.due(n / count)
+                await asyncio.sleep(rng.uniform(0, pause_s))
                 await client.submit(order)
+                if order.cancelled:
+                    await asyncio.sleep(rng.uniform(0, 2))
+                    await client.cancel(order)
 
         async with asyncio.TaskGroup() as group:
+            uploading = group.create_task(_uploads(client, killing))
             group.create_task(killing.run(NEXT_VERSION))
-            for _ in range(8):
+            for _ in range(SUBMITTERS):
                 group.create_task(submitter())
+        await _still_there(client, uploading.result())
         await client.idle()
         spoken = time.monotonic() - began
         await _all_told(client, receiver, made)
@@ -274,25 +293,58 @@ async def jobs_survive_kills(
         }
 
 
+async def _uploads(client: Jobs, killing: _Kills) -> dict[str, bytes]:
+    """One upload after the other until the last kill. Those that were acknowledged, by id."""
+    kept: dict[str, bytes] = {}
+    while not killing.over:
+        data = os.urandom(300_000)
+        with suppress(httpx.TransportError):
+            answer = await client.http.post("/v1/files", content=data)
+            assert answer.status_code == 201, answer.text
+            kept[answer.json()["id"]] = data
+        await asyncio.sleep(0.1)
+    return kept
+
+
+async def _still_there(client: Jobs, kept: Mapping[str, bytes]) -> None:
+    for id, data in kept.items():
+        answer = await client.ask("GET", f"/v1/files/{id}/content")
+        assert answer.content == data
+    for file in await client.all("/v1/files", "files"):
+        if file["purpose"] == "upload":
+            assert file["size"] == 300_000
+
+
 async def _each_done_once(client: Jobs, made: Sequence[Order]) -> None:
     listed = await client.all("/v1/jobs", "jobs")
     by_id = {job["id"]: job for job in listed}
     assert len(by_id) == len(listed), "a job is listed twice"
     assert sorted(by_id) == sorted(order.id for order in made)
     for order in made:
-        order.job = by_id[order.id]
-        assert order.job["status"] == "completed", order.job
+        told, order.job = order.job, by_id[order.id]
         assert order.job["metadata"] == order.body["metadata"]
         assert order.job["error"] is None
+        if order.cancelled:
+            assert order.job == told, "it has changed since it was cancelled"
+        else:
+            assert order.job["status"] == "completed", order.job
+    completed = [order for order in made if order.job["status"] == "completed"]
     charged = await client.characters()
-    assert charged == sum(len(order.body["text"]) * order.body["results"] for order in made)
-    assert charged == sum(order.job["usage"]["characters"] for order in made)
-    files = {file["id"]: file for file in await client.all("/v1/files", "files")}
-    told = [result["file"] for order in made for result in order.job["results"]]
-    assert sorted(files) == sorted(told), "files that no job speaks of, or the other way round"
+    assert charged == sum(len(order.body["text"]) * order.body["results"] for order in completed)
+    assert charged == sum(order.job["usage"]["characters"] for order in completed)
+    files = [file for file in await client.all("/v1/files", "files") if file["purpose"] == "result"]
+    spoken = [order for order in completed if not order.cancelled]
+    results = [result["file"] for order in spoken for result in order.job["results"]]
+    assert sorted(file["id"] for file in files) == sorted(results), (
+        "files without a job, or jobs without"
+    )
     lengths: dict[str, int] = {}
     for order in made:
-        await _sound_is_right(client, order, lengths)
+        if order.cancelled:
+            answer = await client.ask("GET", f"/v1/jobs/{order.id}/audio")
+            assert answer.status_code == 410, answer.text
+        else:
+            await _sound_is_right(client, order, lengths)
 
 
 async def _sound_is_right(client: Jobs, order: Order, lengths: dict[str, int]) -> None:
@@ -323,13 +375,13 @@ async def _all_told(client: Jobs, receiver: Receiver, made: Sequence[Order]) -> 
         assert time.monotonic() < deadline, wanted ^ receiver.kept()
         await asyncio.sleep(0.1)
     assert not receiver.bad, receiver.bad
-    assert {one.type for one in receiver.told} == {"job.completed"}
     ids = receiver.ids()
     assert all(len(found) == 1 for found in ids.values()), "a job was told under two ids"
     numbers = {order.id: order.body["metadata"]["n"] for order in made}
+    statuses = {job["id"]: job["status"] for job in await client.all("/v1/jobs", "jobs")}
     for one in receiver.told:
         assert one.data["metadata"]["n"] == numbers[one.data["id"]]
-        assert one.data["status"] == "completed"
+        assert one.type == f"job.{one.data['status']}" == f"job.{statuses[one.data['id']]}"
     while (await client.get("/v1/webhooks/deliveries?state=pending&limit=1"))["deliveries"]:
         assert time.monotonic() < deadline, "deliveries are still pending"
         await asyncio.sleep(0.1)
