@@ -15,7 +15,15 @@ import httpx
 import pytest
 
 from tests.robustness.checks import GOOD, speaks
-from tests.robustness.jobs import DATABASE, END_S, Jobs, Order, jobs_of, nothing_stray
+from tests.robustness.jobs import (
+    DATABASE,
+    END_S,
+    TEXTS,
+    Jobs,
+    Order,
+    jobs_of,
+    nothing_stray,
+)
 from tests.robustness.receiver import SECRET, Receiver, receiving
 from tests.server_process import ServerProcess, refusal, running_server
 from tests.small_disk import SmallDisk, root, small_disk
@@ -24,7 +32,7 @@ ORDINARY = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 """What a command goes behind so that permissions hold for it also where root runs it."""
 BEFORE = ORDINARY if os.geteuid() == 0 else ()
 DISK = 6 << 20
-LONG = "This is spoken while nothing can be stored, and it is stored later on. " * 6
+LONG = "This is spoken while nothing can be stored, and it is stored later on. " * 3
 
 
 def code_of(answer: httpx.Response) -> str:
@@ -83,25 +91,35 @@ REFUSED = (
 async def test_full_disk_refuses_by_name_loses_nothing_and_needs_no_restart(
     disk: SmallDisk,
 ) -> None:
-    data = disk.path / "data"
-    with running_server("tone,hibari", ["--job-workers", "1"], data=data) as server:
-        async with jobs_of(server) as client:
-            made = await submitted(client, 5, "before")
-            await client.begun(made[0].id)
-            disk.fill()
-            for path, json in REFUSED:
-                answer = await client.ask("POST", path, json=json)
-                assert (answer.status_code, code_of(answer)) == (507, "storage_full"), path
-            await speaks(server)
-            await asyncio.sleep(2)
-            for order in made:
-                assert (await client.job(order.id))["status"] in ("queued", "running")
-            answer = await client.ask("GET", "/v1/usage")
-            assert (answer.status_code, code_of(answer)) == (507, "storage_full")
-            disk.empty()
-            made += await submitted(client, 2, "after")
-            await all_done(server, client, made, live=1)
-        no_fault(server)
+    receiver = Receiver()
+    receiver.secrets.add(SECRET)
+    async with receiving(receiver):
+        flags = ["--job-workers", "1", *receiver.flags()]
+        with running_server("tone,hibari", flags, data=disk.path / "data") as server:
+            async with jobs_of(server) as client:
+                first = Order("first", {"text": TEXTS[0], "voice": "tone-low"})
+                first.job = {"id": await _told_in_vain(client, receiver)}
+                made = await submitted(client, 5, "before")
+                await client.begun(made[0].id)
+                disk.fill()
+                for method, path, json in (
+                    ("DELETE", f"/v1/jobs/{made[4].id}", None),
+                    ("GET", "/v1/usage", None),
+                    *(("POST", path, json) for path, json in REFUSED),
+                ):
+                    if method == "GET":  # live speech is charged: there is something to write
+                        await speaks(server)
+                    answer = await client.ask(method, path, json=json)
+                    assert (answer.status_code, code_of(answer)) == (507, "storage_full"), path
+                await _told(receiver, first.id)
+                await asyncio.sleep(1.5)
+                assert len(receiver.told) == 2, "told again, as it could not be recorded"
+                for order in made:
+                    assert (await client.job(order.id))["status"] in ("queued", "running")
+                disk.empty()
+                made += [first, *await submitted(client, 2, "after")]
+                await all_done(server, client, made, live=1)
+            no_fault(server)
 
 
 @root
@@ -109,7 +127,7 @@ async def test_full_disk_refuses_by_name_loses_nothing_and_needs_no_restart(
 async def test_disk_that_is_full_of_results_has_room_again_when_they_expire(
     disk: SmallDisk,
 ) -> None:
-    text = LONG * 2
+    text = LONG * 4
     sound = {"codec": "pcm_s16le", "sample_rate": 48000}
     body = {"text": text, "voice": "tone-low", "audio": sound, "ttl_s": 1}
     with running_server("tone", data=disk.path / "data") as server:
@@ -141,7 +159,7 @@ async def test_files_that_can_not_be_written_wait_until_they_can(tmp_path: Path)
             await speaks(server)
             sound = await client.ask("GET", f"/v1/jobs/{first.id}/audio")
             assert sound.status_code == 200
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
             for order in made[1:]:
                 assert (await client.job(order.id))["status"] in ("queued", "running")
             (data / "files").chmod(0o700)
