@@ -62,7 +62,7 @@ class StreamerError(Exception):
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     def __init__(self, message: str, *, param: str | None = None, **details: Any) -> None:
         super().__init__(message)
@@ -319,11 +319,17 @@ class ServerError(StreamerError):
 
 
 class EngineFailed(ServerError):
-    """Synthesis failed."""
+    """Synthesis failed. It may do better next time, unless whoever raises it knows that it won't."""
 
     code = "engine_failed"
     status = 502
     retryable = True
+
+    def __init__(
+        self, message: str, *, param: str | None = None, retryable: bool = True, **details: Any
+    ) -> None:
+        super().__init__(message, param=param, **details)
+        self.retryable = retryable
 
 
 class StalledReader(ServerError):

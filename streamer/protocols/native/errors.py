@@ -16,6 +16,7 @@ from streamer.errors import (
     AccessError,
     BudgetSpent,
     Draining,
+    EngineFailed,
     IdleTimeout,
     InternalError,
     InvalidParameter,
@@ -91,12 +92,15 @@ def error_of(fields: Mapping[str, Any]) -> StreamerError:
     code, message, param = fields.get("code"), fields.get("message"), fields.get("param")
     # Names that Python's own parameters have can't be passed as keywords; no error of ours uses them.
     details = {n: v for n, v in fields.items() if n not in _OWN and n != "self"}
-    return from_code(
+    error = from_code(
         code if isinstance(code, str) else "",
         message if isinstance(message, str) else "",
         param=param if isinstance(param, str) else None,
         **details,
     )
+    if isinstance(error, EngineFailed) and isinstance(fields.get("retryable"), bool):
+        error.retryable = fields["retryable"]
+    return error
 
 
 def encode_error(error: StreamerError, request_id: str = "") -> tuple[int, bytes, dict[str, str]]:
