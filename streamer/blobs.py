@@ -42,8 +42,9 @@ class BlobWriter(Protocol):
     async def write(self, data: bytes) -> None:
         """Append. Raises `StorageFull` or `StorageUnavailable`."""
 
-    async def commit(self) -> None:
-        """Make it visible under its name, and durable. Raises as `write`, and then there is nothing."""
+    async def commit(self, head: bytes = b"") -> None:
+        """Make it visible under its name, and durable. `head` replaces as many of the first bytes: what
+        is known only at the end. Raises as `write`, and then there is nothing."""
 
     async def abort(self) -> None:
         """Take back what is not committed. May be called at any time, and twice."""
@@ -135,11 +136,13 @@ class _FileWriter:
             gathered, self._buffer = self._buffer, bytearray()
             await self._work(lambda: self._file.append(gathered))
 
-    async def commit(self) -> None:
+    async def commit(self, head: bytes = b"") -> None:
         if self._file.ended:
             raise ValueError("this blob has ended")
+        if len(head) > self._size:
+            raise ValueError("a head is no longer than its blob")
         gathered, self._buffer = self._buffer, bytearray()
-        await self._work(lambda: self._file.publish(gathered))
+        await self._work(lambda: self._file.publish(gathered, head))
         self._file.keep()
 
     async def abort(self) -> None:
@@ -174,8 +177,10 @@ class _NewFile:
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 
-    def publish(self, data: bytes | bytearray) -> None:
+    def publish(self, data: bytes | bytearray, head: bytes) -> None:
         self.append(data)
+        if head:
+            os.pwrite(self._descriptor, head, 0)
         os.fsync(self._descriptor)
         self._close()
         self._hidden.rename(self._visible)

@@ -224,6 +224,19 @@ async def test_a_blob_whose_directory_can_t_be_synced_is_not_there(
     assert await blobs.names() == {"b"}
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", [5, BUFFER + 5])
+async def test_the_first_bytes_may_be_known_last(blobs: Blobs, size: int) -> None:
+    writer = await blobs.create("a")
+    await writer.write(bytes(size))
+    with pytest.raises(ValueError):
+        await writer.commit(bytes(size + 1))
+    await writer.commit(b"abc")
+    assert writer.size == size
+    written = await asyncio.to_thread(Path(blobs.locate("a")).read_bytes)
+    assert written == b"abc" + bytes(size - 3)
+
+
 @root
 @pytest.mark.asyncio
 async def test_a_full_disk_is_told_and_works_again_with_space(tmp_path: Path) -> None:

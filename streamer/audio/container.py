@@ -11,6 +11,9 @@ from streamer.types import AudioFormat
 UNKNOWN = 0xFFFFFFFF
 """The size of a WAV that is still being written, as FFmpeg and sox write it to a pipe."""
 
+HEAD = 64
+"""At least as many bytes as the longest header here."""
+
 # Microsoft's WAVE format tags and bytes per sample.
 _WAVE = {"pcm_s16le": (1, 2), "pcm_f32le": (3, 4), "pcm_alaw": (6, 1), "pcm_mulaw": (7, 1)}
 
@@ -128,10 +131,25 @@ def wav_header(audio: AudioFormat, samples: int | None = None) -> bytes:
         fields += b"\x00\x00"
         rest = b"fact" + struct.pack("<II", 4, UNKNOWN if samples is None else samples)
     head = b"WAVEfmt " + struct.pack("<I", len(fields)) + fields + rest + b"data"
-    if samples is None:
+    if samples is None or len(head) + 4 + samples * block >= UNKNOWN:
         return b"RIFF" + struct.pack("<I", UNKNOWN) + head + struct.pack("<I", UNKNOWN)
     size = samples * block
     return b"RIFF" + struct.pack("<I", len(head) + 4 + size) + head + struct.pack("<I", size)
+
+
+def file_header(audio: AudioFormat, head: bytes, samples: int) -> bytes:
+    """What the first bytes of a stream of so many samples are to be, now that it is a whole file; `head` is
+    what they are (`HEAD` of them are enough). b"" where they are right."""
+    match audio.container:
+        case "wav":
+            return wav_header(audio, samples)
+        case "flac" if samples < 1 << 36:
+            # STREAMINFO has the count in the last 36 bits of its bytes 10 to 17 (RFC 9639 section 8.2).
+            at = len(b"fLaC") + 4 + 10
+            fields = int.from_bytes(head[at : at + 8], "big")
+            return head[:at] + (fields >> 36 << 36 | samples).to_bytes(8, "big")
+        case _:
+            return b""
 
 
 def open_muxer(audio: AudioFormat, header: bytes) -> Muxer:

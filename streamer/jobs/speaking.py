@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from streamer.audio.container import HEAD, file_header
 from streamer.blobs import BlobWriter
 from streamer.errors import InternalError, StreamerError
 from streamer.jobs.stored import Stored
@@ -128,12 +129,15 @@ async def speak(
     started: Started | None = None
     done: Done | None = None
     words: list[Word] = []
+    head = b""
     feeding = asyncio.create_task(feeder.run()) if feeder.begin() else None
     try:
         async with aclosing(session.events()) as events:
             async for event in events:
                 match event:
                     case Audio():
+                        if len(head) < HEAD:
+                            head += event.packet.data[:HEAD]
                         await writer.write(event.packet.data)
                         told(session.characters)
                     case Words():
@@ -151,7 +155,7 @@ async def speak(
         raise feeder.failure
     if started is None or done is None or started.audio.sample_rate is None:
         raise InternalError("a session ended without saying how")
-    await writer.commit()
+    await writer.commit(file_header(started.audio, head, done.samples))
     return Rendering(
         blob,
         writer.size,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import struct
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 
 from streamer.errors import (
@@ -321,3 +324,27 @@ async def test_a_job_without_a_seed_keeps_the_one_it_was_given(tmp_path: Path) -
         same, _ = await home.jobs.submit("k", replace(asked, start=start))
         await home.ended("k", same.id)
         assert await home.bytes_of("k", same.id) == await home.bytes_of("k", again.id)
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"),
+    [("pcm_s16le", "wav"), ("pcm_f32le", "wav"), ("pcm_mulaw", "wav"), ("flac", "flac")],
+)
+async def test_a_file_tells_its_own_length(tmp_path: Path, codec: str, container: str) -> None:
+    async with house(tmp_path) as home:
+        wanted = request(audio=AudioFormat(codec, container))
+        job, _ = await home.jobs.submit("", wanted)
+        done = await home.ended("", job.id)
+        data = await home.bytes_of("", job.id)
+    (result,) = done.results
+    assert result.file.size == len(data)
+    told = struct.unpack_from("<I", data, 4)[0] + 8 if container == "wav" else len(data)
+    assert told == len(data)
+    with av.open(io.BytesIO(data), "r") as file:
+        stream = file.streams.audio[0]
+        assert stream.duration is not None
+        assert stream.time_base is not None
+        length_ms = 1000 * float(stream.duration * stream.time_base)
+        samples = sum(frame.samples for frame in file.decode(audio=0))
+    assert length_ms == pytest.approx(result.audio_ms, abs=0.1)
+    assert samples == round(result.audio_ms * result.sample_rate / 1000)
