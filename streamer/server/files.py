@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamer.errors import InvalidParameter, MessageLimit
+from streamer.errors import InvalidParameter, MessageLimit, UnsupportedParameter
 from streamer.files import parse_data_uri
 from streamer.protocols.native import files as wire
 from streamer.protocols.strict import Schema
@@ -37,6 +37,10 @@ class _ContentQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 _UPLOAD: Schema[wire.UploadQuery] = Schema(wire.UploadQuery)
 _LIST: Schema[wire.FilesQuery] = Schema(wire.FilesQuery)
 _CONTENT: Schema[_ContentQuery] = Schema(_ContentQuery)
+
+
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+"""What `curl -d` and a page's form send if nobody says otherwise: kept as it came, it would be junk."""
 
 
 class FileEndpoints:
@@ -92,7 +96,13 @@ class FileEndpoints:
 
     async def _received(self, request: Request, meter: Meter) -> StoredFile:
         given = content_type_of(request.headers.get("content-type"))
-        if given.partition(";")[0].strip().lower() != "application/json":
+        kind = given.partition(";")[0].strip().lower()
+        if kind in _FORMS:
+            raise UnsupportedParameter(
+                "a form is no file: send the bytes with their own Content-Type, or application/json",
+                param="content-type",
+            )
+        if kind != "application/json":
             return await self._raw(request, meter, given)
         query_of(request, NO_QUERY)
         if 0 < _length(request) <= self._small:

@@ -64,6 +64,17 @@ async def test_bytes_are_kept_and_told_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "form", ["application/x-www-form-urlencoded", "Multipart/Form-Data; boundary=x"]
+)
+async def test_a_form_is_not_kept_as_if_it_were_the_file(tmp_path: Path, form: str) -> None:
+    async with running(tmp_path) as server, server.http() as http:
+        answer = await http.post(FILES, content=b'{"url": "x"}', headers={"content-type": form})
+        assert code_of(answer) == (400, "unsupported_parameter", "content-type")
+        assert (await http.get(FILES)).json() == {"files": [], "next": None}
+
+
+@pytest.mark.asyncio
 async def test_content_runs_nothing_and_has_a_safe_name(tmp_path: Path) -> None:
     async with running(tmp_path) as server, server.http() as http:
         name = '../..\\etc/"evil": \u00fc.html'
