@@ -1,4 +1,4 @@
-"""GET and POST of a foreign URL: redirects checked anew, one deadline over everything, a cap on bytes."""
+"""Requests to foreign URLs, whole or as a stream: redirects checked anew, bounded in time and bytes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,32 @@ from typing import TYPE_CHECKING
 
 import httpcore
 
-from streamer import __version__
 from streamer.errors import FetchFailed
 from streamer.fetch.addresses import Allow
 from streamer.fetch.connector import HEAD_BYTES, Connector, Resolve, Resolver, Wire
-from streamer.fetch.urls import check_url, origin_of, port_of, read_url, redirected
+from streamer.fetch.requests import (
+    CHUNK_BYTES,
+    FREE_CHUNKS,
+    headers_of,
+    request_of,
+    trusted_certificates,
+    typed_errors,
+)
+from streamer.fetch.streams import Patience, Stream, Streams
+from streamer.fetch.urls import (
+    check_url,
+    joined,
+    origin_of,
+    read_url,
+    redirected,
+    trusted_url,
+)
 
 if TYPE_CHECKING:
     import httpx
 
 REDIRECTS = 5
-FREE_CHUNKS = 256
-CHUNK_BYTES = 64
-"""A body in smaller chunks than these, but for so many, costs more to read than it is worth."""
+REDIRECTING = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class Fetcher:
         self._resolve = resolve or self._resolver
         self._backend = connect or httpcore.AnyIOBackend()
         self._tls = tls
+        self._streams = Streams(self._connector, self._certificates)
 
     def check(self, url: str, *, param: str = "url") -> None:
         """As `check_url`."""
@@ -81,8 +95,8 @@ class Fetcher:
             for _ in range(REDIRECTS + 1):
                 async with self._sent("GET", wanted, headers, b"", patience_s, param) as sent:
                     response, wire = sent
-                    answered = _headers(response)
-                    if response.status not in (301, 302, 303, 307, 308):
+                    answered = headers_of(response)
+                    if response.status not in REDIRECTING:
                         _require(response.status, answered, max_bytes, param)
                         body, is_cut = await _body(response, wire, max_bytes)
                         if is_cut:
@@ -111,10 +125,58 @@ class Fetcher:
             async with self._sent("POST", wanted, headers, body, patience_s, param) as sent:
                 response, wire = sent
                 answered, _ = await _body(response, wire, max_bytes)
-                return Answer(response.status, _headers(response), answered, str(wanted))
+                return Answer(response.status, headers_of(response), answered, str(wanted))
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        trusted: bool = False,
+        max_bytes: int,
+        patience: Patience,
+        param: str = "url",
+    ) -> AsyncIterator[Stream]:
+        """An answer whose body is read as it comes, whatever its status, after at most 5 redirects.
+
+        A `trusted` URL is one of the settings': it may be private and on any port, and its connection is
+        kept for the next request. A redirect to another origin is checked as foreign, is a GET, and gets
+        no `headers`. Leaving the block frees the connection at once. Raises `UrlNotAllowed`,
+        `FetchFailed`, also while the body is read.
+        """
+        wanted = trusted_url(url, param) if trusted else self._read(url, param)
+        for _ in range(REDIRECTS + 1):
+            async with self._streams.opened(
+                method, wanted, headers, body, trusted, patience, param
+            ) as stream:
+                location = stream.headers.get("location")
+                if stream.status not in REDIRECTING or location is None:
+                    stream.max_bytes = max_bytes
+                    yield stream
+                    return
+            then = joined(wanted, location, param)
+            if origin_of(then) != origin_of(wanted):
+                if stream.status in (307, 308) and method != "GET":
+                    raise FetchFailed(
+                        "redirected elsewhere with all that was sent",
+                        param=param,
+                        reason="redirects",
+                    )
+                trusted, headers = False, None
+            if not trusted:
+                then = self._next(wanted, location, stream.status, param)
+            if stream.status not in (307, 308):
+                method, body = "GET", b""
+            wanted = then
+        raise FetchFailed("too many redirects", param=param, reason="redirects")
 
     async def aclose(self) -> None:
-        """Nothing more is resolved. Connections end with their requests."""
+        """Nothing more is resolved. Connections that were kept are closed, others end with their
+        requests."""
+        await self._streams.aclose()
         self._resolver.close()
 
     def _read(self, url: str, param: str) -> httpx.URL:
@@ -131,15 +193,9 @@ class Fetcher:
     async def _bounded(self, timeout_s: float | None, param: str) -> AsyncIterator[float]:
         """All that happens within it has so much time (seconds) and only typed errors."""
         patience_s = self._timeout_s if timeout_s is None else timeout_s
-        try:
+        with typed_errors(param):
             async with asyncio.timeout(patience_s):
                 yield patience_s
-        except (TimeoutError, httpcore.TimeoutException):
-            raise FetchFailed("no whole answer in time", param=param, reason="timeout") from None
-        except httpcore.ProtocolError:
-            raise FetchFailed("no answer in HTTP", param=param, reason="protocol") from None
-        except (httpcore.NetworkError, OSError):
-            raise FetchFailed("the connection was lost", param=param, reason="connection") from None
 
     @asynccontextmanager
     async def _sent(
@@ -152,52 +208,31 @@ class Fetcher:
         param: str,
     ) -> AsyncIterator[tuple[httpcore.Response, Wire]]:
         """One request on a connection of its own, closed however this ends."""
-        if url.scheme == "https" and self._tls is None:
-            self._tls = await asyncio.to_thread(_trusted)
-        all_headers = {name.lower(): value for name, value in (headers or {}).items()}
-        all_headers |= {
-            "host": url.netloc.decode("ascii"),
-            "user-agent": f"Streamer/{__version__}",
-            "accept-encoding": "identity",
-            "connection": "close",
-        }
-        all_headers.setdefault("accept", "*/*")
-        if body or method == "POST":
-            all_headers["content-length"] = str(len(body))
-        target = httpcore.URL(
-            scheme=url.raw_scheme, host=url.raw_host, port=port_of(url), target=url.raw_path
-        )
-        connector = Connector(
-            self._backend, self._resolve, self._allow, patience_s=patience_s, param=param
-        )
+        request = request_of(method, url, headers, body, keep=False)
+        connector = self._connector(patience_s, param, trusted=False)
         connection = httpcore.AsyncHTTPConnection(
-            target.origin, ssl_context=self._tls, network_backend=connector
+            request.url.origin, ssl_context=await self._certificates(url), network_backend=connector
         )
         try:
-            response = await connection.handle_async_request(
-                httpcore.Request(method, target, headers=list(all_headers.items()), content=body)
-            )
+            response = await connection.handle_async_request(request)
             assert connector.wire is not None
             yield response, connector.wire
         finally:
             await connector.aclose()
 
+    async def _certificates(self, url: httpx.URL) -> ssl.SSLContext | None:
+        if url.scheme == "https" and self._tls is None:
+            self._tls = await asyncio.to_thread(trusted_certificates)
+        return self._tls
 
-def _trusted() -> ssl.SSLContext:
-    import httpx
-
-    context = httpx.create_ssl_context(trust_env=False)
-    context.load_default_certs()  # a private authority's, of an allowed host
-    return context
-
-
-def _headers(response: httpcore.Response) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for raw, value in response.headers:
-        name = raw.decode("latin-1").lower()
-        text = value.decode("utf-8", "replace")
-        found[name] = f"{found[name]}, {text}" if name in found else text
-    return found
+    def _connector(self, patience_s: float, param: str, *, trusted: bool) -> Connector:
+        return Connector(
+            self._backend,
+            self._resolve,
+            None if trusted else self._allow,
+            patience_s=patience_s,
+            param=param,
+        )
 
 
 def _too_large(max_bytes: int, param: str) -> FetchFailed:

@@ -54,6 +54,37 @@ def check_url(url: str, *, allow: Allow, ports: Collection[int], param: str = "u
     read_url(url, allow=allow, ports=ports, param=param)
 
 
+def trusted_url(url: str, param: str = "url") -> httpx.URL:
+    """A URL of the settings, or of an answer from there: any host and port. Raises `UrlNotAllowed`."""
+    import httpx
+
+    try:
+        parsed = httpx.URL(url)
+        if parsed.scheme not in _PORTS or not parsed.raw_host or parsed.userinfo:
+            raise ValueError("not one that we open")
+    except (httpx.InvalidURL, ValueError):
+        raise UrlNotAllowed("not an http or https URL", param=param) from None
+    return parsed
+
+
+def same_origin(url: str, other: str) -> bool:
+    """Whether two URLs are of one scheme, host and port; False where one is none."""
+    try:
+        return origin_of(trusted_url(url)) == origin_of(trusted_url(other))
+    except UrlNotAllowed:
+        return False
+
+
+def joined(here: httpx.URL, location: str, param: str) -> httpx.URL:
+    """Where a `location` leads. Raises `UrlNotAllowed`."""
+    import httpx
+
+    try:
+        return trusted_url(str(here.join(location)), param)
+    except (httpx.InvalidURL, ValueError):
+        raise UrlNotAllowed("redirected to what is no URL", param=param) from None
+
+
 def redirected(
     here: httpx.URL, location: str, *, allow: Allow, ports: Collection[int], param: str
 ) -> httpx.URL:
