@@ -17,7 +17,7 @@ from streamer.protocols.evolink.requests import (
 )
 from streamer.protocols.evolink.tasks import (
     DIALECT,
-    encode_event,
+    encode_callbacks,
     encode_state,
     is_task_id,
     speech_job,
@@ -34,8 +34,8 @@ __all__ = [
     "Speech",
     "decode_request",
     "designed_name",
+    "encode_callbacks",
     "encode_error",
-    "encode_event",
     "encode_state",
     "is_designed",
     "is_task_id",

@@ -129,10 +129,9 @@ def encode_state(job: Job, link: Link) -> bytes:
     return msgspec.json.encode(_task(job, link))
 
 
-def encode_event(job: Job, link: Link) -> Mapping[str, Any]:
-    """A callback's body: the same."""
-    told: dict[str, Any] = msgspec.to_builtins(_task(job, link))
-    return told
+def encode_callbacks(job: Job, link: Link) -> list[Mapping[str, Any]]:
+    """Bodies of what `callback_url` is told: the same, once."""
+    return [msgspec.to_builtins(_task(job, link))]
 
 
 def _task(job: Job, link: Link) -> _Task:

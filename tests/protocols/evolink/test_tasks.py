@@ -29,7 +29,7 @@ from streamer.protocols.evolink import (
     Client,
     Design,
     Speech,
-    encode_event,
+    encode_callbacks,
     encode_state,
     is_task_id,
     speech_job,
@@ -61,7 +61,7 @@ def job(**changes: Any) -> Job:
 
 def told(some: Job) -> dict[str, Any]:
     fields: dict[str, Any] = json.loads(encode_state(some, link))
-    assert encode_event(some, link) == fields, "a callback says the same"
+    assert encode_callbacks(some, link) == [fields], "a callback says the same"
     return fields
 
 
