@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from streamer.errors import InvalidParameter, UnknownParameter
+from streamer.providers import Provider, read_providers
 
 
 def _row(
@@ -59,6 +60,21 @@ class Settings:
         "", "Voice when a client names none; empty: the first voice of the first engine."
     )
     voice_aliases: dict[str, str] = _row({}, 'Other names for voices, e.g. {alloy = "heart"}.')
+    stand_in: str = _row(
+        "",
+        "Voice that speaks where a client of a hosted API asks for a clone or a designed voice that no"
+        " engine here can make; empty: its request is refused.",
+    )
+    hosted_strict: bool = _row(
+        False,
+        "Refuse what a client of a hosted API asks for and nothing here can do, such as instructions,"
+        " rather than warn.",
+    )
+    providers: dict[str, Provider] = _row(
+        {},
+        "Hosted APIs that speak, each an engine of its name: a table of url, key, model, voice, voices,"
+        " price_per_1000, text_limit, timeout_s, concurrency (JSON in flag and environment).",
+    )
     workers: int = _row(0, "Threads that synthesise; 0: one per core.", minimum=0)
     first_clause_words: int = _row(
         4, "Least words of a first segment that is cut at a clause mark.", minimum=1
@@ -193,7 +209,12 @@ def _expected(row: SettingRow) -> str:
     """What a value of that row is, for people."""
     if get_origin(row.type) is Literal:
         return " or ".join(repr(choice) for choice in get_args(row.type) if choice)
-    kinds = {int: "a whole number", float: "a number", list: "a list of texts"}
+    kinds = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        list: "a list of texts",
+    }
     if row.type == list[int]:
         return "a list of whole numbers"
     return kinds.get(type(row.default), "texts by name" if row.default == {} else "a text")
@@ -201,6 +222,8 @@ def _expected(row: SettingRow) -> str:
 
 def _parse(row: SettingRow, value: Any, source: str) -> Any:
     """The value in the row's type. Text (flag, environment) is read leniently: `a,b` is a list."""
+    if row.name == "providers":
+        return read_providers(value, source)
     try:
         if isinstance(value, str) and row.type is not str:
             if isinstance(row.default, list):

@@ -18,6 +18,8 @@ PENDING: tuple[JobStatus, ...] = ("queued", "running")
 FilePurpose = Literal["result", "upload", "reference"]
 """What a file is for: a job's sound, anything of a client's, sound to clone a voice from."""
 DeliveryState = Literal["pending", "delivered", "failed", "disabled"]
+NATIVE = "native"
+"""The dialect that sees all jobs of its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,14 @@ class WebhookTarget:
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """What a client asks a job for. `start.context` means nothing here; `start.audio.container` is a
-    file's. `ttl_s` is how long results are kept (None: the server's default)."""
+    file's. `ttl_s` is how long results are kept (None: the server's default).
+
+    `dialect` is the API it came by, and the only one that sees it besides the native one; `alias` its
+    own id of the job, one of a kind among a key's jobs of that dialect; `echo` what it wants to say
+    again when it tells of the job, in a form of its own. `urgent`: somebody waits for the answer, so it
+    is begun at once and as if live. `warnings` name what of the request is not done, as
+    `Started.warnings` does.
+    """
 
     start: Start
     text: str
@@ -41,6 +50,11 @@ class JobRequest:
     webhook: WebhookTarget | None = None
     ttl_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    dialect: str = NATIVE
+    alias: str = ""
+    echo: str = ""
+    urgent: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

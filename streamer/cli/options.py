@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 CLIENT_KEY = "STREAMER_KEY"
 """The variable a client's key may come from: no setting, but it may be set beside them."""
 
-_METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
+_METAVARS = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 
 def metavar(row: SettingRow) -> str:
@@ -28,7 +28,7 @@ def metavar(row: SettingRow) -> str:
     if isinstance(row.default, list):
         return "A,B,..."
     if isinstance(row.default, dict):
-        return "NAME=VALUE,..."
+        return "JSON" if row.name == "providers" else "NAME=VALUE,..."
     return _METAVARS[row.type]
 
 
@@ -36,6 +36,8 @@ def shown_default(row: SettingRow) -> str:
     """The default as a person would type it; empty where there is none."""
     if isinstance(row.default, list):
         return ",".join(map(str, row.default))
+    if isinstance(row.default, bool):
+        return str(row.default).lower()
     return "" if row.default in ("", {}) else str(row.default)
 
 

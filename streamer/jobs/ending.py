@@ -10,6 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from streamer.config import Settings
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 EncodeEvent = Callable[[Job], Mapping[str, Any]]
 """The `data` of a webhook about this job."""
+EncodeCallbacks = Callable[[Job], Sequence[Mapping[str, Any]] | None]
+"""What a job's own target is told instead, a webhook each; None: the same as everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Endings:
     settings: Settings
     clock: Callable[[], float]
     encode_event: EncodeEvent
+    encode_callbacks: EncodeCallbacks
     pause_s: float
 
     async def complete(self, entry: Entry, job: Job, made: Sequence[Rendering]) -> bool:
@@ -117,12 +121,12 @@ class Endings:
         now = self.clock()
         entry = self.queue.get(job.id)
         ended = replace(job, status="cancelled", finished=now, position=None, estimate_s=None)
-        data = self.encode_event(ended)
+        tell = self._telling(ended)
 
         def work(connection: sqlite3.Connection) -> list[str] | None:
             if not table.cancel(connection, job.id, now):
                 return self.files.bury(connection, table.let_go(connection, job.id, now))
-            self._tell(connection, ended, data)
+            tell(connection)
             return None
 
         blobs = await self.database.write(work)
@@ -140,13 +144,13 @@ class Endings:
         more: Callable[[sqlite3.Connection], None] = lambda connection: None,
         committed: Callable[[], None] = lambda: None,
     ) -> bool:
-        data = self.encode_event(job)
+        tell = self._telling(job)
 
         def work(connection: sqlite3.Connection) -> bool:
             if not table.finish(connection, job, entry.claims):
                 return False
             more(connection)
-            self._tell(connection, job, data)
+            tell(connection)
             return True
 
         async def once() -> bool:
@@ -163,14 +167,16 @@ class Endings:
                 log.warning("job not finished yet", extra={"job": job.id, "error": error.code})
             await asyncio.sleep(self.pause_s)
 
-    def _tell(self, connection: sqlite3.Connection, job: Job, data: Mapping[str, Any]) -> None:
-        self.webhooks.enqueue(
-            connection,
+    def _telling(self, job: Job) -> Callable[[sqlite3.Connection], object]:
+        """What tells that it has ended, worded now."""
+        return partial(
+            self.webhooks.enqueue,
             key=job.key,
             job=job.id,
             event=f"job.{job.status}",
-            data=data,
+            data=self.encode_event(job),
             target=job.request.webhook,
+            instead=self.encode_callbacks(job) if job.request.webhook is not None else None,
         )
 
     def _ended(self, id: str, status: str) -> None:

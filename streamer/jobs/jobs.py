@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import hashlib
 import logging
 import math
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,31 +22,26 @@ from streamer.errors import (
     IdempotencyConflict,
     InternalError,
     InvalidParameter,
-    JobLimit,
     NotAvailable,
     NotFound,
     NotReady,
     StreamerError,
-    TextLimit,
 )
 from streamer.files import FileStore
 from streamer.jobs import table
+from streamer.jobs.admission import Admission, Admit
 from streamer.jobs.counts import JobCounts
-from streamer.jobs.ending import EncodeEvent, Endings
+from streamer.jobs.ending import EncodeCallbacks, EncodeEvent, Endings
 from streamer.jobs.queue import Queue
 from streamer.jobs.runner import Runner
-from streamer.jobs.speaking import OpenSession, first_seed, rehearse
-from streamer.jobs.stored import Stored
-from streamer.jobs.table import Entry
-from streamer.resources import PENDING, Job, JobRequest, JobStatus, StoredFile
-from streamer.tasks import Turns, settled
+from streamer.jobs.speaking import OpenSession
+from streamer.resources import NATIVE, PENDING, Job, JobRequest, JobStatus, StoredFile
+from streamer.tasks import Turns
 from streamer.usage import Usage
 from streamer.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
-Admit = Callable[[int], None]
-"""Hears how many characters a new job will speak; raises what a budget or a rate has against it."""
 LONGEST_KEY = 255
 
 
@@ -67,15 +62,12 @@ class Jobs:
         clock: Callable[[], float],
         encode_event: EncodeEvent,
         *,
+        encode_callbacks: EncodeCallbacks = lambda job: None,
         pause_s: float = 1.0,
     ) -> None:
         self.counts = JobCounts()
         self._database = database
         self._files = files
-        self._webhooks = webhooks
-        self._open_session = open_session
-        self._settings = settings
-        self._clock = clock
         self._queue = Queue(time.monotonic)
         self._endings = Endings(
             database,
@@ -87,9 +79,14 @@ class Jobs:
             settings,
             clock,
             encode_event,
+            encode_callbacks,
             pause_s,
         )
         self._runner = Runner(database, self._queue, self._endings, open_session, pause_s=pause_s)
+        self._admission = Admission(
+            *(database, files, webhooks, open_session, settings, clock),
+            *(self._queue, self._runner.wake, self._as_of_now),
+        )
         self._turns = Turns()
 
     async def start(self) -> None:
@@ -141,13 +138,13 @@ class Jobs:
 
         `fingerprint` stands for the meaning of the request: asked again with the same idempotency key,
         it is the same job if that is equal too, else `IdempotencyConflict`. Raises what can be found
-        wrong with the request before it is spoken, `JobLimit`, `Draining`, and what `admit` raises,
-        which is called once for a new job.
+        wrong with the request before it is spoken, `JobLimit`, `Draining`, `ContextConflict` for an alias
+        that is taken, and what `admit` raises, which is called once for a new job.
         """
         if self._runner.draining:
             raise Draining("the server is shutting down", retry_after_s=1)
         if idempotency_key is None:
-            return await self._accept(key, request, base_url, admit), True
+            return await self._admission.accept(key, request, base_url, admit), True
         if not 1 <= len(idempotency_key) <= LONGEST_KEY or not idempotency_key.isprintable():
             raise InvalidParameter(
                 f"1 to {LONGEST_KEY} printable characters", param="Idempotency-Key"
@@ -157,16 +154,30 @@ class Jobs:
             known = await self._database.read(lambda c: table.known(c, key, idempotency_key))
             if known is None:
                 kept = (idempotency_key, fingerprint)
-                return await self._accept(key, request, base_url, admit, *kept), True
+                return await self._admission.accept(key, request, base_url, admit, *kept), True
             if known[1] != fingerprint:
                 raise IdempotencyConflict(
                     "this key was used for another request", param="Idempotency-Key"
                 )
             return await self.get(key, known[0]), False
 
-    async def get(self, key: str, id: str) -> Job:
-        """A job of this key, with the words of its results. Raises `NotFound`."""
-        return await self._find(key, id, words=True)
+    async def get(self, key: str, id: str, *, dialect: str = NATIVE) -> Job:
+        """A job of this key, with the words of its results. Raises `NotFound`.
+
+        A foreign `dialect` sees only what came by it, and calls it by its alias, where it has one.
+        """
+        return await self._find(key, id, dialect, words=True)
+
+    async def wait(self, key: str, id: str, timeout_s: float, *, dialect: str = NATIVE) -> Job:
+        """The job once it has ended; as it is then, after `timeout_s`, or where the server is shut down
+        meanwhile. Raises `NotFound`."""
+        job = await self._find(key, id, dialect, words=False)
+        over = self._queue.over(job.id)
+        if over is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await over.wait()
+        return await self._find(key, id, dialect, words=True)
 
     async def list(
         self,
@@ -175,25 +186,31 @@ class Jobs:
         status: JobStatus | None = None,
         limit: int = 100,
         after: str | None = None,
+        dialect: str = NATIVE,
     ) -> builtins.list[Job]:
-        """Jobs of this key, newest first, those after the job `after`; without the words of their results.
-        Raises `InvalidParameter`."""
-        page = await self._database.read(lambda c: table.page(c, key, status, limit, after))
+        """Jobs of this key that a dialect sees, newest first, those after the job of the id `after`;
+        without the words of their results. Raises `InvalidParameter`."""
+        page = await self._database.read(
+            lambda c: table.page(c, key, status, limit, after, dialect)
+        )
         if page is None:
             raise InvalidParameter("no such job", param="after")
         return [self._as_of_now(job) for job in page]
 
-    async def cancel(self, key: str, id: str) -> Job:
+    async def cancel(self, key: str, id: str, *, dialect: str = NATIVE) -> Job:
         """End a job that has not ended; of one that has, let the files go. Nothing of it is left when this
         returns. Raises `NotFound`."""
-        await self._endings.cancel(await self._find(key, id, words=False), self._runner.stop)
+        job = await self._find(key, id, dialect, words=False)
+        await self._endings.cancel(job, self._runner.stop)
         self._runner.wake()
-        return await self._find(key, id, words=False)
+        return await self._find(key, id, dialect, words=False)
 
-    async def file(self, key: str, id: str, result: int = 0) -> StoredFile:
+    async def file(
+        self, key: str, id: str, result: int = 0, *, dialect: str = NATIVE
+    ) -> StoredFile:
         """The sound of a result. Raises `NotReady`, `Gone` (cancelled, expired, deleted), `NotFound`, or
         what the job failed with."""
-        job = await self._find(key, id, words=False)
+        job = await self._find(key, id, dialect, words=False)
         if job.status in PENDING:
             after = min(60, math.ceil(job.estimate_s or 1.0))
             raise NotReady("the job has not finished", param="id", retry_after_s=max(1, after))
@@ -212,70 +229,10 @@ class Jobs:
         """Characters that the unfinished jobs of a key will speak, over all results."""
         return self._queue.characters_of(key)
 
-    async def _accept(
-        self,
-        key: str,
-        request: JobRequest,
-        base_url: str,
-        admit: Admit,
-        idempotency: str | None = None,
-        fingerprint: bytes = b"",
-    ) -> Job:
-        self._check(key, request)
-        session = self._open_session(request.start)
-        speaker = await rehearse(session, request.text, self._settings.max_pending_chars)
-        self._check_room(key)
-        characters = len(request.text) * request.results
-        admit(characters)
-        options = first_seed(request.start.options, lambda: secrets.randbits(31))
-        request = replace(request, start=replace(request.start, options=options))
-        job = Job(
-            *("job_" + secrets.token_hex(12), key, "queued", request, self._clock()),
-            voice=speaker.voice,
-            engine=speaker.engine,
-            base_url=base_url,
+    async def _find(self, key: str, id: str, dialect: str, *, words: bool) -> Job:
+        job, number = await self._database.read(
+            lambda c: table.find(c, key, id, words=words, dialect=dialect)
         )
-        kept = Stored(request, not speaker.varies_by_seed and request.results > 1, base_url)
-        entry = Entry(job.id, key, characters)
-        self._queue.hold(entry)  # now, so that no other job gets the same room or budget
-
-        async def write() -> Job:
-            try:
-                entry.seq = await self._database.write(
-                    lambda c: table.insert(c, job, kept, characters, idempotency, fingerprint)
-                )
-            except BaseException:
-                self._queue.drop(entry)
-                raise
-            self._queue.add(entry)
-            self._runner.wake()
-            return self._as_of_now(job)
-
-        # Of its own, since a transaction that has begun is written also if we are cancelled.
-        return await settled(asyncio.create_task(write()))
-
-    def _check(self, key: str, request: JobRequest) -> None:
-        settings = self._settings
-        if not 1 <= request.results <= settings.max_job_results:
-            most = settings.max_job_results
-            raise InvalidParameter(f"results must be within 1 and {most}", param="results")
-        if not request.text:
-            raise InvalidParameter("there is no text", param="text")
-        limit = settings.max_context_chars
-        if len(request.text) > limit:
-            raise TextLimit(f"more than {limit} characters", param="text", limit=limit)
-        self._files.lifetime(request.ttl_s)
-        if request.webhook is not None:
-            self._webhooks.check(request.webhook)
-        self._check_room(key)
-
-    def _check_room(self, key: str) -> None:
-        if self._queue.jobs_of(key) >= self._settings.key_jobs:
-            limit = self._settings.key_jobs
-            raise JobLimit(f"{limit} jobs are unfinished", limit=limit, retry_after_s=5)
-
-    async def _find(self, key: str, id: str, *, words: bool) -> Job:
-        job, number = await self._database.read(lambda c: table.find(c, key, id, words=words))
         if job is None and number:
             raise NotAvailable("this job was made by a newer program", param="id")
         if job is None:

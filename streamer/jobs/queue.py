@@ -1,11 +1,12 @@
 """Which job is next, how many are ahead of one, and how long that may take. In memory; knows no tables.
 
 Keys take turns; the jobs of one key come in order of age. So many jobs of one key keep nobody else's
-waiting for longer than one job.
+waiting for longer than one job. Urgent ones take no turns.
 """
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import math
 from bisect import bisect_left, insort
@@ -28,14 +29,29 @@ class Queue:
         self._clock = clock
         self._lines: dict[str, list[Entry]] = {}  # by key; the first key's turn is next
         self._last: list[Entry] = []
+        self._urgent: list[Entry] = []
         self._later: list[tuple[float, int, Entry]] = []
         self._all: dict[str, Entry] = {}
         self._of_key: dict[str, list[int]] = {}
+        self._waited_for: dict[str, asyncio.Event] = {}
+        self._released = False
         self._seconds_per_character: float | None = None
 
     def get(self, id: str) -> Entry | None:
         """An unfinished job."""
         return self._all.get(id)
+
+    def over(self, id: str) -> asyncio.Event | None:
+        """Set once the job is unfinished no more; None where there is nothing to wait for."""
+        if id not in self._all or self._released:
+            return None
+        return self._waited_for.setdefault(id, asyncio.Event())
+
+    def release(self) -> None:
+        """Nobody is to wait any longer: nothing more is done here."""
+        self._released = True
+        for event in self._waited_for.values():
+            event.set()
 
     def __len__(self) -> int:
         """Jobs that wait or run."""
@@ -60,6 +76,8 @@ class Queue:
         """A job has ended. May be called twice."""
         if self._all.pop(entry.id, None) is None:
             return
+        if (waited_for := self._waited_for.pop(entry.id, None)) is not None:
+            waited_for.set()
         count = self._of_key[entry.key]
         count[0] -= 1
         count[1] -= entry.characters
@@ -71,6 +89,8 @@ class Queue:
         """It waits for its turn, which does not come before `delay_s` have passed."""
         if delay_s > 0:
             heapq.heappush(self._later, (self._clock() + delay_s, entry.seq, entry))
+        elif entry.urgent:
+            self._urgent.append(entry)
         elif entry.crashes >= CAREFUL:
             insort(self._last, entry, key=_by_age)
         else:
@@ -78,8 +98,7 @@ class Queue:
 
     def take(self) -> Entry | None:
         """The next job, which waits no more; None where none is due."""
-        while self._later and self._later[0][0] <= self._clock():
-            self.add(heapq.heappop(self._later)[2])
+        self._bring_up()
         for key, line in self._lines.items():
             entry = line.pop(0)
             del self._lines[key]
@@ -87,6 +106,18 @@ class Queue:
                 self._lines[key] = line  # behind all others
             return entry
         return self._last.pop(0) if self._last else None
+
+    def take_urgent(self) -> Entry | None:
+        """The next that takes no turn."""
+        self._bring_up()
+        return self._urgent.pop(0) if self._urgent else None
+
+    def urgent_due_in(self) -> float:
+        """As `due_in`, of `take_urgent`."""
+        if self._urgent:
+            return 0.0
+        due = min((at for at, _, entry in self._later if entry.urgent), default=math.inf)
+        return max(0.0, due - self._clock())
 
     def due_in(self) -> float:
         """Seconds until `take` may find one: 0 where it does now, +inf where none waits."""
@@ -97,6 +128,8 @@ class Queue:
     def position(self, entry: Entry) -> int:
         """How many jobs are to be taken before this one, if no others come: exact but for those that wait
         for a later attempt."""
+        if entry.urgent:
+            return 0
         if entry.crashes >= CAREFUL:
             at = bisect_left(self._last, entry.seq, key=_by_age)
             return sum(map(len, self._lines.values())) + at
@@ -127,10 +160,19 @@ class Queue:
             return own
         total = sum(characters for _, characters in self._of_key.values())
         mean = total / max(1, len(self._all))
-        running = len(self._all) - sum(map(len, self._lines.values())) - len(self._last)
+        waiting = sum(map(len, self._lines.values())) + len(self._last) + len(self._urgent)
+        running = len(self._all) - waiting
         return own + (self.position(entry) + running / 2) * mean * pace / workers
 
+    def _bring_up(self) -> None:
+        """Those whose time has come wait for their turn."""
+        while self._later and self._later[0][0] <= self._clock():
+            self.add(heapq.heappop(self._later)[2])
+
     def _leave(self, entry: Entry) -> None:
+        if entry in self._urgent:
+            self._urgent.remove(entry)
+            return
         line = self._last if entry.crashes >= CAREFUL else self._lines.get(entry.key, [])
         at = bisect_left(line, entry.seq, key=_by_age)
         if at < len(line) and line[at] is entry:

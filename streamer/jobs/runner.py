@@ -42,8 +42,8 @@ BATCH = 500
 
 
 class Runner:
-    """At most `workers` attempts at once; each is a task. `pause_s`: how long nothing is begun after the
-    disk failed, doubled each time up to ten times as long."""
+    """At most `workers` attempts at once, and urgent ones beside them; each is a task. `pause_s`: how long
+    nothing is begun after the disk failed, doubled each time up to ten times as long."""
 
     def __init__(
         self,
@@ -92,9 +92,18 @@ class Runner:
             await self._stop(list(self._tasks))
 
     async def drain(self) -> None:
-        """Begin nothing more; what runs goes back to the queue, as if it had not been begun."""
+        """Begin nothing more; what runs goes back to the queue, as if it had not been begun. What is urgent
+        may end, until this is cancelled. Then nobody waits any longer."""
         self.draining = True
-        given_back = list(self._tasks)
+        try:
+            await self._put_back([entry for entry in self._tasks if not entry.urgent])
+            if self._tasks:
+                await asyncio.wait(list(self._tasks.values()))
+        finally:
+            await self._put_back(list(self._tasks))
+            self._queue.release()
+
+    async def _put_back(self, given_back: list[Entry]) -> None:
         await self._stop(given_back)
         given_back = [entry for entry in given_back if not entry.ended]
         if given_back:
@@ -117,12 +126,21 @@ class Runner:
     def _begin(self) -> None:
         if self.draining or time.monotonic() < self._resume_at:
             return
-        while len(self._tasks) < self.workers and (entry := self._queue.take()) is not None:
-            entry.running, entry.spoken = True, 0
-            self._count()
-            task = asyncio.create_task(self._attempt(entry))
-            self._tasks[entry] = task
-            task.add_done_callback(partial(self._over, entry))
+        while (entry := self._queue.take_urgent()) is not None:
+            self._begin_one(entry)
+        while self._free() and (entry := self._queue.take()) is not None:
+            self._begin_one(entry)
+
+    def _free(self) -> bool:
+        """Whether a worker has nothing to do."""
+        return sum(not entry.urgent for entry in self._tasks) < self.workers
+
+    def _begin_one(self, entry: Entry) -> None:
+        entry.running, entry.spoken = True, 0
+        self._count()
+        task = asyncio.create_task(self._attempt(entry))
+        self._tasks[entry] = task
+        task.add_done_callback(partial(self._over, entry))
 
     def _over(self, entry: Entry, task: asyncio.Task[float]) -> None:
         """An attempt is over, or was cancelled before it began: unless the job is too, it waits again."""
@@ -148,8 +166,9 @@ class Runner:
     def _patience(self) -> float:
         now = time.monotonic()
         waits = [self._sweep_at - now]
-        if not self.draining and len(self._tasks) < self.workers:
-            waits.append(max(self._queue.due_in(), self._resume_at - now))
+        if not self.draining:
+            due_in = self._queue.due_in() if self._free() else self._queue.urgent_due_in()
+            waits.append(max(min(due_in, self._queue.urgent_due_in()), self._resume_at - now))
         return max(0.0, min(waits))
 
     async def _attempt(self, entry: Entry) -> float:
@@ -218,6 +237,8 @@ class Runner:
 
     async def _speak(self, entry: Entry, kept: Stored, blobs: list[str]) -> list[Rendering]:
         """All results, one after the other; `blobs` are told as they are committed."""
+        live = partial(self._open_session, background=False)
+        open_session = live if entry.urgent else self._open_session
         made: list[Rendering] = []
         text, limit = kept.request.text, self._settings.max_pending_chars
         for result in range(kept.request.results):
@@ -225,7 +246,7 @@ class Runner:
             def told(characters: int, before: int = result * len(text)) -> None:
                 entry.spoken = before + characters
 
-            session = self._open_session(start_of(kept, result))
+            session = open_session(start_of(kept, result))
             name = f"{entry.id}-{entry.claims}-{result}"
             writer = await self._endings.files.blobs.create(name)
             try:
@@ -250,6 +271,6 @@ class Runner:
         before = self._endings.clock() - self._settings.job_keep_s
         try:
             while await self._database.write(lambda c: table.forget(c, before, BATCH)) == BATCH:
-                pass
+                self._begin()
         except StreamerError as error:
             log.warning("jobs not swept", extra={"error": error.code})

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from streamer.audio.container import HEAD, file_header
 from streamer.blobs import BlobWriter
-from streamer.errors import InternalError, StreamerError
+from streamer.errors import EngineFailed, InternalError, StreamerError
 from streamer.jobs.stored import Stored
 from streamer.script import RANGES
 from streamer.tasks import ended
@@ -21,6 +21,7 @@ from streamer.types import (
     Event,
     Failed,
     OptionsUpdate,
+    SegmentStarted,
     Start,
     Started,
     Text,
@@ -58,9 +59,10 @@ class Speaking(Protocol):
 
 
 class OpenSession(Protocol):
-    """Makes a session in the background, or raises a `StreamerError` that says why there can't be one."""
+    """Makes a session, in the background if not told otherwise, or raises a `StreamerError` that says why
+    there can't be one."""
 
-    def __call__(self, start: Start) -> Speaking: ...
+    def __call__(self, start: Start, *, background: bool = True) -> Speaking: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ async def speak(
                         told(session.characters)
                     case Words():
                         words += event.words
+                    case SegmentStarted(lost=True):  # nobody has heard it yet: better spoken again
+                        raise EngineFailed("synthesis failed within a segment")
                     case Started():
                         started = event
                     case Failed():

@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 
 from streamer.errors import StreamerError, from_code
-from streamer.resources import JobRequest, StoredFile
+from streamer.resources import NATIVE, JobRequest, StoredFile
 from streamer.types import Word
 
-FORMAT = 1
+FORMAT = 2
+"""The newest that this program reads: 1, and 2 for jobs of a foreign dialect, which a program that knows
+none would tell of in the wrong words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Stored:
     request: JobRequest
     vary: bool = False
     base_url: str = ""
+
+
+def format_of(stored: Stored) -> int:
+    """The oldest format that says this."""
+    return 1 if stored.request.dialect == NATIVE else 2
 
 
 class _Error(msgspec.Struct, omit_defaults=True):

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamer.errors import StreamerError
-from streamer.jobs import stored
+from streamer.jobs import dialects, stored
 from streamer.jobs.stored import FORMAT, Stored
-from streamer.resources import Job, JobResult, JobStatus
+from streamer.resources import NATIVE, Job, JobResult, JobStatus
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS job_results (
     PRIMARY KEY (job, result)
 ) WITHOUT ROWID;
 """
+SCHEMA += dialects.SCHEMA
 _UNFINISHED = "status IN ('queued', 'running')"
 _COLUMNS = (
     "id, key, status, request, created, started, finished, expires, attempts, voice, engine, cost,"
@@ -49,8 +50,8 @@ _COLUMNS = (
 class Entry:
     """An unfinished job as the queue knows it. `characters` are of all its results.
 
-    `spoken` of them have been so far; `running`: an attempt is under way; `ended`: as what, once that
-    is written.
+    `spoken` of them have been so far; `running`: an attempt is under way; `urgent`: somebody waits, so
+    it takes no turn; `ended`: as what, once that is written.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Entry:
     crashes: int = 0
     spoken: int = 0
     running: bool = False
+    urgent: bool = False
     ended: str = ""
 
 
@@ -74,15 +76,17 @@ def insert(
     idempotency: str | None,
     fingerprint: bytes,
 ) -> int:
-    """A new job; its place in the order."""
+    """A new job; its place in the order. Raises `ContextConflict` where its alias is taken."""
     cursor = connection.execute(
         "INSERT INTO jobs (id, key, status, format, request, characters, voice, engine, created,"
         " idempotency, fingerprint) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(job.id, job.key, FORMAT, stored.encode(kept), characters, job.voice, job.engine),
+            *(job.id, job.key, stored.format_of(kept), stored.encode(kept), characters),
+            *(job.voice, job.engine),
             *(job.created, idempotency, fingerprint),
         ),
     )
+    dialects.insert(connection, job)
     assert cursor.lastrowid is not None
     return cursor.lastrowid
 
@@ -170,9 +174,12 @@ def let_go(connection: sqlite3.Connection, id: str, now: float) -> list[str]:
 
 
 def find(
-    connection: sqlite3.Connection, key: str, id: str, *, words: bool
+    connection: sqlite3.Connection, key: str, id: str, *, words: bool, dialect: str = NATIVE
 ) -> tuple[Job | None, int]:
-    """A job of this key, and its format; without the job where that is not one of ours."""
+    """A job of this key that a dialect sees, and its format; without the job where that is not one of
+    ours. A foreign dialect knows it by its alias, if it has one, else by its id."""
+    if dialect != NATIVE:
+        id = dialects.find(connection, key, dialect, id)
     query = f"SELECT format, {_COLUMNS} FROM jobs WHERE id = ? AND key = ?"
     row = connection.execute(query, (id, key)).fetchone()
     if row is None:
@@ -189,8 +196,10 @@ def page(
     status: JobStatus | None,
     limit: int,
     after: str | None,
+    dialect: str,
 ) -> list[Job] | None:
-    """Jobs of a key, newest first, without their words. None where it has no job `after`."""
+    """Jobs of a key that a dialect sees, newest first, without their words. None where it has no job
+    `after`."""
     before = 1 << 62
     if after is not None:
         query = "SELECT seq FROM jobs WHERE id = ? AND key = ?"
@@ -200,9 +209,10 @@ def page(
         (before,) = row
     query = (
         f"SELECT {_COLUMNS} FROM jobs WHERE key = ?1 AND seq < ?2 AND format <= ?3"
-        " AND (?4 IS NULL OR status = ?4) ORDER BY seq DESC LIMIT ?5"
+        f" AND (?4 IS NULL OR status = ?4) AND (?6 = '{NATIVE}' OR id IN"
+        " (SELECT job FROM job_dialects WHERE key = ?1 AND dialect = ?6)) ORDER BY seq DESC LIMIT ?5"
     )
-    rows = connection.execute(query, (key, before, FORMAT, status, limit)).fetchall()
+    rows = connection.execute(query, (key, before, FORMAT, status, limit, dialect)).fetchall()
     return [replace(_job(row), results=_results(connection, row[0], words=False)) for row in rows]
 
 
@@ -212,6 +222,7 @@ def forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
         "SELECT id FROM jobs WHERE finished IS NOT NULL AND finished <= ? LIMIT ?", (before, limit)
     ).fetchall()
     connection.executemany("DELETE FROM job_results WHERE job = ?", ids)
+    connection.executemany("DELETE FROM job_dialects WHERE job = ?", ids)
     connection.executemany("DELETE FROM jobs WHERE id = ?", ids)
     return len(ids)
 

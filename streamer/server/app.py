@@ -15,6 +15,7 @@ from streamer.protocols import native, openai
 from streamer.protocols.base import PROTOCOLS
 from streamer.server.endpoint import Endpoint, unknown_address
 from streamer.server.files import FileEndpoints
+from streamer.server.hosted.table import APIS, api_of
 from streamer.server.http import Speaks, Tells
 from streamer.server.jobs import JobEndpoints
 from streamer.server.page import Page
@@ -35,6 +36,7 @@ def create_app(service: Service) -> ASGIApp:
         *_native(service),
         *_kept(service),
         *_openai(service),
+        *(route for api in APIS.values() for route in api.routes(service)),
         *_common(service),
     ]
 
@@ -139,4 +141,6 @@ def _mounts(path: str, prefix: str, *, at_root: bool = True) -> list[str]:
 
 
 def _encoder_of(path: str) -> EncodeError:
+    if (api := api_of(path)) is not None:
+        return api.dialect.encode_error
     return openai.encode_error if path.startswith(_OPENAI_PATHS) else native.encode_error

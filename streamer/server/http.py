@@ -79,7 +79,8 @@ class Tells:
         self._service = service
 
     async def voices(self, request: Request, meter: Meter) -> Response:
-        return json_answer(native.encode_voices(self._service.catalogue.voices))
+        catalogue = self._service.catalogue
+        return json_answer(native.encode_voices(catalogue.voices, catalogue.aliases))
 
     async def models(self, request: Request, meter: Meter) -> Response:
         return json_answer(openai.encode_models([*self._service.catalogue.engines, "tts-1"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +22,10 @@ from streamer.guard import Guard
 from streamer.jobs import Jobs
 from streamer.protocols.native.jobs import encode_event
 from streamer.resources import Job
+from streamer.server.hosted.table import APIS
 from streamer.server.links import Links
-from streamer.server.speaking import OpenSession
+from streamer.server.speaking import OpenSession, Speaking
+from streamer.types import Start
 from streamer.usage import Usage
 from streamer.webhooks import Webhooks
 
@@ -90,16 +92,28 @@ def open_resources(
         files=files,
         webhooks=webhooks,
         usage=usage,
-        open_session=partial(sessions, paced=False, background=True),
+        open_session=partial(_unheard, sessions),
         settings=settings,
         clock=clock,
         encode_event=partial(_event, links),
+        encode_callbacks=partial(_callbacks, links),
     )
     return Resources(database, fetcher, Guard(), files, webhooks, jobs, links)
 
 
 def _event(links: Links, job: Job) -> Mapping[str, Any]:
     return encode_event(job, links.from_base(job.base_url))
+
+
+def _unheard(sessions: OpenSession, start: Start, *, background: bool = True) -> Speaking:
+    """A session for a job: nobody listens, but somebody may wait."""
+    return sessions(start, paced=False, background=background)
+
+
+def _callbacks(links: Links, job: Job) -> Sequence[Mapping[str, Any]] | None:
+    """As the API words it that the job came by."""
+    api = APIS.get(job.request.dialect)
+    return None if api is None else api.dialect.encode_callbacks(job, links.from_base(job.base_url))
 
 
 async def _kept_up(loop: Callable[[], Awaitable[None]]) -> None:

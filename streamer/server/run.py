@@ -16,8 +16,9 @@ import uvicorn
 from streamer.config import Settings, data_dir
 from streamer.database import storage_error
 from streamer.engines.base import open_engine
-from streamer.errors import InvalidParameter, StreamerError
+from streamer.errors import InvalidParameter, StreamerError, UnknownVoice
 from streamer.listeners import Listeners
+from streamer.protocols.hosted_voices import default_aliases
 from streamer.server import logs, tls
 from streamer.server.access import is_loopback
 from streamer.server.app import create_app
@@ -147,12 +148,18 @@ def require_keys(settings: Settings, keys: KeyStore, *, first_key: bool) -> str:
 
 
 def load(settings: Settings) -> Catalogue:
-    """The engines of the settings, loaded and warm. Blocks; raises `StreamerError`."""
-    return open_catalogue(
-        [open_engine(name, settings) for name in settings.engines],
-        default=settings.voice,
-        aliases=settings.voice_aliases,
-    )
+    """The engines of the settings, loaded and warm, and names for their voices that clients of hosted
+    APIs know. Blocks; raises `StreamerError`."""
+    engines = [open_engine(name, settings) for name in settings.engines]
+    voices = [voice for engine in engines for voice in engine.voices]
+    own = settings.voice_aliases
+    aliases = default_aliases(voices, own.get(settings.voice, settings.voice)) | own
+    catalogue = open_catalogue(engines, default=settings.voice, aliases=aliases)
+    try:
+        catalogue.resolve(voice=settings.stand_in or None)
+    except UnknownVoice as error:
+        raise InvalidParameter(f"stand_in: {error.message}", param="stand_in") from None
+    return catalogue
 
 
 def sessions(settings: Settings, catalogue: Catalogue) -> OpenSession:

@@ -71,7 +71,7 @@ class Speech:
             self._charge.take(len(self._text))
             self._session.text(Text(self._context, self._text))
             self._session.end()
-            await self._while_listening(self._first())
+            await while_listening(self._receive, self._first())
         except BaseException as error:
             await self.aclose("failed" if isinstance(error, StreamerError) else "gone")
             raise
@@ -82,7 +82,7 @@ class Speech:
         try:
             headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
             await send({"type": "http.response.start", "status": self.status, "headers": headers})
-            outcome = await self._while_listening(self._rest(send))
+            outcome = await while_listening(self._receive, self._rest(send))
         except ClientGone:
             return
         finally:
@@ -131,19 +131,21 @@ class Speech:
             return "failed"
         return event.reason if isinstance(event, Done) else None
 
-    async def _while_listening(self, work: Coroutine[Any, Any, T]) -> T:
-        """The work's result; `ClientGone`, and the work cancelled, as soon as the client goes."""
-        task = asyncio.create_task(work)
-        watch = asyncio.create_task(_disconnected(self._receive))
-        try:
-            await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise ClientGone
-            return task.result()
-        finally:
-            task.cancel()
-            watch.cancel()
-            await asyncio.wait({task, watch})
+
+async def while_listening(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """The work's result; `ClientGone`, and the work cancelled, as soon as the client goes. Its body has
+    been read by then."""
+    task = asyncio.create_task(work)
+    watch = asyncio.create_task(_disconnected(receive))
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        task.cancel()
+        watch.cancel()
+        await asyncio.wait({task, watch})
 
 
 async def _disconnected(receive: Receive) -> None:

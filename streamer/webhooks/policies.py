@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -22,7 +22,8 @@ class Policy:
     `delays_s[n]` is the wait before attempt n + 1, counted from the end of the one before; there are as
     many attempts as delays. Statuses in `success` are all that count as received; one in `gone` ends it,
     and disables an endpoint; one in `throttle` has its Retry-After obeyed. `timeout_s`: None is the
-    server's setting. `envelope`: the body is `{type, timestamp, data}`, not `data` alone.
+    server's setting. `envelope`: the body is `{type, timestamp, data}`, not `data` alone; `any_size`: and
+    may be of 20 kB and more. `jitter` is the part by which a delay may be shorter or longer.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Policy:
     throttle: frozenset[int] = frozenset({429, 502, 503, 504})
     signing: Literal["standard", "none"] = "standard"
     envelope: bool = True
+    any_size: bool = False
+    jitter: float = JITTER
 
 
 STANDARD = Policy(
@@ -41,7 +44,26 @@ STANDARD = Policy(
 )
 """Standard Webhooks 1.0.0, with the schedule of its example: ten attempts over 75 hours."""
 
-POLICIES: Mapping[str, Policy] = {policy.name: policy for policy in (STANDARD,)}
+_BARE = Policy(
+    "evolink",
+    (0, 1, 2, 4),
+    timeout_s=10,
+    gone=frozenset(),
+    throttle=frozenset(),
+    signing="none",
+    envelope=False,
+    any_size=True,
+    jitter=0,
+)
+"""Evolink's documented rule: 10 s, up to three retries after 1, 2 and 4 s, any 2xx is success."""
+HOSTED = (
+    _BARE,
+    replace(_BARE, name="crun", success=frozenset({200})),  # its documents state no schedule
+    replace(_BARE, name="runware", delays_s=(0, 5, 60, 600, 3600), jitter=JITTER),  # nor Runware's
+)
+"""As the APIs of hosted voices tell: the bare object, unsigned."""
+
+POLICIES: Mapping[str, Policy] = {policy.name: policy for policy in (STANDARD, *HOSTED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +91,7 @@ def judge(policy: Policy, attempts: int, attempt: Attempt, *, jitter: float) -> 
         return Verdict("disabled")
     if attempts >= len(policy.delays_s):
         return Verdict("failed")
-    wait_s = policy.delays_s[attempts] * (1 + JITTER * (2 * jitter - 1))
+    wait_s = policy.delays_s[attempts] * (1 + policy.jitter * (2 * jitter - 1))
     if attempt.status in policy.throttle and attempt.retry_after_s is not None:
         wait_s = max(wait_s, attempt.retry_after_s)
     return Verdict("pending", wait_s)

@@ -6,7 +6,7 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -114,20 +114,23 @@ class Webhooks:
         event: str,
         data: Mapping[str, Any],
         target: WebhookTarget | None,
+        instead: Sequence[Mapping[str, Any]] | None = None,
     ) -> int:
         """Tell `target` and each live endpoint of the key; how many. Part of the caller's transaction.
 
-        `data` is rendered now. Where the body would be 20 kB or more, its data is
-        `{"id": job, "truncated": true}`: what has ended is told all the same.
+        `data` is rendered now. Where the body would be of 20 kB or more and the policy does not allow
+        that, its data is `{"id": job, "truncated": true}`: what has ended is told all the same. The target
+        is told `instead` where there is that, in a webhook each.
         """
         now = self._clock()
-        told = [
-            _Address(endpoint.url, endpoint.secret, self._policy(endpoint.policy), endpoint.id)
-            for endpoint in endpoints.live(connection, key=key)
-        ]
+        told: list[tuple[_Address, Mapping[str, Any]]] = []
         if target is not None:
-            told.insert(0, _Address(target.url, target.secret or "", self._policy(target.policy)))
-        for address in told:
+            own = _Address(target.url, target.secret or "", self._policy(target.policy))
+            told += [(own, one) for one in ([data] if instead is None else instead)]
+        for endpoint in endpoints.live(connection, key=key):
+            policy = self._policy(endpoint.policy)
+            told.append((_Address(endpoint.url, endpoint.secret, policy, endpoint.id), data))
+        for address, one in told:
             if address.policy.signing == "standard" and not address.secret:
                 endpoints.own_secret(connection, key=key)
             deliveries.insert(
@@ -139,7 +142,7 @@ class Webhooks:
                 endpoint=address.endpoint,
                 secret=address.secret,
                 policy=address.policy.name,
-                body=_body(address.policy, job, event, data, now),
+                body=_body(address.policy, job, event, one, now),
                 now=now,
                 wait_s=address.policy.delays_s[0],
             )
@@ -221,7 +224,7 @@ class Webhooks:
 def _body(policy: Policy, job: str, event: str, data: Mapping[str, Any], now: float) -> bytes:
     for content in (data, {"id": job, "truncated": True}):
         body = msgspec.json.encode(_event(event, content, now) if policy.envelope else content)
-        if len(body) < BODY_BYTES:
+        if policy.any_size or len(body) < BODY_BYTES:
             return body
         log.warning("webhook without its data", extra={"job": job, "bytes": len(body)})
     return body

@@ -118,8 +118,10 @@ async def house(
     path = directory / "streamer.sqlite3"
     schemas = [usage_.SCHEMA, FileStore.SCHEMA, Webhooks.SCHEMA, Jobs.SCHEMA]
 
-    def open_session(start: Start) -> Session:
-        return Session(start, catalogue=catalogue, settings=settings, background=True)
+    def open_session(start: Start, *, background: bool = True) -> Session:
+        return Session(
+            start, catalogue=catalogue, settings=settings, paced=False, background=background
+        )
 
     with (
         closing(Database(path, schemas)) as database,

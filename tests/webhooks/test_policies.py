@@ -20,7 +20,29 @@ NOW = 1_784_894_400.0  # Fri, 24 Jul 2026 12:00:00 GMT
 
 def test_the_standard_schedule_is_the_specifications_example() -> None:
     assert STANDARD.delays_s == (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
-    assert POLICIES == {"standard": STANDARD}
+    assert POLICIES["standard"] is STANDARD
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "state"),
+    [
+        *(("evolink", 204, "delivered"), ("evolink", 302, "pending"), ("evolink", 410, "pending")),
+        *(("crun", 200, "delivered"), ("crun", 201, "pending"), ("crun", 429, "pending")),
+        *(("runware", 202, "delivered"), ("runware", 404, "pending")),
+    ],
+)
+def test_hosted_apis_have_their_own_rules_of_success(name: str, status: int, state: str) -> None:
+    policy = POLICIES[name]
+    verdict = judge(policy, 1, Attempt(status, "x", retry_after_s=3600), jitter=0.9)
+    assert verdict.state == state
+    assert (policy.signing, policy.envelope, policy.any_size) == ("none", False, True)
+
+
+@pytest.mark.parametrize("name", ["evolink", "crun"])
+def test_evolinks_retries_come_after_1_2_and_4_seconds_to_the_letter(name: str) -> None:
+    policy, failure = POLICIES[name], Attempt(500, "status_500", retry_after_s=99)
+    waits = [judge(policy, n, failure, jitter=0.99).wait_s for n in (1, 2, 3, 4)]
+    assert (waits, policy.timeout_s) == ([1, 2, 4, None], 10)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])

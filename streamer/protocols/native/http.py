@@ -5,7 +5,7 @@ Knows no web framework; errors are in `native.errors`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -129,10 +129,11 @@ class _Voice(msgspec.Struct, kw_only=True):
 
 class _Voices(msgspec.Struct):
     voices: list[_Voice]
+    aliases: dict[str, str] = {}
 
 
-def encode_voices(voices: Iterable[Voice]) -> bytes:
-    """The body of `GET /v1/voices`."""
+def encode_voices(voices: Iterable[Voice], aliases: Mapping[str, str] | None = None) -> bytes:
+    """The body of `GET /v1/voices`. `aliases`: other names, and the voices they stand for."""
     listed = [
         _Voice(
             id=voice.id,
@@ -144,7 +145,7 @@ def encode_voices(voices: Iterable[Voice]) -> bytes:
         )
         for voice in voices
     ]
-    return msgspec.json.encode(_Voices(listed))
+    return msgspec.json.encode(_Voices(listed, dict(aliases or {})))
 
 
 def decode_voices(body: bytes) -> list[Voice]:
