@@ -1,0 +1,37 @@
+"""What an `audioInference` asks of this server: a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamer.protocols.runware.tables import CUSTOM_VOICE
+from streamer.protocols.runware.tasks import Inference, encode_inference
+from streamer.resources import JobRequest, WebhookTarget
+from streamer.types import OptionsUpdate, Start
+
+NAME = "runware"
+"""Of the dialect, and of its policy of webhooks."""
+
+
+def job_request(task: Inference, *, stand_in: str = "", warnings: Sequence[str] = ()) -> JobRequest:
+    """The job. Its echo is the task. `stand_in` speaks where the model's own voice can't be made."""
+    named = task.model == CUSTOM_VOICE
+    voice = (None if task.voice == "auto" else task.voice) if named else stand_in
+    options = OptionsUpdate(
+        voice=voice or None,
+        language=task.language,
+        instructions=task.prompt or None if named else None,
+        speed=task.speed,
+    )
+    return JobRequest(
+        Start("job", options, task.audio, timestamps="none"),
+        task.text,
+        task.results,
+        WebhookTarget(task.webhook, policy=NAME) if task.webhook else None,
+        task.ttl_s,
+        dialect=NAME,
+        alias=task.id.lower(),
+        echo=encode_inference(task).decode(),
+        urgent=task.delivery == "sync",
+        warnings=tuple(warnings),
+    )
