@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from streamer.protocols.evolink.client import Client
 from streamer.protocols.evolink.errors import TASK, encode_error
 from streamer.protocols.evolink.requests import (
+    DESIGN_NAMES,
+    SPEECH_NAMES,
     Design,
     Speech,
     decode_request,
@@ -26,8 +28,10 @@ from streamer.protocols.evolink.tasks import (
 )
 
 __all__ = [
+    "DESIGN_NAMES",
     "DIALECT",
     "LOSSY",
+    "SPEECH_NAMES",
     "TASK",
     "Client",
     "Design",

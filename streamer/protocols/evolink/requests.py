@@ -44,6 +44,16 @@ _CODECS = {
 WAV = AudioFormat("pcm_s16le", "wav", SAMPLE_RATE)
 """What speech comes as: the document names no format, and this is what Qwen3-TTS makes."""
 
+SPEECH_NAMES = {"text": "prompt", "language": "language_type", "webhook.url": "callback_url"}
+DESIGN_NAMES = {
+    "text": "preview_text",
+    "voice": "model",
+    "webhook.url": "callback_url",
+    "audio.sample_rate": "sample_rate",
+    "audio.codec": "response_format",
+}
+"""The documents' names of what our errors name, of either request."""
+
 _DESIGNED = re.compile(r"qwen-tts-vd-[A-Za-z0-9_]{1,16}-voice-[0-9]{8}-[0-9a-z]{4}")
 
 

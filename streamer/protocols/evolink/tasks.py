@@ -85,10 +85,16 @@ def is_task_id(id: str) -> bool:
 
 
 def speech_job(
-    speech: Speech, *, id: str, credits: float = 0.0, warnings: tuple[str, ...] = ()
+    speech: Speech,
+    voice: str | None = None,
+    *,
+    id: str,
+    credits: float = 0.0,
+    warnings: tuple[str, ...] = (),
 ) -> JobRequest:
-    """The job that speaks it. `id` is the task's; `credits` what it is likely to cost."""
-    options = OptionsUpdate(voice=speech.voice, language=speech.language)
+    """The job that speaks it, in another `voice` where that is given. `id` is the task's; `credits` what
+    it is likely to cost."""
+    options = OptionsUpdate(voice=voice or speech.voice, language=speech.language)
     start = Start("job", options, WAV)
     return _job(start, speech.text, speech.callback_url, id, Echo(credits=credits), warnings)
 
