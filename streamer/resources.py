@@ -40,7 +40,8 @@ class JobRequest:
     `dialect` is the API it came by, and the only one that sees it besides the native one; `alias` its
     own id of the job, one of a kind among a key's jobs of that dialect; `echo` what it wants to say
     again when it tells of the job, in a form of its own. `urgent`: somebody waits for the answer, so it
-    is begun at once and as if live. `warnings` name what of the request is not done, as
+    is begun at once and as if live. A result that would be longer than `longest_s` is an error, never
+    cut (None: however long it is). `warnings` name what of the request is not done, as
     `Started.warnings` does.
     """
 
@@ -55,6 +56,7 @@ class JobRequest:
     echo: str = ""
     urgent: bool = False
     warnings: tuple[str, ...] = ()
+    longest_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

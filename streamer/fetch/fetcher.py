@@ -120,9 +120,34 @@ class Fetcher:
     ) -> Answer:
         """Any status is an answer, a redirect too; its body is cut at `max_bytes`, and as it came
         (nothing is decompressed). Raises `UrlNotAllowed`, `FetchFailed`."""
+        return await self._given("POST", url, body, headers, max_bytes, param, timeout_s)
+
+    async def put(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        max_bytes: int = 65536,
+        param: str = "url",
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """As `post`."""
+        return await self._given("PUT", url, body, headers, max_bytes, param, timeout_s)
+
+    async def _given(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        param: str,
+        timeout_s: float | None,
+    ) -> Answer:
         async with self._bounded(timeout_s, param) as patience_s:
             wanted = self._read(url, param)
-            async with self._sent("POST", wanted, headers, body, patience_s, param) as sent:
+            async with self._sent(method, wanted, headers, body, patience_s, param) as sent:
                 response, wire = sent
                 answered, _ = await _body(response, wire, max_bytes)
                 return Answer(response.status, headers_of(response), answered, str(wanted))

@@ -241,6 +241,7 @@ class Runner:
         open_session = live if entry.urgent else self._open_session
         made: list[Rendering] = []
         text, limit = kept.request.text, self._settings.max_pending_chars
+        longest_s = kept.request.longest_s
         for result in range(kept.request.results):
 
             def told(characters: int, before: int = result * len(text)) -> None:
@@ -250,7 +251,7 @@ class Runner:
             name = f"{entry.id}-{entry.claims}-{result}"
             writer = await self._endings.files.blobs.create(name)
             try:
-                made.append(await speak(session, text, name, writer, told, limit))
+                made.append(await speak(session, text, name, writer, told, limit, longest_s))
             except BaseException:
                 await writer.abort()
                 raise

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from streamer.audio.container import HEAD, file_header
 from streamer.blobs import BlobWriter
-from streamer.errors import EngineFailed, InternalError, StreamerError
+from streamer.errors import EngineFailed, InternalError, StreamerError, TextLimit
 from streamer.jobs.stored import Stored
 from streamer.script import RANGES
 from streamer.tasks import ended
@@ -124,14 +124,15 @@ async def speak(
     writer: BlobWriter,
     told: Callable[[int], None],
     limit: int,
+    longest_s: float | None = None,
 ) -> Rendering:
     """Speak the text and commit the blob; `told` hears how many characters are out. Raises what the
-    session fails with, or the disk."""
+    session fails with, or the disk, and `TextLimit` as soon as it is longer than `longest_s`."""
     feeder = _Feeder(session, text, limit)
     started: Started | None = None
     done: Done | None = None
     words: list[Word] = []
-    head = b""
+    head, heard = b"", 0
     feeding = asyncio.create_task(feeder.run()) if feeder.begin() else None
     try:
         async with aclosing(session.events()) as events:
@@ -142,6 +143,8 @@ async def speak(
                             head += event.packet.data[:HEAD]
                         await writer.write(event.packet.data)
                         told(session.characters)
+                        heard += event.packet.duration
+                        _check_length(started, heard, longest_s)
                     case Words():
                         words += event.words
                     case SegmentStarted(lost=True):  # nobody has heard it yet: better spoken again
@@ -171,6 +174,15 @@ async def speak(
         started.voice,
         done.engine,
     )
+
+
+def _check_length(started: Started | None, heard: int, longest_s: float | None) -> None:
+    if longest_s is None or started is None or started.audio.sample_rate is None:
+        return
+    if heard > longest_s * started.audio.sample_rate:
+        raise TextLimit(
+            f"the sound would be longer than {longest_s:g} s", param="longest_s", limit=longest_s
+        )
 
 
 class _Feeder:

@@ -47,6 +47,7 @@ def create_app(service: Service) -> ASGIApp:
             stack.push_async_callback(asyncio.to_thread, ledger.usage.save)
             stack.push_async_callback(resources.aclose)
             stack.push_async_callback(service.catalogue.aclose)
+            stack.push_async_callback(service.aclose)
             try:
                 await resources.start()
             except StreamerError as error:

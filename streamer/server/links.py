@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from streamer.config import Settings
 from streamer.errors import InvalidParameter
@@ -31,7 +31,7 @@ class Links:
         self._public = settings.public_url.rstrip("/")
         self._files = files
 
-    def base(self, request: Request) -> str:
+    def base(self, request: HTTPConnection) -> str:
         """Scheme and authority, without a slash behind. Raises `InvalidParameter` for a bad Host."""
         if self._public:
             return self._public
@@ -50,5 +50,5 @@ class Links:
 
         return link
 
-    def of(self, request: Request) -> Link:
+    def of(self, request: HTTPConnection) -> Link:
         return self.from_base(self.base(request))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
 from streamer.config import Settings
+from streamer.engines.opening import EngineCounts
 from streamer.errors import InternalError, KeyRevoked, StreamerError
 from streamer.server.access import Access
 from streamer.server.auth import Key, KeyStore
-from streamer.server.connection import Connection
 from streamer.server.limits import Clock, Limits
 from streamer.server.meter import Ledger, Meter
 from streamer.server.resources import Resources
@@ -22,7 +23,29 @@ from streamer.voices import Catalogue
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 DRAIN_POLL_S = 0.02
+
+
+class Live(Protocol):
+    """A connection as a server ends it."""
+
+    @property
+    def key(self) -> str:
+        """Id of the key it came with; "" for none."""
+        ...
+
+    async def fail(self, error: StreamerError) -> None:
+        """Tell the error, then close."""
+        ...
+
+    async def drain(self) -> None:
+        """Let what is live end, then close."""
+        ...
+
+    async def finish(self) -> None:
+        """Close now."""
+        ...
 
 
 class Service:
@@ -37,10 +60,12 @@ class Service:
         sessions: OpenSession,
         resources: Resources,
         *,
+        engine_counts: EngineCounts | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self.settings = settings
         self.catalogue = catalogue
+        self.engine_counts = engine_counts or EngineCounts()
         self.access = Access(settings, keys)
         self.resources = resources
         self.links = resources.links
@@ -51,11 +76,26 @@ class Service:
             settings.price_per_1000,
             reserved=resources.jobs.reserved,
         )
-        self.connections: set[Connection] = set()
+        self.connections: set[Live] = set()
         self.open_session = sessions
         self.failure: StreamerError | None = None
         """Why it could not start."""
         self._clock = clock
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Work that no request waits for; it is cancelled where the server ends first."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """Cancel what is spawned."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def meter(self, key: Key, request_id: str) -> Meter:
         return Meter(self.ledger, key, request_id)
