@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from streamer.errors import (
     BudgetSpent,
     FileQuota,
+    Gone,
     InvalidParameter,
     MessageLimit,
     MethodNotAllowed,
@@ -94,7 +95,7 @@ def decode_request(body: bytes) -> JobRequest:
         AudioFormat("pcm_s16le", "wav", RATE),
         timestamps="none",
     )
-    return JobRequest(start, request.text, dialect="aimlapi", urgent=True)
+    return JobRequest(start, request.text)
 
 
 class _Info(Struct):
@@ -170,7 +171,7 @@ def _status_of(error: StreamerError) -> int:
     """400, 401, 403 (no credits, too), 404 and 429 are what the provider's list has for clients."""
     if isinstance(error, BudgetSpent | FileQuota):
         return 403
-    if isinstance(error, NotFound | MethodNotAllowed | MessageLimit):
+    if isinstance(error, NotFound | Gone | MethodNotAllowed | MessageLimit):
         return error.status
     return 400 if isinstance(error, RequestError) else error.status
 

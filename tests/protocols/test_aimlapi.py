@@ -69,8 +69,6 @@ def test_the_server_understands_what_the_client_asks(text: str, voice: str) -> N
             timestamps="none",
         ),
         text,
-        dialect="aimlapi",
-        urgent=True,
     )
 
 
