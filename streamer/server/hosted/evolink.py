@@ -53,7 +53,7 @@ class EvolinkEndpoints:
         query_of(request, NO_QUERY)
         job = await self._find(request, meter)
         if job.status in PENDING:
-            job = await self._hosted.cancel(meter, job.id)
+            job = await self._hosted.cancel(meter, job.request.alias)
         return self._told(request, job)
 
     async def _find(self, request: Request, meter: Meter) -> Job:
