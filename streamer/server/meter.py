@@ -98,13 +98,22 @@ class Meter:
         if report.first_sound_ms is not None:
             counters.first_sound.observe(report.first_sound_ms / 1000)
 
+    def balance(self) -> float | None:
+        """What is left of the key's budget, work in hand taken off; None where it has none."""
+        budget = self.key.limits.budget
+        return None if budget is None else max(0.0, budget - self._spent(0))
+
+    def _spent(self, characters: int) -> float:
+        """With what is under way, and so many characters more."""
+        ledger, key = self.ledger, self.key.id
+        coming = ledger.unbooked[key] + ledger.reserved(key) + characters
+        return ledger.usage.spent(key) + ledger.cost(coming)
+
     def _check_budget(self, characters: int) -> None:
         budget = self.key.limits.budget
         if budget is None:
             return
-        ledger, key = self.ledger, self.key.id
-        coming = ledger.unbooked[key] + ledger.reserved(key) + characters
-        spent = ledger.usage.spent(key) + ledger.cost(coming)
+        spent = self._spent(characters)
         if spent > budget or (characters == 0 and spent >= budget):
             raise BudgetSpent(f"the budget of this key ({budget:g}) is used up", limit=budget)
 
