@@ -75,6 +75,31 @@ class Settings:
         "Hosted APIs that speak, each an engine of its name: a table of url, key, model, voice, voices,"
         " price_per_1000, text_limit, timeout_s, concurrency (JSON in flag and environment).",
     )
+    fallbacks: dict[str, str] = _row(
+        {},
+        "Chains of engine and voice that speak as one voice; where one fails, the next goes on, e.g."
+        ' {agent = "crun:Serena hibari:heart"}.',
+    )
+    fallback_timeout_s: float = _row(
+        5.0,
+        "An engine in a chain that is silent for so long while it should speak has failed.",
+        minimum=0.05,
+    )
+    breaker_failures: int = _row(
+        3, "An engine in a chain that fails so often in a row is left alone for a while.", minimum=1
+    )
+    breaker_rest_s: float = _row(
+        15.0,
+        "For how long; then one utterance tries it. A provider's Retry-After goes before.",
+        minimum=0.1,
+    )
+    cache_bytes: int = _row(
+        0, "Memory for phrases that have been spoken, to be said again at once; 0: none.", minimum=0
+    )
+    cache_disk_bytes: int = _row(
+        0, "Room for them in the data directory, beside cache_bytes; 0: none.", minimum=0
+    )
+    cache_engines: list[str] = _row([], "Engines whose phrases are kept; empty: all.")
     workers: int = _row(0, "Threads that synthesise; 0: one per core.", minimum=0)
     first_clause_words: int = _row(
         4, "Least words of a first segment that is cut at a clause mark.", minimum=1

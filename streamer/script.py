@@ -273,7 +273,7 @@ class Script:
                 )
             if "instructions_ignored" not in self.warnings:
                 self.warnings.append("instructions_ignored")
-        seed = wish.seed
+        seed, drawn = wish.seed, wish.seed is None
         if seed is None:
             seed = before.seed if before is not None else secrets.randbits(31)
         options = Options(
@@ -284,6 +284,7 @@ class Script:
             pitch=1.0 if wish.pitch is None else wish.pitch,
             volume=1.0 if wish.volume is None else wish.volume,
             seed=seed,
+            seed_drawn=drawn,
         )
         return engine, options
 

@@ -14,12 +14,13 @@ from typing import Literal
 
 from streamer.audio.encoder import open_encoder
 from streamer.audio.encoder import resolve as resolve_format
+from streamer.audio.resampler import ResampledChunks
 from streamer.config import Settings
 from streamer.engines.base import Engine
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError, TextLimit
 from streamer.listeners import Listeners
 from streamer.script import Line, Script
-from streamer.sound import ResampledChunks, Sound
+from streamer.sound import Sound
 from streamer.tasks import ended
 from streamer.timeline import Pacer, heard_length
 from streamer.types import (
@@ -190,6 +191,8 @@ class Session:
                     async for event in events:
                         yield event
             self._script.check()
+            if self._sound.lost:
+                raise EngineFailed("synthesis failed within the last segment: the rest of it is lost")
         except StreamerError as error:
             failure = error.with_traceback(None)  # its frames would hold the encoder
         for event in self._sound.rest():
@@ -287,13 +290,13 @@ class Session:
         call of it."""
         while (head := await self._script.peek()) is not None:
             engine = head.engine
-            if engine.name not in self._engines:
-                self._engines.append(engine.name)
             chunks = engine.synthesize(self._segments(engine), self._pacer.lead)
             resampled = ResampledChunks(engine.sample_rate, self._rate)
             async with aclosing(chunks):
                 async for chunk in chunks:
                     line = self._lines[chunk.segment]
+                    if (speaker := chunk.engine or engine.name) not in self._engines:
+                        self._engines.append(speaker)
                     if chunk.last:
                         del self._lines[chunk.segment]
                     yield line, resampled(chunk)

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from streamer.audio.dsp import Dsp
 from streamer.audio.encoder import Encoder
-from streamer.audio.resampler import Resampler
 from streamer.script import Line
 from streamer.text.alignment import estimate
 from streamer.text.pauses import pause_after
@@ -59,7 +57,10 @@ class Sound:
         self._taken = 0
         self._worded = False
         self._open_word: list[Word] = []
-        self._segment_starts: deque[int] = deque()
+        self._segment_starts: deque[tuple[int, bool]] = deque()
+        self.lost = False
+        """Whether the rest of the latest segment failed."""
+        self._after_loss = False
         self._flushed = False
 
     @property
@@ -98,6 +99,7 @@ class Sound:
             yield from self._audio(packets, last=final and self._flushed)
         if chunk.last:
             self._dsp = None
+            self.lost = chunk.lost
 
     def pad(self) -> Iterator[Event]:
         """Push out what the encoder holds back; the silence counts as part of the coming pause."""
@@ -124,7 +126,8 @@ class Sound:
         )
         self._line = line
         self._begun_at = self._position
-        self._segment_starts.append(self.timeline.at(self._position))
+        self._after_loss, self.lost = self.lost, False
+        self._segment_starts.append((self.timeline.at(self._position), self._after_loss))
         self._silence = 0
         self._padded = False
         self._taken = 0
@@ -176,10 +179,9 @@ class Sound:
             end = packet.pts + packet.duration
             for pts, name in self.timeline.marks_before(end):
                 yield Mark(context, name, pts)
-            first = bool(self._segment_starts) and self._segment_starts[0] < end
-            if first:
-                self._segment_starts.popleft()
-            yield Audio(context, packet, first, last and number == len(packets))
+            first = bool(self._segment_starts) and self._segment_starts[0][0] < end
+            lost = self._segment_starts.popleft()[1] if first else False
+            yield Audio(context, packet, first, last and number == len(packets), lost)
 
     def _segment_started(self, line: Line, since: float, synthesized: float) -> SegmentStarted:
         trace = None
@@ -195,6 +197,7 @@ class Sound:
             span.offset,
             start,
             span.reason,
+            lost=self._after_loss,
             trace=trace,
         )
 
@@ -203,7 +206,7 @@ class Sound:
         words, timing = chunk.words, line.engine.capabilities.word_times
         if words:
             self._worded = True
-        elif chunk.last and not self._worded:
+        elif chunk.last and not (self._worded or chunk.lost):
             words, timing = (
                 estimate(line.segment.text, self._taken + len(chunk.samples)),
                 "estimated",
@@ -255,28 +258,3 @@ def _characters(words: Iterable[Word]) -> Iterator[Word]:
         for i, character in enumerate(word.text):
             start, end = word.start + round(i * step), word.start + round((i + 1) * step)
             yield Word(character, start, end, word.offset + i)
-
-
-class ResampledChunks:
-    """Chunks of a second engine at the first one's rate, words with them."""
-
-    def __init__(self, rate: int, wanted: int) -> None:
-        self._rate = rate
-        self._wanted = wanted
-        self._resampler: Resampler | None = None
-
-    def __call__(self, chunk: PcmChunk) -> PcmChunk:
-        if self._rate == self._wanted:
-            return chunk
-        if self._resampler is None:
-            self._resampler = Resampler(self._rate, self._wanted)
-        samples = self._resampler.push(chunk.samples)
-        if chunk.last:
-            samples = np.concatenate((samples, self._resampler.flush()))
-            self._resampler = None
-        ratio = self._wanted / self._rate
-        words = tuple(
-            Word(w.text, round(w.start * ratio), round(w.end * ratio), w.offset)
-            for w in chunk.words
-        )
-        return replace(chunk, samples=samples, words=words)

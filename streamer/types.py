@@ -78,7 +78,8 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a segment is to be spoken, fully resolved: what engines see."""
+    """How a segment is to be spoken, fully resolved: what engines see. `seed_drawn`: nobody asked for this
+    seed."""
 
     voice: Voice
     language: str = "auto"
@@ -87,6 +88,7 @@ class Options:
     pitch: float = 1.0
     volume: float = 1.0
     seed: int = 0
+    seed_drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +139,16 @@ class Word:
 class PcmChunk:
     """Raw sound of one segment at the engine's rate. `last` ends the segment.
 
-    `words` come no later than the first sample of theirs; each word once.
+    `words` come no later than the first sample of theirs; each word once. `engine`: who spoke it, where
+    that is not the engine that was asked. `lost`, of a last chunk: the rest of the segment failed.
     """
 
     samples: Samples
     segment: int
     words: tuple[Word, ...] = ()
     last: bool = False
+    engine: str = ""
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import av
 import numpy as np
 
-from streamer.types import Samples
+from streamer.types import PcmChunk, Samples, Word
 
 _NOTHING: Samples = np.zeros(0, np.float32)
 
@@ -67,3 +68,28 @@ class Resampler:
         ready: Samples = np.concatenate(parts).astype(np.float32, copy=False) if parts else _NOTHING
         self._given += len(ready)
         return ready
+
+
+class ResampledChunks:
+    """Chunks of a second engine at the first one's rate, words with them."""
+
+    def __init__(self, rate: int, wanted: int) -> None:
+        self._rate = rate
+        self._wanted = wanted
+        self._resampler: Resampler | None = None
+
+    def __call__(self, chunk: PcmChunk) -> PcmChunk:
+        if self._rate == self._wanted:
+            return chunk
+        if self._resampler is None:
+            self._resampler = Resampler(self._rate, self._wanted)
+        samples = self._resampler.push(chunk.samples)
+        if chunk.last:
+            samples = np.concatenate((samples, self._resampler.flush()))
+            self._resampler = None
+        ratio = self._wanted / self._rate
+        words = tuple(
+            Word(w.text, round(w.start * ratio), round(w.end * ratio), w.offset)
+            for w in chunk.words
+        )
+        return replace(chunk, samples=samples, words=words)

@@ -25,7 +25,8 @@ from streamer.cli.options import takes_settings
 from streamer.cli.sink import PLAYERS
 from streamer.cli.table import print_table
 from streamer.config import Settings, data_dir
-from streamer.engines.base import ENGINES, open_engine
+from streamer.engines.base import ENGINES
+from streamer.engines.opening import open_engine
 from streamer.errors import StreamerError
 from streamer.server.port import require_free
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from streamer.config import Settings
-from streamer.engines.base import open_engine
+from streamer.engines.opening import open_engines
 from streamer.voices import Catalogue, open_catalogue
 
 
@@ -27,5 +27,5 @@ def status(text: str) -> Iterator[None]:
 def load_catalogue(settings: Settings) -> Catalogue:
     """Load every engine of the settings; a second or so each."""
     with status(f"loading {', '.join(settings.engines)}"):
-        engines = [open_engine(name, settings) for name in settings.engines]
+        engines = open_engines(settings)
         return open_catalogue(engines, default=settings.voice, aliases=settings.voice_aliases)

@@ -120,6 +120,9 @@ class Tells:
     async def metrics(self, request: Request, meter: Meter) -> Response:
         resources = self._service.resources
         body = metrics.render(
-            self._service.ledger.counters, resources.jobs.counts, resources.webhooks.counters
+            self._service.ledger.counters,
+            resources.jobs.counts,
+            resources.webhooks.counters,
+            self._service.engine_counts,
         )
         return Response(body, headers={"content-type": metrics.CONTENT_TYPE})

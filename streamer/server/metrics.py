@@ -18,6 +18,8 @@ from prometheus_client.core import (
     Metric,
 )
 
+from streamer.engines.breaker import STATES
+from streamer.engines.opening import EngineCounts
 from streamer.jobs import JobCounts
 from streamer.webhooks import Counters as WebhookCounters
 
@@ -66,15 +68,23 @@ class Counters:
 class _Collector:
     """The counters in Prometheus' words."""
 
-    def __init__(self, counters: Counters, jobs: JobCounts, webhooks: WebhookCounters) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        jobs: JobCounts,
+        webhooks: WebhookCounters,
+        engines: EngineCounts,
+    ) -> None:
         self._counters = counters
         self._jobs = jobs
         self._webhooks = webhooks
+        self._engines = engines
 
     def collect(self) -> Iterator[Metric]:
         yield from self._of_contexts()
         yield from self._of_jobs()
         yield from self._of_webhooks()
+        yield from self._of_engines()
 
     def _of_contexts(self) -> Iterator[Metric]:
         c = self._counters
@@ -140,6 +150,29 @@ class _Collector:
         }
         yield _counted("streamer_webhooks_ended", "Webhooks that wait no more.", "state", ended)
 
+    def _of_engines(self) -> Iterator[Metric]:
+        fallback, phrases = self._engines.fallback, self._engines.phrases
+        circuits = GaugeMetricFamily(
+            "streamer_circuits", "Circuits of engines in chains.", labels=["engine", "state"]
+        )
+        for name, breaker in sorted(self._engines.circuits.items()):
+            state = breaker.state
+            for other in STATES:
+                circuits.add_metric([name, other], other == state)
+        yield circuits
+        yield _counted(
+            "streamer_engine_failures",
+            "Failures of engines in chains, after which another went on.",
+            "engine",
+            fallback.failures,
+        )
+        yield CounterMetricFamily(
+            "streamer_segments_lost", "Segments in chains that failed midway.", fallback.lost
+        )
+        found = {"hit": phrases.hits, "miss": phrases.misses}
+        yield _counted("streamer_phrases", "Phrases looked for, by outcome.", "outcome", found)
+        yield GaugeMetricFamily("streamer_phrases_bytes", "Memory that phrases take.", phrases.size)
+
 
 def _counted(name: str, help: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:
     family = CounterMetricFamily(name, help, labels=[label])
@@ -150,13 +183,18 @@ def _counted(name: str, help: str, label: str, counts: Mapping[str, int]) -> Cou
 
 METRICS = tuple(
     metric.name + ("_total" if metric.type == "counter" else "")
-    for metric in _Collector(Counters(), JobCounts(), WebhookCounters()).collect()
+    for metric in _Collector(Counters(), JobCounts(), WebhookCounters(), EngineCounts()).collect()
 )
 """The names of all metrics, as Prometheus sees them."""
 
 
-def render(counters: Counters, jobs: JobCounts, webhooks: WebhookCounters) -> bytes:
+def render(
+    counters: Counters,
+    jobs: JobCounts,
+    webhooks: WebhookCounters,
+    engines: EngineCounts | None = None,
+) -> bytes:
     """All figures in Prometheus' text format (`CONTENT_TYPE`)."""
     registry = CollectorRegistry()
-    registry.register(_Collector(counters, jobs, webhooks))
+    registry.register(_Collector(counters, jobs, webhooks, engines or EngineCounts()))
     return generate_latest(registry)

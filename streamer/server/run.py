@@ -15,7 +15,7 @@ import uvicorn
 
 from streamer.config import Settings, data_dir
 from streamer.database import storage_error
-from streamer.engines.base import open_engine
+from streamer.engines.opening import EngineCounts, open_engines
 from streamer.errors import InvalidParameter, StreamerError, UnknownVoice
 from streamer.listeners import Listeners
 from streamer.protocols.hosted_voices import default_aliases
@@ -147,10 +147,10 @@ def require_keys(settings: Settings, keys: KeyStore, *, first_key: bool) -> str:
     return ""
 
 
-def load(settings: Settings) -> Catalogue:
+def load(settings: Settings, counts: EngineCounts | None = None) -> Catalogue:
     """The engines of the settings, loaded and warm, and names for their voices that clients of hosted
     APIs know. Blocks; raises `StreamerError`."""
-    engines = [open_engine(name, settings) for name in settings.engines]
+    engines = open_engines(settings, counts=counts)
     voices = [voice for engine in engines for voice in engine.voices]
     own = settings.voice_aliases
     aliases = default_aliases(voices, own.get(settings.voice, settings.voice)) | own
@@ -194,13 +194,16 @@ def serve(settings: Settings, *, tell: Tell | None = None, first_key: bool = Fal
         with contextlib.closing(lock):
             keys = KeyStore(directory)
             fragment = require_keys(settings, keys, first_key=first_key)
-            catalogue = load(settings)
+            counts = EngineCounts()
+            catalogue = load(settings, counts)
             opens = sessions(settings, catalogue)
             with contextlib.ExitStack() as stack:
                 usage = stack.enter_context(contextlib.closing(_open_usage(directory)))
                 resources = open_resources(settings, directory, usage, opens)
                 stack.callback(resources.database.close)
-                service = Service(settings, catalogue, keys, usage, opens, resources)
+                service = Service(
+                    settings, catalogue, keys, usage, opens, resources, engine_counts=counts
+                )
                 server = configure(settings, service, say, fragment)
                 with contextlib.suppress(SystemExit):  # uvicorn's word for a failed start
                     server.run()

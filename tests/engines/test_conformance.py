@@ -12,6 +12,22 @@ class TestHibari(EngineConformance):
     target = "hibari"
 
 
+class TestChain(EngineConformance):
+    target = "tests.engines.wrapped:chain"
+
+
+class TestSecondInAChain(EngineConformance):
+    target = "tests.engines.wrapped:second"
+
+
+class TestCached(EngineConformance):
+    target = "tests.engines.wrapped:cached"
+
+
+class TestCachedInAChain(EngineConformance):
+    target = "tests.engines.wrapped:cached_chain"
+
+
 def test_every_engine_is_held_to_the_contract() -> None:
     held = {suite.target for suite in EngineConformance.__subclasses__()}
     assert set(ENGINES) <= held

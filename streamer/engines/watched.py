@@ -1,0 +1,117 @@
+"""An engine that may be given up on: by a deadline for its next sound, and at once while its circuit is
+open. What stands in a chain (`streamer.engines.fallback`) is watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Literal
+
+from streamer.engines.base import Engine, Lead
+from streamer.engines.breaker import Breaker
+from streamer.errors import EngineFailed, RequestError, StreamerError
+from streamer.types import Capabilities, PcmChunk, Segment, Voice
+
+BACKGROUND_PATIENCE = 12
+"""Times the deadline where nobody listens: there an engine serves everyone else first."""
+
+
+class Watched:
+    """See `streamer.engines.base.Engine`. An iterator speaks or fails; the next attempt is another's.
+
+    Fails with `EngineFailed` if a segment it was given brings no sound for `timeout_s`. `segments` must
+    not raise: that would count as the engine's failure.
+    """
+
+    def __init__(self, engine: Engine, breaker: Breaker, timeout_s: float) -> None:
+        self.name = engine.name
+        self.sample_rate = engine.sample_rate
+        self.voices: Sequence[Voice] = engine.voices
+        self.capabilities: Capabilities = engine.capabilities
+        self.granularity: Literal["sentence", "word"] = engine.granularity
+        self.breaker = breaker
+        self._engine = engine
+        self._timeout_s = timeout_s
+
+    async def synthesize(
+        self, segments: AsyncIterator[Segment], lead: Lead
+    ) -> AsyncGenerator[PcmChunk, None]:
+        attempt = self.breaker.attempt()
+        watch = _Watch(self._timeout_s, lead)
+        try:
+            async with aclosing(self._engine.synthesize(watch.given(segments), lead)) as chunks:
+                while (chunk := await watch.next(chunks)) is not None:
+                    if chunk.last:
+                        attempt.succeeded()
+                    elif len(chunk.samples):
+                        attempt.sounded()  # a listener may take long to fetch the rest
+                    yield chunk
+            if watch.waits:
+                raise EngineFailed(f"engine {self.name!r} ended before its text")
+        except RequestError:  # the engine is well, only not made for this
+            raise
+        except TimeoutError as error:
+            attempt.failed()
+            raise EngineFailed(f"engine {self.name!r} was silent for too long") from error
+        except Exception as error:
+            attempt.failed(retry_after(error))
+            raise
+        finally:
+            attempt.left()
+
+    async def aclose(self) -> None:
+        await self._engine.aclose()
+
+
+class _Watch:
+    """Whether an engine owes sound, and since when."""
+
+    def __init__(self, timeout_s: float, lead: Lead) -> None:
+        self._timeout_s = timeout_s
+        self._lead = lead
+        self._open = 0
+        """Segments given and not finished; pieces count once."""
+        self._deadline: asyncio.Timeout | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the engine owes sound."""
+        return self._open > 0
+
+    async def given(self, segments: AsyncIterator[Segment]) -> AsyncGenerator[Segment, None]:
+        async for segment in segments:
+            if not segment.more:
+                self._open += 1
+                self._arm()
+            yield segment
+
+    async def next(self, chunks: AsyncIterator[PcmChunk]) -> PcmChunk | None:
+        """The next chunk; None at the end. Raises `TimeoutError`. Only the time that is spent here counts,
+        not what the listener takes."""
+        try:
+            async with asyncio.timeout(None) as self._deadline:
+                self._arm()
+                chunk = await anext(chunks, None)
+        finally:
+            self._deadline = None
+        if chunk is not None and chunk.last:
+            self._open -= 1
+        return chunk
+
+    def _arm(self) -> None:
+        deadline = self._deadline
+        if deadline is None or deadline.expired() or deadline.when() is not None or not self._open:
+            return
+        patience = BACKGROUND_PATIENCE if self._lead() == math.inf else 1
+        deadline.reschedule(asyncio.get_running_loop().time() + self._timeout_s * patience)
+
+
+def retry_after(error: Exception) -> float | None:
+    """For how long an error asks to be left alone; seconds."""
+    if not isinstance(error, StreamerError):
+        return None
+    found = error.details.get("retry_after_s")
+    return float(found) if isinstance(found, int | float) and 0 < found < math.inf else None
