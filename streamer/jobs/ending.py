@@ -104,20 +104,24 @@ class Endings:
         job = replace(job, status="failed", finished=self.clock(), error=error)
         return await self._insist(entry, job)
 
-    async def cancel(self, job: Job, stop: Callable[[Entry], Awaitable[None]]) -> None:
-        """End the job if it has not ended, and `stop` it where it runs; if it has, its files go. Once begun
-        it is carried through.
+    async def cancel(
+        self, job: Job, stop: Callable[[Entry], Awaitable[None]], *, let_go: bool = True
+    ) -> None:
+        """End the job if it has not ended, and `stop` it where it runs; if it has, its files go where it is
+        to `let_go` of them. Once begun it is carried through.
 
         Raises `StorageFull` or `StorageUnavailable`, and has then changed nothing.
         """
-        await settled(asyncio.create_task(self._cancel(job, stop)))
+        await settled(asyncio.create_task(self._cancel(job, stop, let_go)))
 
     def cost(self, characters: int) -> float | None:
         """In the unit of the setting; None where it is 0."""
         price = self.settings.price_per_1000
         return round(characters * price / 1000, 9) if price else None
 
-    async def _cancel(self, job: Job, stop: Callable[[Entry], Awaitable[None]]) -> None:
+    async def _cancel(
+        self, job: Job, stop: Callable[[Entry], Awaitable[None]], let_go: bool
+    ) -> None:
         now = self.clock()
         entry = self.queue.get(job.id)
         ended = replace(job, status="cancelled", finished=now, position=None, estimate_s=None)
@@ -125,6 +129,8 @@ class Endings:
 
         def work(connection: sqlite3.Connection) -> list[str] | None:
             if not table.cancel(connection, job.id, now):
+                if not let_go:
+                    return []
                 return self.files.bury(connection, table.let_go(connection, job.id, now))
             tell(connection)
             return None

@@ -197,11 +197,11 @@ class Jobs:
             raise InvalidParameter("no such job", param="after")
         return [self._as_of_now(job) for job in page]
 
-    async def cancel(self, key: str, id: str, *, dialect: str = NATIVE) -> Job:
-        """End a job that has not ended; of one that has, let the files go. Nothing of it is left when this
-        returns. Raises `NotFound`."""
+    async def cancel(self, key: str, id: str, *, dialect: str = NATIVE, let_go: bool = True) -> Job:
+        """End a job that has not ended; of one that has, let the files go, unless it is not to `let_go`
+        of them. Nothing of what it cancels is left when this returns. Raises `NotFound`."""
         job = await self._find(key, id, dialect, words=False)
-        await self._endings.cancel(job, self._runner.stop)
+        await self._endings.cancel(job, self._runner.stop, let_go=let_go)
         self._runner.wake()
         return await self._find(key, id, dialect, words=False)
 

@@ -277,6 +277,25 @@ async def test_cancelled_at_any_moment_it_is_cancelled_or_completed_and_told_onc
     assert "cancelled" in outcomes
 
 
+async def test_cancelled_at_any_moment_it_keeps_its_files_if_it_is_not_to_let_go_of_them(
+    tmp_path: Path,
+) -> None:
+    outcomes = set()
+    async with house(tmp_path) as home:
+        for step in range(60):
+            job, _ = await home.jobs.submit("k", request("Hi."))
+            for _ in range(step):
+                await asyncio.sleep(0.0003)
+            ended = await home.jobs.cancel("k", job.id, let_go=False)
+            assert await home.jobs.cancel("k", job.id, let_go=False) == ended
+            outcomes.add(ended.status)
+            if ended.status == "completed":
+                assert await home.bytes_of("k", job.id)
+                await home.jobs.cancel("k", job.id)
+            assert home.blobs() == set()
+    assert "cancelled" in outcomes
+
+
 async def test_progress_position_and_estimate_are_told_as_they_come(tmp_path: Path) -> None:
     engine = ScriptedEngine()
     async with house(tmp_path, engine, job_workers=1) as home:

@@ -149,7 +149,7 @@ def _task(job: Job, link: Link) -> _Task:
         error=_problem(job),
         id=job.request.alias or job.id,
         model=echo.model,
-        progress=100 if completed else min(99, int(job.progress * 100)),
+        progress=100 if completed else _progress(job),
         result_data=_Designed(voice=echo.voice) if completed and echo.voice else UNSET,
         results=[link(result.file) for result in job.results] if completed else UNSET,
         status=_STATUS[job.status],
@@ -170,6 +170,11 @@ def _problem(job: Job) -> _Problem | UnsetType:
         return _Problem(code="unknown_error", message="")
     code, message = task_error(job.error)
     return _Problem(code=code, message=message)
+
+
+def _progress(job: Job) -> int:
+    """Nobody remembers how far a task was that did not end well."""
+    return min(99, int(job.progress * 100)) if job.status in PENDING else 0
 
 
 def _estimate(job: Job) -> int:

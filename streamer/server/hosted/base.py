@@ -110,8 +110,8 @@ class Hosted:
         return await self._jobs.get(meter.key.id, id, dialect=self._dialect)
 
     async def cancel(self, meter: Meter, id: str) -> Job:
-        """End it. Raises `NotFound`."""
-        return await self._jobs.cancel(meter.key.id, id, dialect=self._dialect)
+        """End it; one that has ended stays as it is, with its files. Raises `NotFound`."""
+        return await self._jobs.cancel(meter.key.id, id, dialect=self._dialect, let_go=False)
 
     async def spoken(
         self, request: Request, meter: Meter, wanted: JobRequest, timeout_s: float = NOW_S

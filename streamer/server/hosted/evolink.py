@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from streamer.clock import SteadyClock
 from streamer.errors import InvalidParameter, NotFound, StreamerError
 from streamer.protocols import evolink
-from streamer.resources import PENDING, Job, JobRequest
+from streamer.resources import Job, JobRequest
 from streamer.server.endpoint import NO_QUERY, Endpoint, json_answer, query_of
 from streamer.server.hosted.base import STAND_IN, Hosted, mounted, warn
 from streamer.server.meter import Meter
@@ -52,9 +52,7 @@ class EvolinkEndpoints:
         """End it; one that has ended stays as it is."""
         query_of(request, NO_QUERY)
         job = await self._find(request, meter)
-        if job.status in PENDING:
-            job = await self._hosted.cancel(meter, job.request.alias)
-        return self._told(request, job)
+        return self._told(request, await self._hosted.cancel(meter, job.request.alias))
 
     async def _find(self, request: Request, meter: Meter) -> Job:
         id = request.path_params["id"]

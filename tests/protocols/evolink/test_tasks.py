@@ -101,7 +101,7 @@ def test_a_completed_task_has_its_result_and_its_real_cost() -> None:
 def test_a_cancelled_task_has_failed_and_costs_nothing() -> None:
     task = told(job(status="cancelled", progress=0.4))
 
-    assert (task["status"], task["progress"]) == ("failed", 40)
+    assert (task["status"], task["progress"]) == ("failed", 0)
     assert task["error"]["code"] == "request_cancelled"
     assert task["usage"] == {"credits_reserved": 0}
     assert task["task_info"]["can_cancel"] is False
