@@ -61,7 +61,7 @@ CODES: tuple[tuple[type[StreamerError], str], ...] = (
     (UrlNotAllowed, "invalidURL"),
     (FetchFailed, "downloadFailed"),
     (InvalidMedia, "invalidMedia"),
-    (NotAvailable, "modelUnavailable"),
+    (NotAvailable, "unsupportedModel"),
     (MethodNotAllowed, "invalidMethod"),
     (RequestError, "invalidParameter"),
     (KeyRevoked, "tokenRevoked"),

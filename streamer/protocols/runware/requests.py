@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamer.protocols.runware.tables import CUSTOM_VOICE
+from streamer.protocols.runware.tables import CUSTOM_VOICE, FRAMES_PER_S
 from streamer.protocols.runware.tasks import Inference, encode_inference
 from streamer.resources import JobRequest, WebhookTarget
 from streamer.types import OptionsUpdate, Start
@@ -34,4 +34,5 @@ def job_request(task: Inference, *, stand_in: str = "", warnings: Sequence[str] 
         echo=encode_inference(task).decode(),
         urgent=task.delivery == "sync",
         warnings=tuple(warnings),
+        longest_s=task.max_new_tokens / FRAMES_PER_S,
     )

@@ -59,7 +59,7 @@ def _row(name: str) -> HostedApi:
     return HostedApi(name, f"streamer.protocols.{name}", f"streamer.server.hosted.{name}:routes")
 
 
-_NAMES: tuple[str, ...] = ("crun", "modelstream", "aimlapi", "evolink")
+_NAMES: tuple[str, ...] = ("crun", "modelstream", "aimlapi", "evolink", "runware")
 APIS: Mapping[str, HostedApi] = {name: _row(name) for name in _NAMES}
 """By the name that is also `JobRequest.dialect`."""
 

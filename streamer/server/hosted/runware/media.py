@@ -1,0 +1,107 @@
+"""Recordings that clients give: kept for later, or fetched for one task. All of them must be sound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamer.errors import Gone, InvalidMedia, MessageLimit, NotFound, StreamerError
+from streamer.files import parse_data_uri
+from streamer.protocols.runware.identities import file_id, is_uuid
+from streamer.resources import StoredFile
+from streamer.server.downloads import content_type_of
+from streamer.server.files import REFERENCE_RATE, REFERENCE_S
+from streamer.server.service import Service
+
+AT_ONCE = 8
+"""Recordings that are held in memory at once."""
+
+
+class Media:
+    """What is given as a URL, a data URI, base64 or the UUID of what is here."""
+
+    def __init__(self, service: Service) -> None:
+        self._limit = service.settings.max_file_bytes
+        self._files = service.resources.files
+        self._fetcher = service.resources.fetcher
+        self._guard = service.resources.guard
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def keep(self, key: str, media: str) -> StoredFile:
+        """Upload it. Raises what is wrong with it, with `param` "media"."""
+        with _named("media"):
+            async with self._turns:
+                if media.startswith(("http://", "https://")):
+                    content_type, data = await self._fetched(media)
+                else:
+                    uri = media if media[:5].lower() == "data:" else _uri(media)
+                    content_type, data = await asyncio.to_thread(parse_data_uri, uri, "media")
+                if len(data) > self._limit:
+                    raise MessageLimit(f"media of more than {self._limit} bytes", limit=self._limit)
+                duration_ms = await self._duration_ms(data)
+                return await self._files.upload(
+                    key,
+                    data,
+                    content_type=content_type,
+                    purpose="reference",
+                    duration_ms=duration_ms,
+                )
+
+    async def delete(self, key: str, media: str) -> None:
+        """Raises `NotFound` or `Gone`, with `param` "media"."""
+        with _named("media"):
+            await self._files.delete(key, _file_of(media))
+
+    async def check(self, key: str, reference: str) -> None:
+        """A recording to speak like. Raises what is wrong with it, with `param` "inputs.audio"."""
+        with _named("inputs.audio"):
+            async with self._turns:
+                if is_uuid(reference):
+                    file = await self._files.get(key, _file_of(reference))
+                    data = await self.read(file)
+                else:
+                    _, data = await self._fetched(reference)
+                await self._duration_ms(data)
+
+    async def read(self, file: StoredFile) -> bytes:
+        """The bytes. Raises `Gone`, `FetchFailed`."""
+        path = await self._files.locate(file)
+        if isinstance(path, str):
+            return (await self._fetcher.get(path, max_bytes=max(1, file.size))).body
+        try:
+            return await asyncio.to_thread(path.read_bytes)
+        except FileNotFoundError:  # deleted this very moment
+            raise Gone("the file has expired or been deleted", param="id") from None
+
+    async def _fetched(self, url: str) -> tuple[str, bytes]:
+        answer = await self._fetcher.get(url, max_bytes=self._limit)
+        return content_type_of(answer.headers.get("content-type")), answer.body
+
+    async def _duration_ms(self, data: bytes) -> float:
+        sound = await self._guard.decode(data, sample_rate=REFERENCE_RATE, max_s=REFERENCE_S)
+        if not len(sound):
+            raise InvalidMedia("there is no sound in it")
+        return len(sound) * 1000 / REFERENCE_RATE
+
+
+def _uri(text: str) -> str:
+    return "data:application/octet-stream;base64," + text
+
+
+def _file_of(media: str) -> str:
+    id = file_id(media)
+    if id is None:
+        raise NotFound("no such media")
+    return id
+
+
+@contextmanager
+def _named(param: str) -> Iterator[None]:
+    """What is wrong within is wrong with the field of this name."""
+    try:
+        yield
+    except StreamerError as error:
+        if error.status < 500 and error.code != "file_quota":
+            error.param = param
+        raise
