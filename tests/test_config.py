@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streamer.config import SETTINGS, Settings, data_dir, load
 from streamer.errors import InvalidParameter, UnknownParameter
+from streamer.providers import Provider
 
 
 def file_of(path: Path, text: str) -> Path:
@@ -145,3 +148,79 @@ def test_a_value_of_the_wrong_kind_is_told_what_it_should_be(
     with pytest.raises(InvalidParameter) as raised:
         load(environment={name: value})
     assert raised.value.message == message
+
+
+BASE = "http://127.0.0.1:8/api"
+CRUN = {"url": BASE, "key": "k-secret", "voices": {"anna": "Serena"}}
+
+
+def test_providers_are_tables_in_a_file_and_json_elsewhere(tmp_path: Path) -> None:
+    text = """
+    [providers.crun]
+    url = "http://127.0.0.1:8/api"
+    key = "k-secret"
+    voices = { anna = "Serena" }
+    [providers.openai]
+    price_per_1000 = 1
+    timeout_s = 5
+    """
+    told = json.dumps({"crun": CRUN, "openai": {"price_per_1000": 1, "timeout_s": 5}})
+    expected = {
+        "crun": Provider(url=BASE, key="k-secret", voices={"anna": "Serena"}),
+        "openai": Provider(price_per_1000=1.0, timeout_s=5.0),
+    }
+    assert load(environment={}, file=file_of(tmp_path, text)).providers == expected
+    assert load(environment={"STREAMER_PROVIDERS": told}).providers == expected
+    assert load({"providers": told}, {}).providers == expected
+    assert load({"providers": ""}, {}).providers == {}
+
+
+def test_a_providers_key_is_not_shown() -> None:
+    settings = load({"providers": json.dumps({"crun": CRUN})}, {})
+    assert settings.providers["crun"].key == "k-secret"
+    assert "k-secret" not in repr(settings)
+    assert "k-secret" not in str(settings.providers)
+
+
+@pytest.mark.parametrize(
+    ("providers", "param"),
+    [
+        ("[]", "providers"),
+        ("{", "providers"),
+        ("[" * 100000, "providers"),
+        ({"crun": 5}, "providers.crun"),
+        ({"nobody": {}}, "providers.nobody"),
+        ({"crun": {"urk": "k-secret"}}, "providers.crun.urk"),
+        ({"crun": {"url": 5}}, "providers.crun.url"),
+        *(
+            ({"crun": {"url": url}}, "providers.crun.url")
+            for url in (
+                "ftp://a.example",
+                "a.example",
+                "https://",
+                "https://me:k-secret@a.example",
+                "https://a.example/?key=k-secret",
+                "https://a.example/#x",
+                "https://a.example:99999",
+                "https://a.example/ x",
+            )
+        ),
+        ({"crun": {"key": "k-secret\n"}}, "providers.crun.key"),
+        ({"crun": {"key": ["k-secret"]}}, "providers.crun.key"),
+        ({"crun": {"voices": ["Serena"]}}, "providers.crun.voices"),
+        ({"crun": {"timeout_s": 0}}, "providers.crun.timeout_s"),
+        ({"crun": {"timeout_s": "1"}}, "providers.crun.timeout_s"),
+        ({"crun": {"concurrency": 0}}, "providers.crun.concurrency"),
+        ({"crun": {"text_limit": 1.5}}, "providers.crun.text_limit"),
+        ({"crun": {"price_per_1000": -1}}, "providers.crun.price_per_1000"),
+    ],
+)
+def test_what_is_wrong_with_a_provider_is_named_and_its_key_is_not(
+    providers: Any, param: str
+) -> None:
+    told = providers if isinstance(providers, str) else json.dumps(providers)
+    with pytest.raises((InvalidParameter, UnknownParameter)) as caught:
+        load(environment={"STREAMER_PROVIDERS": told})
+    assert caught.value.param == param
+    assert param in caught.value.message
+    assert "k-secret" not in caught.value.message

@@ -65,6 +65,7 @@ ENGINES: dict[str, EngineRow] = {
     "tone": EngineRow(
         "streamer.engines.tone:open_engine", "deterministic test tones with word times"
     ),
+    "openai": EngineRow("streamer.engines.hosted:open_openai", "any server of OpenAI's speech API"),
 }
 
 

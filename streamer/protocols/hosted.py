@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
+
 from streamer.errors import EngineFailed
 
 SAMPLE_RATE = 24000
@@ -204,6 +206,24 @@ def failure(
             message = "the provider failed" + words
     details: dict[str, Any] = {} if retry_after_s is None else {"retry_after_s": retry_after_s}
     return EngineFailed(message, retryable=again if retryable is None else retryable, **details)
+
+
+def message_in(body: bytes) -> str:
+    """What a JSON body of an error says to people, in the forms that are usual; "" if nothing."""
+    try:
+        found: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
+    for _ in range(3):
+        if isinstance(found, list):
+            found = found[0] if found else None
+        if isinstance(found, str):
+            return found
+        if not isinstance(found, dict):
+            return ""
+        names = ("error", "errors", "message", "msg", "detail", "title")
+        found = next((found[name] for name in names if found.get(name)), None)
+    return found if isinstance(found, str) else ""
 
 
 def unreadable(what: str) -> EngineFailed:

@@ -5,7 +5,8 @@
     class TestMine(EngineConformance):
         target = "my_package.my_module:open_engine"
 
-`settings` may be overridden too, and `texts` where the engine does not speak English.
+`settings` may be overridden too, and `texts` where the engine does not speak English. An engine whose
+`capabilities.word_times` are "estimated" may leave them to the session, and give no words.
 """
 
 from __future__ import annotations
@@ -174,6 +175,8 @@ class EngineConformance:
     ) -> None:
         for segment in segments:
             spoken = words(await collect(engine, given(segment)))
+            if not spoken and engine.capabilities.word_times == "estimated":
+                continue
             assert [(word.offset, word.text) for word in spoken] == client_words(segment.text)
 
     async def test_word_times_never_overlap_or_leave_the_sound(
@@ -183,6 +186,8 @@ class EngineConformance:
             chunks = await collect(engine, given(segment))
             spoken = words(chunks)
             times = [time for word in spoken for time in (word.start, word.end)]
+            if not times and engine.capabilities.word_times == "estimated":
+                continue
             assert times == sorted(times)
             assert times[0] >= 0
             assert times[-1] <= len(sound(chunks))

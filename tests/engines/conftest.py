@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-pytest.register_assert_rewrite("tests.engines.conformance")
+pytest.register_assert_rewrite("tests.engines.conformance", "tests.engines.hosted_suite")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from streamer.protocols.hosted import (
     failure,
     language_name,
     language_tag,
+    message_in,
     retry_after,
     sound_type,
 )
@@ -120,3 +121,24 @@ def test_sound_is_known_by_its_content_type(
 
 def test_a_call_has_no_key_in_it() -> None:
     assert Call("GET", "/v1").headers == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error": {"message": "no voice", "code": 5}}', "no voice"),
+        (b'{"code": 422, "message": "no text", "data": null}', "no text"),
+        (b'{"errors": [{"code": "x", "message": "no task"}]}', "no task"),
+        (b'{"detail": [{"loc": ["body"], "msg": "field required"}]}', "field required"),
+        (b'{"error": "no"}', "no"),
+        (b'["a", "b"]', "a"),
+        (b"<html>", ""),
+        (b'{"error": {"error": {"error": {"error": "deep"}}}}', ""),
+        (b"[]", ""),
+        (b"5", ""),
+        (b"[" * 100000, ""),
+        (b'"\xff"', ""),
+    ],
+)
+def test_an_errors_words_are_found_in_the_usual_forms(body: bytes, said: str) -> None:
+    assert message_in(body) == said

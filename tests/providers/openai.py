@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from streamer.protocols.openai import BUILTIN_VOICES
 from tests.providers.base import Act, Provider, Reply, Request, as_json
 from tests.providers.sounds import CONTENT_TYPES, RATE, encoded, spoken
 
-VOICES = ("alloy", "echo", "nova")
+VOICES = sorted(BUILTIN_VOICES)
 
 
 class OpenAiProvider(Provider):

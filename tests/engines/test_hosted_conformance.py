@@ -1,0 +1,21 @@
+"""Every hosted row of `ENGINES` against the one suite, each behind its scripted provider."""
+
+from streamer.engines.base import ENGINES
+from streamer.engines.hosted import CLIENTS
+from streamer.providers import PROVIDERS
+from tests.engines.hosted_suite import HostedConformance
+from tests.providers.openai import OpenAiProvider
+
+
+class TestOpenAi(HostedConformance):
+    target = "openai"
+    face = OpenAiProvider
+
+
+def test_every_hosted_engine_is_held_to_the_contract() -> None:
+    held = {suite.target for suite in HostedConformance.__subclasses__()}
+    assert set(ENGINES) & set(CLIENTS) <= held
+
+
+def test_every_provider_of_the_settings_has_its_client() -> None:
+    assert set(PROVIDERS) == set(CLIENTS)
