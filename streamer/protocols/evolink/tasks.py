@@ -95,7 +95,7 @@ def speech_job(
     """The job that speaks it, in another `voice` where that is given. `id` is the task's; `credits` what
     it is likely to cost."""
     options = OptionsUpdate(voice=voice or speech.voice, language=speech.language)
-    start = Start("job", options, WAV)
+    start = Start("job", options, WAV, timestamps="none")
     return _job(start, speech.text, speech.callback_url, id, Echo(credits=credits), warnings)
 
 
@@ -111,7 +111,7 @@ def stand_in_job(
     """The job that speaks a designed voice's preview by the voice `voice`, which stands in for it under
     the new name `name`."""
     options = OptionsUpdate(voice=voice, language=design.language or "auto")
-    start = Start("job", options, design.audio)
+    start = Start("job", options, design.audio, timestamps="none")
     echo = Echo(model=DESIGN, credits=credits, voice=name)
     return _job(start, design.text, design.callback_url, id, echo, warnings)
 

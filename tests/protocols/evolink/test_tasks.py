@@ -135,7 +135,9 @@ def test_a_job_of_speech_is_kept_for_this_dialect() -> None:
     assert (request.dialect, request.alias, request.text) == ("evolink", ID, SPEECH.text)
     assert request.webhook == WebhookTarget(url, policy="evolink")
     options = OptionsUpdate(voice=SPEECH.voice, language="en")
-    assert request.start == Start("job", options, AudioFormat("pcm_s16le", "wav", 24000))
+    assert request.start == Start(
+        "job", options, AudioFormat("pcm_s16le", "wav", 24000), timestamps="none"
+    )
 
 
 def test_a_stand_in_speaks_the_preview_of_a_designed_voice() -> None:
