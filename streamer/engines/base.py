@@ -65,6 +65,8 @@ ENGINES: dict[str, EngineRow] = {
     "tone": EngineRow(
         "streamer.engines.tone:open_engine", "deterministic test tones with word times"
     ),
+    "modelstream": EngineRow("streamer.engines.hosted:open_modelstream", "ModelStream's voices"),
+    "aimlapi": EngineRow("streamer.engines.hosted:open_aimlapi", "AI/ML API's voices"),
     "openai": EngineRow("streamer.engines.hosted:open_openai", "any server of OpenAI's speech API"),
 }
 

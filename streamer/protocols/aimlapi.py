@@ -22,7 +22,16 @@ from streamer.errors import (
     RequestError,
     StreamerError,
 )
-from streamer.protocols.hosted import Call, Sound, Step, Traits, Utterance, failure, unreadable
+from streamer.protocols.hosted import (
+    Call,
+    Sound,
+    Step,
+    Traits,
+    Utterance,
+    failure,
+    message_in,
+    unreadable,
+)
 from streamer.protocols.native import errors
 from streamer.protocols.native.fields import Link
 from streamer.protocols.native.times import format_time
@@ -200,7 +209,7 @@ class Client:
 
     def read(self, call: Call, status: int, headers: Mapping[str, str], body: bytes) -> Step:
         if not 200 <= status < 300:
-            raise failure(_meaning(status), headers, said(body))
+            raise failure(_meaning(status), headers, message_in(body))
         try:
             url = msgspec.json.decode(body)["audio"]["url"]
         except (msgspec.DecodeError, UnicodeError, RecursionError, LookupError, TypeError):
@@ -208,17 +217,6 @@ class Client:
         if not isinstance(url, str) or not url:
             raise unreadable("audio.url is no URL")
         return Sound(url=url)
-
-
-def said(body: bytes) -> str:
-    """What an answer that is an error says."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return ""
-    for name in ("error", "message"):
-        value = value.get(name, value) if isinstance(value, dict) else value
-    return value if isinstance(value, str) else ""
 
 
 def _meaning(status: int) -> int:

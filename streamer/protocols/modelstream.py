@@ -25,6 +25,7 @@ from streamer.protocols.hosted import (
     failure,
     language_name,
     language_tag,
+    message_in,
     sound_type,
     unreadable,
 )
@@ -259,10 +260,8 @@ class Client:
         return _named(kind, call) if kind else None
 
     def read(self, call: Call, status: int, headers: Mapping[str, str], body: bytes) -> Step:
-        if 300 <= status < 400 and "location" in headers:
-            return Sound(url=headers["location"])
         if not 200 <= status < 300:
-            raise failure(status, headers, said(body))
+            raise failure(status, headers, message_in(body))
         kind = sound_type(status, headers)
         if kind is not None:
             return Sound(body, content_type=_named(kind, call) or _type_of(body, call))
@@ -275,23 +274,12 @@ class Client:
         return _sound_in(value, call, headers)
 
 
-def said(body: bytes) -> str:
-    """What an answer that is an error says, in any form that gateways of this kind have."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return ""
-    for name in ("error", "message"):
-        value = value.get(name, value) if isinstance(value, dict) else value
-    return value if isinstance(value, str) else ""
-
-
 def _sound_in(value: Any, call: Call, headers: Mapping[str, str]) -> Sound:
     """The sound in an answer in JSON: a string, an object, or the model's own answer passed through."""
     words: Any = None
     if isinstance(value, dict):
         if value.get("error"):
-            raise failure(500, headers, said(msgspec.json.encode(value)))
+            raise failure(500, headers, message_in(msgspec.json.encode(value)))
         inner = value.get("output")
         value = inner if isinstance(inner, dict) else value
         words = value.get("words")

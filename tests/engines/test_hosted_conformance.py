@@ -1,15 +1,35 @@
 """Every hosted row of `ENGINES` against the one suite, each behind its scripted provider."""
 
+from typing import Any, ClassVar
+
 from streamer.engines.base import ENGINES
 from streamer.engines.hosted import CLIENTS
 from streamer.providers import PROVIDERS
 from tests.engines.hosted_suite import HostedConformance
+from tests.providers.aimlapi import AimlApiProvider
+from tests.providers.modelstream import ModelStreamProvider
 from tests.providers.openai import OpenAiProvider
 
 
 class TestOpenAi(HostedConformance):
     target = "openai"
     face = OpenAiProvider
+
+
+class TestModelStream(HostedConformance):
+    target = "modelstream"
+    face = ModelStreamProvider
+
+
+class TestModelStreamWithItsTimes(HostedConformance):
+    target = "modelstream"
+    face = ModelStreamProvider
+    fields: ClassVar[dict[str, Any]] = {"word_times": True}
+
+
+class TestAimlApi(HostedConformance):
+    target = "aimlapi"
+    face = AimlApiProvider
 
 
 def test_every_hosted_engine_is_held_to_the_contract() -> None:
