@@ -137,10 +137,10 @@ class Runner:
 
     def _begin_one(self, entry: Entry) -> None:
         entry.running, entry.spoken = True, 0
-        self._count()
         task = asyncio.create_task(self._attempt(entry))
         self._tasks[entry] = task
         task.add_done_callback(partial(self._over, entry))
+        self._count()
 
     def _over(self, entry: Entry, task: asyncio.Task[float]) -> None:
         """An attempt is over, or was cancelled before it began: unless the job is too, it waits again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +108,7 @@ async def house(
     blobs: Blobs | None = None,
     clock: Any = None,
     run: bool = True,
+    callbacks: Callable[[Job], Any] = lambda job: None,
     **changes: Any,
 ) -> AsyncIterator[House]:
     """Jobs of these engines (tone). Everything is started; on the way out nothing may be left running."""
@@ -131,6 +132,7 @@ async def house(
         webhooks = Webhooks(database, NoSender(), clock, settings=settings)
         jobs = Jobs(
             *(database, files, webhooks, usage, open_session, settings, clock, event),
+            encode_callbacks=callbacks,
             pause_s=0.02,
         )
         await files.start()
