@@ -18,6 +18,7 @@ from streamer.protocols.hosted import (
     Traits,
     Utterance,
     failure,
+    language_name,
     sound_type,
     unreadable,
 )
@@ -65,7 +66,7 @@ class Client:
             utterance.text,
             model=model,
             voice=utterance.voice or None,
-            language=utterance.language,
+            language=utterance.language if language_name(utterance.language) else "auto",
             instructions=utterance.instructions or None,
         )
         return Call("POST", CREATE, {"content-type": "application/json"}, encode_task(task))
