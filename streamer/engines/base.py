@@ -67,6 +67,7 @@ ENGINES: dict[str, EngineRow] = {
     ),
     "modelstream": EngineRow("streamer.engines.hosted:open_modelstream", "ModelStream's voices"),
     "aimlapi": EngineRow("streamer.engines.hosted:open_aimlapi", "AI/ML API's voices"),
+    "evolink": EngineRow("streamer.engines.hosted:open_evolink", "Evolink's voices"),
     "openai": EngineRow("streamer.engines.hosted:open_openai", "any server of OpenAI's speech API"),
 }
 

@@ -7,6 +7,7 @@ from streamer.engines.hosted import CLIENTS
 from streamer.providers import PROVIDERS
 from tests.engines.hosted_suite import HostedConformance
 from tests.providers.aimlapi import AimlApiProvider
+from tests.providers.evolink import VOICE, PromptEvolinkProvider
 from tests.providers.modelstream import ModelStreamProvider
 from tests.providers.openai import OpenAiProvider
 
@@ -30,6 +31,12 @@ class TestModelStreamWithItsTimes(HostedConformance):
 class TestAimlApi(HostedConformance):
     target = "aimlapi"
     face = AimlApiProvider
+
+
+class TestEvolink(HostedConformance):
+    target = "evolink"
+    face = PromptEvolinkProvider
+    fields: ClassVar[dict[str, Any]] = {"voice": VOICE}
 
 
 def test_every_hosted_engine_is_held_to_the_contract() -> None:

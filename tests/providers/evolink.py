@@ -103,6 +103,14 @@ class EvolinkProvider(Provider):
         return as_json({**_told(id, task, "completed", 100), "results": [url]})
 
 
+class PromptEvolinkProvider(EvolinkProvider):
+    """Has made what is asked for by the first poll."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.waits = 0
+
+
 def _wrong(asked: Mapping[str, Any]) -> str:
     """What a request has that the document forbids."""
     if unknown := set(asked) - _FIELDS:
