@@ -80,7 +80,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("system", "cores", "ok", str(len(os.sched_getaffinity(0))))
     for package in PACKAGES:
         yield _package(package)
-    for engine in dict.fromkeys([*settings.engines, *ENGINES]):
+    for engine in dict.fromkeys([*settings.engines, *settings.fallbacks, *ENGINES]):
         yield _engine(engine, settings)
     yield _directory(data_dir(settings))
     yield _port(settings)
@@ -99,8 +99,10 @@ def _package(name: str) -> Finding:
 
 def _engine(name: str, settings: Settings) -> Finding:
     """Load it, as the server would."""
-    wanted = name in settings.engines
+    wanted = name in settings.engines or name in settings.fallbacks
     about = ENGINES[name].about if name in ENGINES else "an engine of your own"
+    if name in settings.fallbacks:
+        about = f"a chain: {settings.fallbacks[name]}"
     started = time.perf_counter()
     try:
         with status(f"loading {name}"):

@@ -12,11 +12,27 @@ from typing import Literal
 
 from streamer.engines.base import Engine, Lead
 from streamer.engines.breaker import Breaker
-from streamer.errors import EngineFailed, RequestError, StreamerError
+from streamer.errors import (
+    EngineFailed,
+    InvalidParameter,
+    LanguageNotSupported,
+    StreamerError,
+    TextLimit,
+    UnknownVoice,
+    UnsupportedParameter,
+)
 from streamer.types import Capabilities, PcmChunk, Segment, Voice
 
 BACKGROUND_PATIENCE = 12
 """Times the deadline where nobody listens: there an engine serves everyone else first."""
+
+_NOT_MADE_FOR_THIS = (
+    InvalidParameter,
+    LanguageNotSupported,
+    TextLimit,
+    UnknownVoice,
+    UnsupportedParameter,
+)
 
 
 class Watched:
@@ -51,7 +67,7 @@ class Watched:
                     yield chunk
             if watch.waits:
                 raise EngineFailed(f"engine {self.name!r} ended before its text")
-        except RequestError:  # the engine is well, only not made for this
+        except _NOT_MADE_FOR_THIS:  # which says nothing of how it is
             raise
         except TimeoutError as error:
             attempt.failed()
