@@ -196,7 +196,7 @@ class Client:
     )
 
     def authorize(self, key: str) -> Mapping[str, str]:
-        return {"authorization": f"Bearer {key}"}
+        return {"authorization": f"Bearer {key}"} if key else {}
 
     def create(self, utterance: Utterance, model: str) -> Call:
         # Not a `Request`: another model of this API, or a voice it gets later, is the settings' to say.

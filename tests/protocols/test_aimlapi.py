@@ -183,3 +183,8 @@ def test_only_text_and_voice_have_a_word() -> None:
     loud = dataclasses.replace(Utterance("Hi.", "Cherry"), volume=2.0, speed=2.0)
 
     assert Client().create(loud, MODEL) == CALL
+
+
+def test_a_server_without_keys_gets_none() -> None:
+    assert Client().authorize("k") == {"authorization": "Bearer k"}
+    assert Client().authorize("") == {}

@@ -319,3 +319,8 @@ def test_any_answer_is_sound_or_a_typed_error(body: bytes, status: int) -> None:
     for headers in (JSON, PCM, {}, {"content-type": "application/octet-stream"}):
         with contextlib.suppress(EngineFailed):
             assert isinstance(Client().read(asked(), status, headers, body), Sound)
+
+
+def test_a_server_without_keys_gets_none() -> None:
+    assert Client().authorize("k") == {"authorization": "Bearer k"}
+    assert Client().authorize("") == {}

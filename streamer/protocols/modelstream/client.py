@@ -52,7 +52,7 @@ class Client:
     )
 
     def authorize(self, key: str) -> Mapping[str, str]:
-        return {"authorization": f"Bearer {key}"}
+        return {"authorization": f"Bearer {key}"} if key else {}
 
     def create(self, utterance: Utterance, model: str) -> Call:
         name = language_name(utterance.language)
