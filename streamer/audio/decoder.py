@@ -67,7 +67,8 @@ class Decoder:
         context = av.CodecContext.create(name, "r")
         assert isinstance(context, av.AudioCodecContext)
         assert self._audio.sample_rate is not None
-        context.sample_rate = self._audio.sample_rate
+        if self._audio.codec != "mp3":  # it would say so of its first frame, whatever that is
+            context.sample_rate = self._audio.sample_rate
         context.layout = "mono" if self._audio.channels == 1 else "stereo"
         header = self._demuxer.header
         if self._audio.codec == "opus":

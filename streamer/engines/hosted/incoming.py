@@ -1,14 +1,16 @@
 """A provider's sound, decoded as it comes: bytes cut anywhere become mono samples at one rate.
 
-WAV, PCM, MP3, Opus in Ogg, FLAC and ADTS go through our own readers and one decoder each. What else there
-is (a codec in WAV, Vorbis, MP4) is kept whole for the guard.
+WAV, PCM, MP3, Opus in Ogg and FLAC go through our own readers and one decoder each. What else there is (a
+codec in WAV, Vorbis, MP4) is kept whole for the guard; so is AAC, since damaged AAC ends FFmpeg's decoder
+together with its process.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from streamer.audio.decoder import Decoder
 from streamer.audio.resampler import Resampler
@@ -26,7 +28,6 @@ from streamer.types import AudioFormat, Samples
 _FORMATS = {
     "mp3": AudioFormat("mp3", "mp3"),
     "ogg": AudioFormat("opus", "ogg"),
-    "adts": AudioFormat("aac", "adts"),
     "flac": AudioFormat("flac", "flac"),
 }
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
@@ -153,14 +154,14 @@ class _Raw:
             wide = np.zeros((len(data) // 3, 4), np.uint8)
             wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
             data, dtype = wide.tobytes(), "<i4"
-        values = np.frombuffer(data, dtype)
-        samples: Samples
+        values: npt.NDArray[Any] = np.frombuffer(data, dtype)
+        samples: Samples = values.astype(np.float32)
         if dtype == "|u1":
-            samples = (values.astype(np.float32) - 128) / 128
+            samples = samples / np.float32(128) - np.float32(1)
         elif values.dtype.kind == "i":
-            samples = values.astype(np.float32) / np.float32(1 << (8 * values.itemsize - 1))
+            samples = samples / np.float32(1 << (8 * values.itemsize - 1))
         else:
-            samples = np.nan_to_num(values.astype(np.float32)).clip(-1, 1)
+            samples = np.nan_to_num(samples).clip(-1, 1)
         mono: Samples = samples.reshape(-1, self._form.channels).mean(axis=1, dtype=np.float32)
         return mono
 
