@@ -62,6 +62,8 @@ class _Opening:
         self._rows: dict[str, Engine] = {}
         """What is loaded, by the name it was asked by and by its own."""
         self._remembers = settings.cache_bytes > 0
+        if settings.cache_disk_bytes and not self._remembers:
+            raise InvalidParameter("cache_disk_bytes needs cache_bytes too", param="cache_bytes")
         if self._remembers:
             disk = settings.cache_disk_bytes
             files = PhraseFiles(data_dir(settings) / PHRASES, disk) if disk else None

@@ -133,6 +133,11 @@ async def test_phrases_are_shared_by_an_engine_and_the_chains_it_stands_in(tmp_p
     await again.aclose()
 
 
+def test_disk_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="needs cache_bytes"):
+        open_engines(Settings(engines=["tone"], data_dir=str(tmp_path), cache_disk_bytes=1000))
+
+
 def test_only_engines_that_are_named_are_remembered() -> None:
     settings = Settings(engines=["tone", TONE], cache_bytes=1000, cache_engines=["mine"])
     assert [type(engine) for engine in open_engines(settings)] == [Tone, Cached]
