@@ -43,7 +43,7 @@ class Client:
     traits = Traits(url="https://api.evolink.ai", model=SPEECH, voices=(), text_limit=TEXT)
 
     def authorize(self, key: str) -> Mapping[str, str]:
-        return {"authorization": f"Bearer {key}"}
+        return {"authorization": f"Bearer {key}"} if key else {}
 
     def create(self, utterance: Utterance, model: str) -> Call:
         name = language_name(utterance.language)

@@ -31,6 +31,7 @@ def test_a_request_is_the_documents() -> None:
     }
     assert CREATE.headers == {"content-type": "application/json"}
     assert CLIENT.authorize("k") == {"authorization": "Bearer k"}
+    assert CLIENT.authorize("") == {}
 
 
 def test_the_documents_answer_is_asked_after() -> None:

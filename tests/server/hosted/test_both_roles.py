@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -20,8 +21,13 @@ from tests.server.hosted.tones import WORD_S, level, toned
 TEXTS = ("One two three four.", "Five six.", "Seven.")
 
 
+USUAL = {"evolink": {"voice": "tone-low"}}
+"""What a provider's settings need: Evolink has no voices but those made there."""
+
+
 def settings_for(name: str, url: str, **fields: object) -> Settings:
-    provider = Provider(url=f"{url}/{name}", **fields)  # type: ignore[arg-type]
+    told: dict[str, Any] = {**USUAL.get(name, {}), **fields}
+    provider = Provider(url=f"{url}/{name}", **told)
     port = urlsplit(url).port
     assert port is not None
     return Settings(providers={name: provider}, fetch_allow=["127.0.0.1"], fetch_ports=[port])
@@ -44,7 +50,8 @@ async def spoken(name: str, settings: Settings, *texts: str) -> list[PcmChunk]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("name", "times"), [("modelstream", False), ("modelstream", True), ("aimlapi", False)]
+    ("name", "times"),
+    [("modelstream", False), ("modelstream", True), ("aimlapi", False), ("evolink", False)],
 )
 async def test_segments_are_spoken_whole_and_in_order(
     tmp_path: Path, name: str, times: bool
@@ -71,7 +78,7 @@ async def test_segments_are_spoken_whole_and_in_order(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("name", ["modelstream", "aimlapi"])
+@pytest.mark.parametrize("name", ["modelstream", "aimlapi", "evolink"])
 async def test_a_refusal_is_a_failure_that_no_further_try_mends(tmp_path: Path, name: str) -> None:
     async with toned(tmp_path) as server:
         server.keys.new("a")
@@ -84,7 +91,7 @@ async def test_a_refusal_is_a_failure_that_no_further_try_mends(tmp_path: Path, 
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("name", ["modelstream", "aimlapi"])
+@pytest.mark.parametrize("name", ["modelstream", "aimlapi", "evolink"])
 async def test_a_text_over_the_apis_limit_is_spoken_in_parts(tmp_path: Path, name: str) -> None:
     sentence = "This is a sentence of seven whole words. "
     async with toned(tmp_path) as server:
