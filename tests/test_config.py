@@ -224,3 +224,12 @@ def test_what_is_wrong_with_a_provider_is_named_and_its_key_is_not(
     assert caught.value.param == param
     assert param in caught.value.message
     assert "k-secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(("value", "meant"), [("true", True), ("1", True), ("false", False)])
+def test_truth_is_read_from_flags_and_environment(value: str, meant: bool) -> None:
+    assert load({"hosted_strict": value}, {}).hosted_strict is meant
+    assert load({}, {"STREAMER_HOSTED_STRICT": value}).hosted_strict is meant
+    with pytest.raises(InvalidParameter) as caught:
+        load({"hosted_strict": "perhaps"}, {})
+    assert "true or false" in caught.value.message

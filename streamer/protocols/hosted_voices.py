@@ -48,10 +48,11 @@ WELL_KNOWN: Mapping[str, tuple[Gender, str]] = {
 
 def default_aliases(voices: Sequence[Voice], default: str = "") -> dict[str, str]:
     """A voice for each well-known name but those that are a voice's own: of the same gender, at home in its
-    language where one is, each as often as any other; else the default one. `default` "": the first."""
+    language where one is, each as often as any other; else the default one, or the first."""
     if not voices:
         return {}
     taken = {voice.id for voice in voices}
+    fallback = default if default in taken else voices[0].id
     uses: Counter[str] = Counter()
     aliases: dict[str, str] = {}
     for name, (gender, language) in WELL_KNOWN.items():
@@ -59,7 +60,7 @@ def default_aliases(voices: Sequence[Voice], default: str = "") -> dict[str, str
             continue
         fitting = [voice for voice in voices if voice.gender == gender]
         at_home = [voice for voice in fitting if _primary(voice) == language]
-        ids = [voice.id for voice in at_home or fitting] or [default or voices[0].id]
+        ids = [voice.id for voice in at_home or fitting] or [fallback]
         aliases[name] = min(ids, key=lambda id: uses[id])
         uses[aliases[name]] += 1
     return aliases

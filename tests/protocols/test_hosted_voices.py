@@ -45,6 +45,7 @@ def test_a_voice_at_home_in_its_language_goes_before() -> None:
 def test_without_its_gender_it_is_the_default_voice() -> None:
     assert set(default_aliases([NOBODYS, HER]).values()) == {"it", "her"}
     assert default_aliases([NOBODYS, HER], "her")["Ethan"] == "her"
+    assert default_aliases([NOBODYS, HER], "no voice")["Ethan"] == "it"
     assert default_aliases([]) == {}
 
 

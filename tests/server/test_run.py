@@ -16,7 +16,7 @@ from streamer.config import Settings
 from streamer.errors import InvalidParameter, StorageFull
 from streamer.files import FileStore
 from streamer.server.auth import KeyStore
-from streamer.server.run import require_keys, serve
+from streamer.server.run import load, require_keys, serve
 from tests.server.running import eventually, hear, hear_until, running, say, settings_for
 
 
@@ -48,6 +48,20 @@ def test_off_loopback_without_keys_is_refused_with_the_line_that_helps(tmp_path:
     keys.revoke("app")
     with pytest.raises(InvalidParameter):
         require_keys(Settings(host="0.0.0.0"), keys, first_key=False)
+
+
+def test_names_that_clients_of_hosted_apis_know_have_a_voice() -> None:
+    settings = Settings(engines=["tone"], voice="tone-high", voice_aliases={"Cherry": "tone-low"})
+    aliases = load(settings).aliases
+    assert (aliases["Cherry"], aliases["Ethan"]) == ("tone-low", "tone-high")
+
+
+def test_a_stand_in_is_a_voice_that_is_here() -> None:
+    assert load(Settings(engines=["tone"], stand_in="tone-high")).voices
+    assert load(Settings(engines=["tone"], stand_in="Serena")).voices
+    with pytest.raises(InvalidParameter) as caught:
+        load(Settings(engines=["tone"], stand_in="nobody"))
+    assert caught.value.param == "stand_in"
 
 
 def test_first_key_is_made_once_and_told_in_the_address(tmp_path: Path) -> None:

@@ -150,6 +150,9 @@ def test_voices_are_read_back_without_what_they_are_made_of() -> None:
     ]
 
     assert decode_voices(encode_voices(voices)) == voices
+    told = json.loads(encode_voices(voices, {"Cherry": "heart"}))
+    assert told["aliases"] == {"Cherry": "heart"}
+    assert decode_voices(json.dumps(told).encode()) == voices
     assert decode_voices(b'{"voices":[{"id":"a","engine":"b","age":7}]}') == [Voice("a", "b")]
 
 
