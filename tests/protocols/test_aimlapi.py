@@ -1,8 +1,7 @@
 import contextlib
 import dataclasses
 import json
-from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -32,18 +31,13 @@ from streamer.protocols.aimlapi import (
 from streamer.protocols.hosted import Sound, Utterance
 from streamer.resources import Job, JobRequest, JobResult, StoredFile
 from streamer.types import AudioFormat, OptionsUpdate, Start
+from tests.protocols.conversations import Line, body_of, fits, note, pairs
 
-TRANSCRIPT = Path(__file__).parent / "transcripts" / "http" / "aimlapi.jsonl"
 CALL = Client().create(Utterance("Hi.", "Cherry"), MODEL)
 FILE = StoredFile("file_1", "k", "result", "audio/wav", 92044, 5.0, 86405.0, duration_ms=1917.0)
 
 texts = st.text(min_size=1, max_size=600).filter(lambda text: bool(text.strip()))
 voices = st.sampled_from(VOICES)
-
-
-def lines_of(kind: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in TRANSCRIPT.read_text("utf-8").splitlines()]
-    return [line for line in lines if line["from"] == kind]
 
 
 def job_of(request: JobRequest) -> Job:
@@ -90,32 +84,33 @@ def test_an_error_of_the_server_fails_the_clients_engine(code: str, message: str
         Client().read(CALL, status, headers, body)
 
 
-@pytest.mark.parametrize("line", lines_of("client"), ids=lambda line: line["note"])
-def test_the_server_replays_the_transcript(line: dict[str, Any]) -> None:
-    body = json.dumps(line["body"]).encode()
-    if "refused" not in line:
-        told = json.loads(answered(decode_request(body)))
-        assert told["usage"]["characters"] == line["characters"]
-        return
-    with pytest.raises(RequestError) as caught:
-        decode_request(body)
-    status, answer, _ = encode_error(caught.value, "r-1")
-    fields = json.loads(answer)
-    assert (status, fields["statusCode"], fields["code"]) == (400, 400, line["refused"]["code"])
-    assert fields["message"].startswith("Body validation error! ")
-    assert [each["path"] for each in fields["errors"]] == [[line["refused"]["param"]]]
+@pytest.mark.parametrize("pair", pairs("aimlapi", client=False), ids=note)
+def test_the_server_replays_the_transcript(pair: tuple[Line, Line]) -> None:
+    asked, told = pair
+    try:
+        status, body = 201, answered(decode_request(body_of(asked)))
+    except RequestError as error:
+        status, body, headers = encode_error(error, "r-1")
+        assert headers["content-type"] == "application/json"
+        assert json.loads(body)["message"].startswith("Body validation error! ")
+    assert status == told["status"]
+    assert fits(json.loads(body), told["body"])
 
 
-@pytest.mark.parametrize("line", lines_of("server"), ids=lambda line: line["note"])
-def test_the_client_replays_the_transcript(line: dict[str, Any]) -> None:
-    body = json.dumps(line["body"]).encode()
-    if "fails" not in line:
-        assert Client().read(CALL, line["status"], line["headers"], body) == Sound(url=line["url"])
+@pytest.mark.parametrize("pair", pairs("aimlapi", client=True), ids=note)
+def test_the_client_replays_the_transcript(pair: tuple[Line, Line]) -> None:
+    asked, told = pair
+    call = Client().create(Utterance(**asked["utterance"]), MODEL)
+    assert (call.method, call.path) == (asked["method"], asked["path"])
+    assert json.loads(call.body) == asked["body"]
+    answer = (call, told["status"], told["headers"], body_of(told))
+    if "fails" not in told:
+        assert Client().read(*answer) == Sound(**told["sound"])
         return
     with pytest.raises(EngineFailed) as caught:
-        Client().read(CALL, line["status"], line["headers"], body)
-    assert caught.value.retryable is line["fails"]["retryable"]
-    assert caught.value.details.get("retry_after_s") == line["fails"].get("retry_after_s")
+        Client().read(*answer)
+    assert caught.value.retryable is told["fails"]["retryable"]
+    assert caught.value.details.get("retry_after_s") == told["fails"].get("retry_after_s")
 
 
 def test_the_answer_is_that_of_the_example_with_the_metadata_of_the_schema() -> None:

@@ -2,7 +2,6 @@ import base64
 import contextlib
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,8 +33,9 @@ from streamer.types import (
     Word,
     Words,
 )
+from tests.protocols.conversations import Line, body_of, fits, note, pairs
 
-TRANSCRIPT = Path(__file__).parent / "transcripts" / "http" / "modelstream.jsonl"
+SERVED = pairs("modelstream", client=False)
 BEACH = (
     "In this picture, a woman and a dog are playing on the beach. The background features waves lapping"
     " at the shore, and the sky is a bit pale—it should be sunrise or sunset. If you'd like to know"
@@ -63,11 +63,6 @@ def decoded(*, strict: bool = False, **fields: Any) -> SpeechRequest:
 
 def asked(**changes: Any) -> Call:
     return Client().create(Utterance("Hi.", "Cherry", **changes), MODELS[0])
-
-
-def lines_of(kind: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in TRANSCRIPT.read_text("utf-8").splitlines()]
-    return [line for line in lines if line["from"] == kind]
 
 
 def spoken(request: SpeechRequest, packets: list[bytes], *words: Word, lead_in: int = 0) -> bytes:
@@ -128,9 +123,9 @@ def test_an_error_of_the_server_fails_the_clients_engine(code: str, message: str
 
 
 def test_the_documents_curl_is_read_as_it_is_printed() -> None:
-    (line,) = [line for line in lines_of("client") if "curl" in line]
+    (asked, _) = SERVED[0]
 
-    assert decode_request(json.dumps(line["body"]).encode()) == SpeechRequest(
+    assert decode_request(body_of(asked)) == SpeechRequest(
         Start(
             "speech",
             OptionsUpdate(voice="Cherry", language="auto", speed=1, pitch=1, volume=1),
@@ -141,39 +136,42 @@ def test_the_documents_curl_is_read_as_it_is_printed() -> None:
     )
 
 
-@pytest.mark.parametrize("line", lines_of("server"), ids=lambda line: line["note"])
-def test_the_client_replays_the_transcript(line: dict[str, Any]) -> None:
-    call = asked(**line.get("asked", {}))
-    body = json.dumps(line["body"]).encode() if "body" in line else bytes.fromhex(line["hex"])
-    if "fails" in line:
+@pytest.mark.parametrize("pair", SERVED, ids=note)
+def test_the_server_replays_the_transcript(pair: tuple[Line, Line]) -> None:
+    asked, told = pair
+    try:
+        request = decode_request(body_of(asked), strict=asked.get("strict", False))
+    except RequestError as error:
+        status, body, headers = encode_error(error)
+        assert (status, headers) == (told["status"], told["headers"])
+        assert fits(json.loads(body), told["body"])
+    else:
+        assert told["status"] == 200
+        assert content_type(request, json=False) == told["headers"]["content-type"]
+
+
+@pytest.mark.parametrize("pair", pairs("modelstream", client=True), ids=note)
+def test_the_client_replays_the_transcript(pair: tuple[Line, Line]) -> None:
+    asked, told = pair
+    call = Client().create(Utterance(**asked["utterance"]), MODELS[0])
+    assert (call.method, call.path) == (asked["method"], asked["path"])
+    assert json.loads(call.body) == asked["body"]
+    answer = (call, told["status"], told["headers"])
+    assert Client().streams(*answer) == told.get("streams")
+    if "fails" in told:
         with pytest.raises(EngineFailed) as caught:
-            Client().read(call, line["status"], line["headers"], body)
-        assert caught.value.retryable is line["fails"]["retryable"]
-        assert caught.value.details.get("retry_after_s") == line["fails"].get("retry_after_s")
+            Client().read(*answer, body_of(told))
+        assert caught.value.retryable is told["fails"]["retryable"]
+        assert caught.value.details.get("retry_after_s") == told["fails"].get("retry_after_s")
         return
-    streamed = Client().streams(call, line["status"], line["headers"])
-    assert streamed == line.get("streams")
-    sound = Client().read(call, line["status"], line["headers"], body)
+    sound = Client().read(*answer, body_of(told))
     assert isinstance(sound, Sound)
     assert {
         "data": None if sound.data is None else sound.data.hex(),
         "url": sound.url,
         "content_type": sound.content_type,
         "words": [[word.text, word.start_s, word.end_s] for word in sound.words],
-    } == {"data": None, "url": None, "content_type": "", "words": [], **line["sound"]}
-
-
-@pytest.mark.parametrize("line", lines_of("client"), ids=lambda line: line["note"])
-def test_the_server_replays_the_transcript(line: dict[str, Any]) -> None:
-    body = json.dumps(line["body"]).encode()
-    if "refused" in line:
-        with pytest.raises(RequestError) as caught:
-            decode_request(body, strict=line.get("strict", False))
-        fields = json.loads(encode_error(caught.value)[1])["error"]
-        assert {"code": fields["code"], "param": fields["param"]} == line["refused"]
-    else:
-        request = decode_request(body)
-        assert content_type(request, json=False) == line["answer"]
+    } == {"data": None, "url": None, "content_type": "", "words": [], **told["sound"]}
 
 
 @pytest.mark.parametrize("value", [16000, "16000"])
