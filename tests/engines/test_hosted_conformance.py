@@ -10,6 +10,7 @@ from tests.providers.aimlapi import AimlApiProvider
 from tests.providers.evolink import VOICE, PromptEvolinkProvider
 from tests.providers.modelstream import ModelStreamProvider
 from tests.providers.openai import OpenAiProvider
+from tests.providers.runware import RunwareProvider, SlowRunwareProvider
 
 
 class TestOpenAi(HostedConformance):
@@ -37,6 +38,16 @@ class TestEvolink(HostedConformance):
     target = "evolink"
     face = PromptEvolinkProvider
     fields: ClassVar[dict[str, Any]] = {"voice": VOICE}
+
+
+class TestRunware(HostedConformance):
+    target = "runware"
+    face = RunwareProvider
+
+
+class TestRunwareWithPolls(HostedConformance):
+    target = "runware"
+    face = SlowRunwareProvider
 
 
 def test_every_hosted_engine_is_held_to_the_contract() -> None:

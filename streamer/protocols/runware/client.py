@@ -70,7 +70,7 @@ class Client:
         self._output_format: OutputFormat = output_format
 
     def authorize(self, key: str) -> Mapping[str, str]:
-        return {"authorization": f"Bearer {key}"}
+        return {"authorization": f"Bearer {key}"} if key else {}
 
     def create(self, utterance: Utterance, model: str) -> Call:
         """Raises `InvalidParameter` for a voice or a language that the API has no word for."""

@@ -48,6 +48,7 @@ def test_a_request_is_the_documents() -> None:
         }
     ]
     assert CLIENT.authorize("k") == {"authorization": "Bearer k"}
+    assert CLIENT.authorize("") == {}
 
 
 def test_a_language_it_has_no_name_for_is_left_to_it() -> None:

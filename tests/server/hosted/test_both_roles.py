@@ -51,7 +51,13 @@ async def spoken(name: str, settings: Settings, *texts: str) -> list[PcmChunk]:
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("name", "times"),
-    [("modelstream", False), ("modelstream", True), ("aimlapi", False), ("evolink", False)],
+    [
+        ("modelstream", False),
+        ("modelstream", True),
+        ("aimlapi", False),
+        ("evolink", False),
+        ("runware", False),
+    ],
 )
 async def test_segments_are_spoken_whole_and_in_order(
     tmp_path: Path, name: str, times: bool
@@ -78,7 +84,7 @@ async def test_segments_are_spoken_whole_and_in_order(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("name", ["modelstream", "aimlapi", "evolink"])
+@pytest.mark.parametrize("name", ["modelstream", "aimlapi", "evolink", "runware"])
 async def test_a_refusal_is_a_failure_that_no_further_try_mends(tmp_path: Path, name: str) -> None:
     async with toned(tmp_path) as server:
         server.keys.new("a")
@@ -91,7 +97,7 @@ async def test_a_refusal_is_a_failure_that_no_further_try_mends(tmp_path: Path, 
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("name", ["modelstream", "aimlapi", "evolink"])
+@pytest.mark.parametrize("name", ["modelstream", "aimlapi", "evolink", "runware"])
 async def test_a_text_over_the_apis_limit_is_spoken_in_parts(tmp_path: Path, name: str) -> None:
     sentence = "This is a sentence of seven whole words. "
     async with toned(tmp_path) as server:
