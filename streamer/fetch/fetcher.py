@@ -173,13 +173,13 @@ class Fetcher:
         `FetchFailed`, also while the body is read.
         """
         wanted = trusted_url(url, param) if trusted else self._read(url, param)
-        for _ in range(REDIRECTS + 1):
+        for redirects in range(REDIRECTS + 1):
             async with self._streams.opened(
                 method, wanted, headers, body, trusted, patience, param
             ) as stream:
                 location = stream.headers.get("location")
                 if stream.status not in REDIRECTING or location is None:
-                    stream.max_bytes = max_bytes
+                    stream.max_bytes, stream.redirected = max_bytes, redirects > 0
                     yield stream
                     return
             then = joined(wanted, location, param)

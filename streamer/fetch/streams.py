@@ -55,6 +55,7 @@ class Stream:
         self.status = response.status
         self.headers: Mapping[str, str] = headers_of(response)
         self.url = url
+        self.redirected = False
         self.max_bytes = 0
         self.whole = False
         """Whether the body has been read to its end."""
@@ -163,11 +164,13 @@ class Streams:
             stream = Stream(response, link.connector.wire, str(url), patience.gap_s, param)
             yield stream
         finally:
-            if link is not None:
-                if trusted and stream is not None and stream.whole and response is not None:
+            kept = False
+            try:
+                if trusted and link and response and stream and stream.whole:
                     await response.aclose()
-                    await self._keep(origin_of(url), link)
-                else:
+                    kept = self._keep(origin_of(url), link)
+            finally:
+                if link is not None and not kept:
                     await link.connector.aclose()
 
     async def aclose(self) -> None:
@@ -199,9 +202,10 @@ class Streams:
         )
         return _Link(connection, connector)
 
-    async def _keep(self, origin: Origin, link: _Link) -> None:
+    def _keep(self, origin: Origin, link: _Link) -> bool:
+        """Keep it for the next request, if it may be."""
         kept = self._kept.setdefault(origin, [])
         if self._closed or len(kept) >= KEPT or not link.connection.is_idle():
-            await link.connector.aclose()
-            return
+            return False
         kept.append(_Link(link.connection, link.connector, time.monotonic(), used=True))
+        return True

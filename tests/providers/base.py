@@ -120,6 +120,7 @@ class Provider:
         self._usual: dict[str, Act] = {}
         self._files: dict[str, File] = {}
         self._numbers = itertools.count(1)
+        self._writers: dict[asyncio.WriteTransport, asyncio.AbstractEventLoop] = {}
 
     # What a face knows
 
@@ -173,6 +174,11 @@ class Provider:
             time.sleep(0.002)
         return not self.open
 
+    def hang_up(self) -> None:
+        """Close every connection."""
+        for transport, loop in list(self._writers.items()):
+            loop.call_soon_threadsafe(transport.abort)
+
     def number(self) -> int:
         """1, 2, 3 …: for names of tasks."""
         return next(self._numbers)
@@ -199,6 +205,7 @@ class Provider:
         """One connection, kept for as many requests as the other side likes."""
         self.connections += 1
         self.live += 1
+        self._writers[writer.transport] = asyncio.get_running_loop()
         try:
             while (request := await _request(reader)) is not None:
                 self.requests.append(request)
@@ -208,6 +215,7 @@ class Provider:
             pass
         finally:
             self.live -= 1
+            del self._writers[writer.transport]
             writer.transport.abort()
 
     async def _one(
@@ -352,6 +360,9 @@ def running(provider: P) -> Iterator[P]:
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        while provider.live or provider.open:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)  # aborted transports close their sockets in a turn of their own
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), name=provider.name)
     thread.start()

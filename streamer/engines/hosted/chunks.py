@@ -32,13 +32,11 @@ class Chunks:
         self._dropped = 0
         self._words: tuple[SpokenWord, ...] = ()
         self._worded = False
-        self.samples = 0
-        """In chunks so far."""
 
     @property
-    def can_tell_words(self) -> bool:
-        """Whether nothing has been handed on: words come before their sound."""
-        return not self._made
+    def silent(self) -> bool:
+        """Whether nothing has been heard yet."""
+        return self._quiet
 
     def words(self, words: tuple[SpokenWord, ...]) -> None:
         """The provider's times, from the start of all its sound."""
@@ -52,12 +50,10 @@ class Chunks:
             yield from self._cut()
 
     def flush(self) -> Iterator[PcmChunk]:
-        self._quiet = False
         placed = place(self._text, self._words, self._dropped, len(self._held))
         yield from self._cut(placed)
         words = () if self._worded else placed
         yield PcmChunk(self._held, self._segment, words, last=True)
-        self.samples += len(self._held)
 
     def _drop(self) -> None:
         start, end = trim(self._held, SAMPLE_RATE)
@@ -75,7 +71,6 @@ class Chunks:
             yield PcmChunk(self._held[:size], self._segment, told)
             self._held = self._held[size:]
             self._made += 1
-            self.samples += size
 
 
 def place(text: str, spoken: Sequence[SpokenWord], dropped: int, samples: int) -> tuple[Word, ...]:

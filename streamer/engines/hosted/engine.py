@@ -150,10 +150,10 @@ class Hosted:
                                 yield chunk
             except EngineFailed as error:
                 raise self._named(error) from None
+        if chunks.silent:
+            raise EngineFailed(f"{self.name}: the provider sent silence")
         for chunk in chunks.flush():
             yield chunk
-        if not chunks.samples:
-            raise EngineFailed(f"{self.name}: the provider sent silence")
 
     def _utterance(self, text: str, voice: str, segment: Segment) -> Utterance:
         options = segment.options

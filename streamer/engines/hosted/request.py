@@ -126,7 +126,7 @@ class _Request:
         call = self._client.create(utterance, self._target.model)
         headers = dict(call.headers) | dict(self._client.authorize(self._target.key))
         async with self._opened(call.method, self._url(call), headers, call.body, True) as stream:
-            if not same_origin(stream.url, self._target.url):  # it has redirected to the sound
+            if stream.redirected:  # to the sound, whose host knows nothing of the API
                 async with aclosing(self._file(stream, "")) as parts:
                     async for part in parts:
                         yield part
@@ -193,7 +193,7 @@ class _Request:
                 yield part
 
     async def _file(self, stream: Stream, content_type: str) -> AsyncGenerator[Heard, None]:
-        """The sound at a link, whose host knows nothing of the API."""
+        """The sound at a link."""
         if not 200 <= stream.status < 300:
             wait = retry_after(stream.headers)
             details: dict[str, Any] = {} if wait is None else {"retry_after_s": wait}
