@@ -34,8 +34,8 @@ class Phrase:
 
     @classmethod
     def of(cls, chunks: Sequence[PcmChunk]) -> Phrase:
-        samples = np.concatenate([chunk.samples for chunk in chunks])
-        sound = _exact(samples)
+        # A copy also of a single one: it may be a view of a large buffer.
+        sound = _exact(np.concatenate([chunk.samples for chunk in chunks]))
         sound.flags.writeable = False
         return cls(sound, tuple((len(chunk.samples), chunk.words) for chunk in chunks))
 
@@ -57,12 +57,12 @@ class Phrase:
 
 
 def _exact(samples: Samples) -> npt.NDArray[Any]:
-    """As int16, half the size, if that loses nothing: so with sound that came as int16. Never a view."""
+    """As int16, half the size, if that loses nothing: so with sound that came as int16."""
     if np.abs(samples).max(initial=0) < 1:
         whole = (samples * 32768).astype(np.int16)
         if np.array_equal(_float(whole), samples):
             return whole
-    return samples.copy()
+    return samples
 
 
 def _float(samples: npt.NDArray[np.int16]) -> Samples:

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from streamer.engines.base import Lead
 from streamer.engines.cache import Cached
-from streamer.engines.phrases import Phrases
+from streamer.engines.phrases import Phrase, Phrases
 from streamer.errors import EngineFailed
 from streamer.types import Capabilities, Options, PcmChunk, Segment, Voice
 from tests.engines.conformance import given as texts
 from tests.engines.conformance import nothing_heard
 from tests.engines.puppet import WORD, Deed, Puppet
+from tests.engines.test_fallback import chain
 
 PHRASES = ("Hello there.", "How can I help you?", "One moment, please.")
 ROOM = 10_000_000
@@ -122,6 +123,27 @@ async def test_silence_for_a_text_is_not_kept() -> None:
     wanted = segment(engine, PHRASES[0])
     await speak(engine, wanted)
     assert len(await speak(engine, wanted)) == 2
+
+
+@pytest.mark.asyncio
+async def test_what_is_lost_in_part_is_not_kept() -> None:
+    engine = Cached(chain(Puppet("a", ["fail_midway"])), Phrases(ROOM))
+    wanted = segment(engine, PHRASES[0])
+    assert (await speak(engine, wanted))[-1].lost
+    assert not (await speak(engine, wanted))[-1].lost
+
+
+@pytest.mark.asyncio
+async def test_phrase_that_another_brings_meanwhile_is_made_all_the_same() -> None:
+    class Late(Phrases):
+        """Finds a phrase when it is asked again."""
+
+        async def get(self, key: str) -> Phrase | None:
+            missed, self.misses = not self.misses, 1
+            return None if missed else Phrase.of([PcmChunk(np.ones(9, np.float32), 0, last=True)])
+
+    engine = Cached(Puppet(), Late(ROOM))
+    assert len(await speak(engine, segment(engine, PHRASES[0]))) == 2
 
 
 @pytest.mark.asyncio

@@ -23,7 +23,7 @@ from streamer.errors import EngineFailed, LanguageNotSupported, RateLimited
 from streamer.types import Capabilities, Options, PcmChunk, Segment, Voice
 from tests.engines.conformance import given as texts
 from tests.engines.conformance import nothing_heard, sound, words
-from tests.engines.puppet import WORD, Deed, Puppet, level
+from tests.engines.puppet import WORD, Deed, Puppet, level, spoken
 
 TIMEOUT_S = 0.03
 NAME = "agent"
@@ -148,8 +148,8 @@ def test_wherever_it_is_closed_or_cancelled_nothing_is_left(
 
         async def consume() -> None:
             text = texts(*segments_of(fallback, 5))
-            async with aclosing(fallback.synthesize(text, nothing_heard)) as spoken:
-                async for chunk in spoken:
+            async with aclosing(fallback.synthesize(text, nothing_heard)) as sounds:
+                async for chunk in sounds:
                     chunks.append(chunk)
                     if len(chunks) == stop_after:
                         return
@@ -183,6 +183,55 @@ async def test_context_stays_with_the_step_that_speaks_it() -> None:
 async def test_after_the_last_step_comes_the_first_again() -> None:
     fallback = chain(Puppet("a", ["fail"]), Puppet("b", ["speak", "fail"]))
     assert speakers(await speak(fallback, 3)) == ["b", "a", "a"]
+
+
+@pytest.mark.asyncio
+async def test_the_next_step_in_order_is_tried_before_the_first_again() -> None:
+    fallback = chain(Puppet("a", ["fail"]), Puppet("b", ["speak", "fail"]), Puppet("c"))
+    assert speakers(await speak(fallback, 3)) == ["b", "c", "c"]
+
+
+class Wordy(Puppet):
+    """Tells words before there is any sound, and fails."""
+
+    async def _chunks(self, segments: AsyncIterator[Segment]) -> AsyncGenerator[PcmChunk]:
+        async for segment in segments:
+            first = next(spoken(segment))
+            yield replace(first, samples=first.samples[:0])
+            raise EngineFailed("as told")
+
+
+@pytest.mark.asyncio
+async def test_words_alone_are_not_sound() -> None:
+    chunks = await speak(chain(Wordy("a"), Puppet("b")), 2)
+    check(chunks, ended=True)
+    assert speakers(chunks) == ["b", "b"]
+
+
+class Idle(Puppet):
+    """Takes nothing, says nothing."""
+
+    async def _chunks(self, segments: AsyncIterator[Segment]) -> AsyncGenerator[PcmChunk]:
+        return
+        yield
+
+
+@pytest.mark.asyncio
+async def test_engine_that_ends_without_a_word_has_failed() -> None:
+    engines = (Idle("a"), Puppet("b"))
+    fallback = Fallback(NAME, [Step(engine, engine.voices[0]) for engine in engines])
+    assert speakers(await speak(fallback, 2)) == ["b", "b"]
+
+
+@pytest.mark.asyncio
+async def test_being_closed_is_nobodys_failure() -> None:
+    fallback = chain(Puppet("a", ["hang"], ahead=True), Puppet("b", ahead=True))
+    speaking = asyncio.ensure_future(speak(fallback, 1))
+    await asyncio.sleep(0.01)
+    await fallback.aclose()
+    with pytest.raises(EngineFailed, match="closed"):
+        await speaking
+    assert fallback.counts.failures.total() == 0
 
 
 @pytest.mark.asyncio

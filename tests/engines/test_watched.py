@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pytest
 
@@ -21,6 +22,14 @@ def watched(*deeds: Deed, failures: int = 1, error: Exception | None = None) -> 
     puppet = Puppet("puppet", [*deeds], error=error or EngineFailed("as told"))
     breaker = Breaker("puppet", failures=failures, rest_s=60.0, clock=time.monotonic)
     return Watched(puppet, breaker, 0.03)
+
+
+def half_open(*deeds: Deed) -> Watched:
+    """One that has failed, and may be tried again."""
+    engine = watched(*deeds)
+    engine.breaker.attempt().failed()
+    engine.breaker._clock = lambda: time.monotonic() + 60
+    return engine
 
 
 def segments(engine: Watched, count: int = 1) -> list[Segment]:
@@ -85,6 +94,27 @@ async def test_whoever_is_cancelled_says_nothing_of_the_engine() -> None:
     await asyncio.wait({speaking})
     assert speaking.cancelled()
     assert engine.breaker.state == "closed"
+
+
+@pytest.mark.asyncio
+async def test_probe_that_is_cancelled_lets_another_try() -> None:
+    engine = half_open("hang")
+    speaking = asyncio.ensure_future(speak(engine))
+    await asyncio.sleep(0.005)
+    with pytest.raises(CircuitOpen):
+        await speak(engine)
+    speaking.cancel()
+    await asyncio.wait({speaking})
+    assert await speak(engine)
+    assert engine.breaker.state == "closed"
+
+
+@pytest.mark.asyncio
+async def test_probe_whose_listener_takes_long_does_not_keep_others_waiting() -> None:
+    engine = half_open()
+    async with aclosing(engine.synthesize(given(*segments(engine)), nothing_heard)) as chunks:
+        await anext(chunks)
+        assert await speak(engine)
 
 
 @pytest.mark.asyncio
