@@ -65,6 +65,7 @@ ENGINES: dict[str, EngineRow] = {
     "tone": EngineRow(
         "streamer.engines.tone:open_engine", "deterministic test tones with word times"
     ),
+    "crun": EngineRow("streamer.engines.hosted:open_crun", "crun's voices"),
     "runware": EngineRow("streamer.engines.hosted:open_runware", "Runware's voices"),
     "modelstream": EngineRow("streamer.engines.hosted:open_modelstream", "ModelStream's voices"),
     "aimlapi": EngineRow("streamer.engines.hosted:open_aimlapi", "AI/ML API's voices"),

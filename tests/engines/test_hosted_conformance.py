@@ -7,6 +7,7 @@ from streamer.engines.hosted import CLIENTS
 from streamer.providers import PROVIDERS
 from tests.engines.hosted_suite import HostedConformance
 from tests.providers.aimlapi import AimlApiProvider
+from tests.providers.crun import CrunProvider
 from tests.providers.evolink import VOICE, PromptEvolinkProvider
 from tests.providers.modelstream import ModelStreamProvider
 from tests.providers.openai import OpenAiProvider
@@ -32,6 +33,11 @@ class TestModelStreamWithItsTimes(HostedConformance):
 class TestAimlApi(HostedConformance):
     target = "aimlapi"
     face = AimlApiProvider
+
+
+class TestCrun(HostedConformance):
+    target = "crun"
+    face = CrunProvider
 
 
 class TestEvolink(HostedConformance):

@@ -59,7 +59,7 @@ class Client:
     )
 
     def authorize(self, key: str) -> Mapping[str, str]:
-        return {"x-api-key": key}
+        return {"x-api-key": key} if key else {}
 
     def create(self, utterance: Utterance, model: str) -> Call:
         task = Task(

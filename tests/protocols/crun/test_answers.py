@@ -179,4 +179,5 @@ def test_an_error_in_http_or_in_the_body_is_one(status: int, body: Any, retryabl
 
 def test_the_key_has_a_header_of_its_own() -> None:
     assert Client().authorize("k") == {"x-api-key": "k"}
+    assert Client().authorize("") == {}
     assert Client().streams(POLL, 200, {"content-type": "application/json"}) is None

@@ -55,6 +55,7 @@ async def spoken(name: str, settings: Settings, *texts: str) -> list[PcmChunk]:
         ("modelstream", False),
         ("modelstream", True),
         ("aimlapi", False),
+        ("crun", False),
         ("evolink", False),
         ("runware", False),
     ],
@@ -84,7 +85,7 @@ async def test_segments_are_spoken_whole_and_in_order(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("name", ["modelstream", "aimlapi", "evolink", "runware"])
+@pytest.mark.parametrize("name", ["crun", "modelstream", "aimlapi", "evolink", "runware"])
 async def test_a_refusal_is_a_failure_that_no_further_try_mends(tmp_path: Path, name: str) -> None:
     async with toned(tmp_path) as server:
         server.keys.new("a")
@@ -97,7 +98,7 @@ async def test_a_refusal_is_a_failure_that_no_further_try_mends(tmp_path: Path, 
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("name", ["modelstream", "aimlapi", "evolink", "runware"])
+@pytest.mark.parametrize("name", ["crun", "modelstream", "aimlapi", "evolink", "runware"])
 async def test_a_text_over_the_apis_limit_is_spoken_in_parts(tmp_path: Path, name: str) -> None:
     sentence = "This is a sentence of seven whole words. "
     async with toned(tmp_path) as server:
