@@ -10,6 +10,7 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Literal
 
 from streamer.engines.base import Engine, Lead
@@ -41,7 +42,8 @@ class Cached:
         self.capabilities: Capabilities = engine.capabilities
         self._engine = engine
         self._phrases = phrases
-        self._version = str(getattr(engine, "version", ""))
+        # Ours too: a release may change how an engine sounds.
+        self._version = f"{version('streamer')} {getattr(engine, 'version', '')}"
         self._open = Open()
 
     async def synthesize(

@@ -48,6 +48,7 @@ class Watched:
         self.voices: Sequence[Voice] = engine.voices
         self.capabilities: Capabilities = engine.capabilities
         self.granularity: Literal["sentence", "word"] = engine.granularity
+        self.version = str(getattr(engine, "version", ""))
         self.breaker = breaker
         self._engine = engine
         self._timeout_s = timeout_s

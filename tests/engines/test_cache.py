@@ -22,7 +22,7 @@ from streamer.types import Capabilities, Options, PcmChunk, Segment, Voice
 from tests.engines.conformance import given as texts
 from tests.engines.conformance import nothing_heard
 from tests.engines.puppet import WORD, Deed, Puppet
-from tests.engines.test_fallback import chain
+from tests.engines.test_fallback import chain, watched
 
 PHRASES = ("Hello there.", "How can I help you?", "One moment, please.")
 ROOM = 10_000_000
@@ -128,9 +128,9 @@ async def test_silence_for_a_text_is_not_kept() -> None:
 @pytest.mark.asyncio
 async def test_what_is_lost_in_part_is_not_kept() -> None:
     engine = Cached(chain(Puppet("a", ["fail_midway"])), Phrases(ROOM))
-    wanted = segment(engine, PHRASES[0])
+    wanted = segment(engine, PHRASES[1])
     assert (await speak(engine, wanted))[-1].lost
-    assert not (await speak(engine, wanted))[-1].lost
+    assert len(await speak(engine, wanted)) == 5
 
 
 @pytest.mark.asyncio
@@ -144,6 +144,20 @@ async def test_phrase_that_another_brings_meanwhile_is_made_all_the_same() -> No
 
     engine = Cached(Puppet(), Late(ROOM))
     assert len(await speak(engine, segment(engine, PHRASES[0]))) == 2
+
+
+@pytest.mark.asyncio
+async def test_known_phrase_is_said_by_an_engine_that_is_left_alone_and_says_nothing_of_it() -> (
+    None
+):
+    guarded = watched(Puppet(deeds=["speak", "fail"]), failures=1)
+    engine = Cached(guarded, Phrases(ROOM))
+    known, unknown = segment(engine, PHRASES[0]), segment(engine, PHRASES[1])
+    await speak(engine, known)
+    with pytest.raises(EngineFailed):
+        await speak(engine, unknown)
+    assert await speak(engine, known)
+    assert guarded.breaker.state == "open"
 
 
 @pytest.mark.asyncio
@@ -192,7 +206,7 @@ async def test_another_version_of_the_engine_is_another_sound() -> None:
     old, new = Puppet(), Puppet()
     old.version, new.version = "1", "2"  # type: ignore[attr-defined]
     for puppet in (old, new):
-        engine = Cached(puppet, phrases)
+        engine = Cached(watched(puppet), phrases)
         await speak(engine, segment(engine, PHRASES[0]))
     assert len(new.given) == 1
 
