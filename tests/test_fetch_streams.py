@@ -184,7 +184,6 @@ async def test_a_redirect_elsewhere_is_checked_and_gets_no_key() -> None:
         "http://10.0.0.1/",
         "http://inside.example/",
         "file:///etc/passwd",
-        "//",
     ],
 )
 async def test_a_redirect_inside_is_refused(location: str) -> None:

@@ -241,22 +241,22 @@ class Provider:
     async def _tell(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         kind = self._kind(request)
         act = self._act(kind)
-        if act.latency_s:
-            await asyncio.sleep(act.latency_s)
         if act.fault == "hang":
             await asyncio.Event().wait()
+        reply = await self._reply(kind, request, act)
+        # What the double itself takes is part of it.
+        await asyncio.sleep(max(0.0, request.at + act.latency_s - time.perf_counter()))
         if act.fault == "reset":
             raw: socket.socket = writer.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
+        return await self._send(_spoilt(self, reply, act), act, writer)
+
+    async def _reply(self, kind: str, request: Request, act: Act) -> Reply:
         if act.status:
             reply = self.refusal(act.status, act.said)
-            reply = replace(reply, headers={**reply.headers, **act.headers})
-        elif kind == "file":
-            reply = self._file(request)
-        else:
-            reply = await self.answer(request, act)
-        return await self._send(_spoilt(self, reply, act), act, writer)
+            return replace(reply, headers={**reply.headers, **act.headers})
+        return self._file(request) if kind == "file" else await self.answer(request, act)
 
     def _file(self, request: Request) -> Reply:
         file = self._files.get(request.path)

@@ -11,10 +11,14 @@ from streamer.protocols.hosted import SAMPLE_RATE, SpokenWord
 from streamer.text.alignment import client_words
 from streamer.types import PcmChunk, Samples, Word
 
-FIRST = SAMPLE_RATE // 50
-FIRST_COUNT = 5
+FIRST = SAMPLE_RATE // 100
+EARLY = SAMPLE_RATE // 50
 USUAL = SAMPLE_RATE * 6 // 100
-"""Samples of a chunk, and so many small ones at first, for whom waits."""
+"""Samples of a chunk: of the first, so that the first packet is not made to wait for a whole one; then of
+those that come while a listener has less in hand than a usual chunk takes to come from a provider hardly
+faster than real time; then of the rest."""
+FIRST_COUNT = 30
+EARLY_COUNT = 70
 SILENCE_S = 10.0
 """So much of the silence at the start is dropped at most."""
 _NOTHING: Samples = np.zeros(0, np.float32)
@@ -55,6 +59,11 @@ class Chunks:
         words = () if self._worded else placed
         yield PcmChunk(self._held, self._segment, words, last=True)
 
+    def _size(self) -> int:
+        if self._made < FIRST_COUNT:
+            return FIRST
+        return EARLY if self._made < EARLY_COUNT else USUAL
+
     def _drop(self) -> None:
         start, end = trim(self._held, SAMPLE_RATE)
         if end or self._dropped + len(self._held) > SILENCE_S * SAMPLE_RATE:
@@ -65,7 +74,7 @@ class Chunks:
         self._held = self._held[start:]
 
     def _cut(self, words: Sequence[Word] = ()) -> Iterator[PcmChunk]:
-        while len(self._held) > (size := FIRST if self._made < FIRST_COUNT else USUAL):
+        while len(self._held) >= (size := self._size()):
             told = () if self._worded else tuple(words)
             self._worded = self._worded or bool(told)
             yield PcmChunk(self._held[:size], self._segment, told)

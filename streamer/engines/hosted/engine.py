@@ -63,6 +63,8 @@ class Hosted:
             provider.model or traits.model,
             provider.timeout_s,
         )
+        self.version = f"{target.url} {target.model} {sorted(self._names.items())}"
+        """What else decides how a phrase sounds, for who keeps it."""
         self._requests = Requests(client, target, self._fetcher, self._the_guard)
         self._guard: Guard | None = None
         self._slots = Slots(provider.concurrency)
