@@ -307,6 +307,49 @@ async def test_a_posts_long_answer_is_cut_and_still_an_answer(first: bytes) -> N
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("status", [200, 410])
+@pytest.mark.parametrize(
+    ("rest", "came"),
+    [
+        (b"content-length: 9\r\n\r\nhal", b"hal"),
+        (b"transfer-encoding: chunked\r\n\r\n3\r\nhal\r\n", b"hal"),
+        (b"transfer-encoding: chunked\r\n\r\n3\r\nhal\r\nnonsense", b"hal"),
+    ],
+)
+async def test_a_posts_answer_whose_body_breaks_off_is_still_an_answer(
+    status: int, rest: bytes, came: bytes
+) -> None:
+    async with foreign(f"HTTP/1.1 {status} X\r\n".encode() + rest) as server:
+        async with visiting(server) as (fetcher, _):
+            found = await fetcher.post(URL, b"{}", {})
+        assert (found.status, found.body) == (status, came)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("patience_s", [0.5, 60.0])
+@pytest.mark.parametrize("pause_s", [0.01, 60.0])
+async def test_a_posts_slow_answer_is_as_much_as_came_in_time(
+    monkeypatch: pytest.MonkeyPatch, pause_s: float, patience_s: float
+) -> None:
+    if patience_s > 1:
+        monkeypatch.setattr("streamer.fetch.bodies.BODY_S", 0.3)
+    async with foreign(writing(b"x", pause_s=pause_s)) as server:
+        async with visiting(server, timeout_s=patience_s) as (fetcher, _):
+            found = await asyncio.wait_for(fetcher.post(URL, b"{}", {}), 10)
+        assert (found.status, found.body[:1]) == (200, b"x")
+        await asyncio.wait_for(server.ended.wait(), 10)
+
+
+@pytest.mark.asyncio
+async def test_a_posts_answer_framed_without_end_is_still_an_answer() -> None:
+    framing = b"1;" + b"e" * 5000 + b"\r\nx\r\n"
+    async with foreign(writing(framing, first=CHUNKED)) as server:
+        async with visiting(server) as (fetcher, _):
+            assert (await fetcher.post(URL, b"{}", {}, max_bytes=100)).status == 200
+        await asyncio.wait_for(server.ended.wait(), 10)
+
+
+@pytest.mark.asyncio
 async def test_headers_told_twice_are_joined() -> None:
     page = b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nX-B: \xc3\xbc\xff\r\ncontent-length: 0\r\n\r\n"
     async with foreign(page) as server, visiting(server) as (fetcher, _):

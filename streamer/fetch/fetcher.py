@@ -13,10 +13,9 @@ import httpcore
 
 from streamer.errors import FetchFailed
 from streamer.fetch.addresses import Allow
-from streamer.fetch.connector import HEAD_BYTES, Connector, Resolve, Resolver, Wire
+from streamer.fetch.bodies import beginning, check_head, whole_body
+from streamer.fetch.connector import Connector, Resolve, Resolver, Wire
 from streamer.fetch.requests import (
-    CHUNK_BYTES,
-    FREE_CHUNKS,
     headers_of,
     request_of,
     trusted_certificates,
@@ -90,17 +89,15 @@ class Fetcher:
     ) -> Answer:
         """What is there, after at most 5 redirects, each checked like the URL itself; `headers` go to
         its own origin only. Raises `UrlNotAllowed`, `FetchFailed` (also for a status that is not 2xx)."""
-        async with self._bounded(timeout_s, param) as patience_s:
+        async with self._bounded(timeout_s, param) as (patience_s, _):
             wanted = self._read(url, param)
             for _ in range(REDIRECTS + 1):
                 async with self._sent("GET", wanted, headers, b"", patience_s, param) as sent:
                     response, wire = sent
                     answered = headers_of(response)
                     if response.status not in REDIRECTING:
-                        _require(response.status, answered, max_bytes, param)
-                        body, is_cut = await _body(response, wire, max_bytes)
-                        if is_cut:
-                            raise _too_large(max_bytes, param)
+                        check_head(response.status, answered, max_bytes, param)
+                        body = await whole_body(response, wire, max_bytes, param)
                         return Answer(response.status, answered, body, str(wanted))
                 then = self._next(wanted, answered.get("location"), response.status, param)
                 if origin_of(then) != origin_of(wanted):
@@ -118,8 +115,8 @@ class Fetcher:
         param: str = "url",
         timeout_s: float | None = None,
     ) -> Answer:
-        """Any status is an answer, a redirect too; its body is cut at `max_bytes`, and as it came
-        (nothing is decompressed). Raises `UrlNotAllowed`, `FetchFailed`."""
+        """Any status is an answer, a redirect too. Its body is as much as came of it, up to `max_bytes`
+        and within 2 s (nothing is decompressed). Raises `UrlNotAllowed`, `FetchFailed`."""
         return await self._given("POST", url, body, headers, max_bytes, param, timeout_s)
 
     async def put(
@@ -145,11 +142,11 @@ class Fetcher:
         param: str,
         timeout_s: float | None,
     ) -> Answer:
-        async with self._bounded(timeout_s, param) as patience_s:
+        async with self._bounded(timeout_s, param) as (patience_s, deadline):
             wanted = self._read(url, param)
             async with self._sent(method, wanted, headers, body, patience_s, param) as sent:
                 response, wire = sent
-                answered, _ = await _body(response, wire, max_bytes)
+                answered = await beginning(response, wire, max_bytes, deadline)
                 return Answer(response.status, headers_of(response), answered, str(wanted))
 
     @asynccontextmanager
@@ -215,12 +212,14 @@ class Fetcher:
         return redirected(here, location, allow=self._allow, ports=self._ports, param=param)
 
     @asynccontextmanager
-    async def _bounded(self, timeout_s: float | None, param: str) -> AsyncIterator[float]:
+    async def _bounded(
+        self, timeout_s: float | None, param: str
+    ) -> AsyncIterator[tuple[float, asyncio.Timeout]]:
         """All that happens within it has so much time (seconds) and only typed errors."""
         patience_s = self._timeout_s if timeout_s is None else timeout_s
         with typed_errors(param):
-            async with asyncio.timeout(patience_s):
-                yield patience_s
+            async with asyncio.timeout(patience_s) as deadline:
+                yield patience_s, deadline
 
     @asynccontextmanager
     async def _sent(
@@ -258,39 +257,3 @@ class Fetcher:
             patience_s=patience_s,
             param=param,
         )
-
-
-def _too_large(max_bytes: int, param: str) -> FetchFailed:
-    return FetchFailed(
-        f"more than {max_bytes} bytes", param=param, reason="too_large", limit=max_bytes
-    )
-
-
-def _require(status: int, headers: Mapping[str, str], max_bytes: int, param: str) -> None:
-    """Whether a body is worth reading."""
-    if not 200 <= status < 300:
-        raise FetchFailed(f"answered with {status}", param=param, reason="status", status=status)
-    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise FetchFailed("answered compressed, unasked", param=param, reason="encoding")
-    if int(headers.get("content-length", "0")) > max_bytes:
-        raise _too_large(max_bytes, param)
-
-
-async def _body(response: httpcore.Response, wire: Wire, max_bytes: int) -> tuple[bytes, bool]:
-    """The body's first bytes, and whether there was more or it came in crumbs."""
-    body = bytearray()
-    chunks, is_cut = 0, False
-    wire.budget = HEAD_BYTES + 2 * max_bytes  # half of it may be the framing of chunks
-    try:
-        async for chunk in response.aiter_stream():
-            if is_cut:
-                continue
-            chunks += 1
-            body += chunk
-            if len(body) > max_bytes or chunks > FREE_CHUNKS + len(body) // CHUNK_BYTES:
-                is_cut = True
-                wire.cut()
-    except (httpcore.ReadError, httpcore.ProtocolError):
-        if not is_cut:
-            raise
-    return bytes(body[:max_bytes]), is_cut
