@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 import re
 
 from streamer.errors import Unauthenticated
@@ -14,8 +15,8 @@ _EXPIRES = re.compile(r"[1-9][0-9]{0,11}")
 
 
 def sign(secret: bytes, id: str, until: float) -> str:
-    """The query of such a URL: `expires=…&signature=…`, in whole seconds."""
-    expires = str(max(1, int(until)))
+    """The query of such a URL: `expires=…&signature=…`, in whole seconds: not before `until`."""
+    expires = str(max(1, math.ceil(until)))
     return f"expires={expires}&signature={_signature(secret, id, expires)}"
 
 

@@ -16,7 +16,9 @@ from streamer.files import check_content_type
 from streamer.resources import StoredFile
 from streamer.server.logs import CutShort
 
-_RANGES = re.compile(r"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*", re.ASCII)
+_RANGE = r"(?:\d{1,18}-\d{0,18}|-\d{1,18})"
+"""A position of more digits is none: no file is so long, and reading it costs their square."""
+_RANGES = re.compile(rf"bytes=\s*{_RANGE}(\s*,\s*{_RANGE})*", re.ASCII)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u202a-\u202e\u2066-\u2069]')
 UNKNOWN_TYPE = "application/octet-stream"
 ENDINGS = {

@@ -10,7 +10,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamer.errors import (
     FileQuota,
@@ -24,6 +24,7 @@ from streamer.protocols import native
 from streamer.protocols.base import Handshake
 from streamer.protocols.strict import Schema
 from streamer.server.auth import ANONYMOUS
+from streamer.server.logs import CutShort
 from streamer.server.meter import Meter
 from streamer.server.requests import (
     PREFLIGHT,
@@ -108,7 +109,25 @@ class Endpoint:
             "request",
             extra={"method": method, "path": scope["path"][:200], "status": status},
         )
-        await response(scope, receive, send)
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await response(scope, receive, noting)
+        except CutShort:
+            raise
+        except Exception as fault:
+            if begun:
+                raise
+            error = meter.fault(fault)
+            meter.error(error)
+            failed = answer(self._encode_error, error, request_id)
+            failed.headers.update(headers)
+            await failed(scope, receive, send)
 
     def _keyed(self, handshake: Handshake, scope: str, request_id: str) -> Meter:
         key = self._service.access.check_key(native.key_of(handshake))

@@ -20,13 +20,19 @@ from streamer.server.bodies import hearing_out, read_body, stream_body
 from streamer.server.downloads import content_type_of, download
 from streamer.server.endpoint import NO_QUERY, json_answer, query_of
 from streamer.server.meter import Meter
+from streamer.server.places import Places
 from streamer.server.service import Service
 
 REFERENCE_RATE = 24000
 REFERENCE_S = 60.0
 """Most sound of a reference."""
 WIDE = 8
-"""Uploads that are held in memory at once: references, data URIs, what a URL leads to. Others stream."""
+"""Uploads that are held in memory whole at once: references, data URIs, what a URL leads to. Others stream.
+Beside these a request holds a JSON body of at most `max_body_bytes`, as at any address."""
+WIDE_OF_KEY = 2
+"""Of these, one key's: its slow URLs leave places to others."""
+WIDE_WAIT_S = 30.0
+"""How long a place is waited for; whoever holds one is done with a URL in `fetch_timeout_s`."""
 
 
 class _ContentQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +60,7 @@ class FileEndpoints:
         self._fetcher = resources.fetcher
         self._guard = resources.guard
         self._links = service.links
-        self._wide = asyncio.Semaphore(WIDE)
+        self._wide = Places(WIDE, WIDE_OF_KEY, WIDE_WAIT_S)
 
     async def create(self, request: Request, meter: Meter) -> Response:
         async with hearing_out(request):
@@ -107,28 +113,29 @@ class FileEndpoints:
         query_of(request, NO_QUERY)
         if 0 < _length(request) <= self._small:
             wanted = await self._wanted(request, self._small)
-            if wanted.data is not None:
-                return await self._inline(wanted, meter)
-            async with self._wide:
-                return await self._fetched(wanted, meter)
-        async with self._wide:
+            async with self._wide.place(meter.key.id):
+                return await self._described(wanted, meter)
+        async with self._wide.place(meter.key.id):
             wanted = await self._wanted(request, self._limit * 4 // 3 + self._small)
-            if wanted.data is not None:
-                return await self._inline(wanted, meter)
-            return await self._fetched(wanted, meter)
+            return await self._described(wanted, meter)
 
     async def _raw(self, request: Request, meter: Meter, content_type: str) -> StoredFile:
         query = query_of(request, _UPLOAD)
         if query.purpose == "reference":
-            return await self._kept(
-                query, meter, await read_body(request, self._limit), content_type
-            )
+            async with self._wide.place(meter.key.id):
+                data = await read_body(request, self._limit)
+                return await self._kept(query, meter, data, content_type)
         if _length(request) > self._limit:
             raise MessageLimit(f"a file of more than {self._limit} bytes", limit=self._limit)
         return await self._kept(query, meter, stream_body(request), content_type)
 
     async def _wanted(self, request: Request, limit: int) -> wire.UploadRequest:
         return await asyncio.to_thread(wire.decode_upload, await read_body(request, limit))
+
+    async def _described(self, wanted: wire.UploadRequest, meter: Meter) -> StoredFile:
+        if wanted.data is not None:
+            return await self._inline(wanted, meter)
+        return await self._fetched(wanted, meter)
 
     async def _inline(self, wanted: wire.UploadRequest, meter: Meter) -> StoredFile:
         assert wanted.data is not None

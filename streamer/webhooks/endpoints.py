@@ -14,7 +14,9 @@ from streamer.webhooks.signature import new_secret
 MOST = 20
 """Endpoints of one key."""
 ROTATION_S = DAY_S
-"""How long the former secret signs too."""
+"""How long a former secret signs too, from when it was replaced."""
+FORMER = 5
+"""Former secrets of one key that sign: each makes every webhook's header longer."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS webhook_endpoints (
@@ -26,7 +28,14 @@ CREATE INDEX IF NOT EXISTS webhook_endpoints_key ON webhook_endpoints (key);
 CREATE TABLE IF NOT EXISTS webhook_secrets (
     key TEXT PRIMARY KEY, secret TEXT NOT NULL, former TEXT, former_until REAL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS webhook_former_secrets (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, secret TEXT NOT NULL,
+    until REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS webhook_former_secrets_key ON webhook_former_secrets (key);
 """
+# `former` and `former_until` of webhook_secrets are read and moved, no longer written: data directories
+# from before the table of former secrets have one there.
 
 _ENDPOINT = "SELECT id, key, url, secret, created, policy, disabled FROM webhook_endpoints"
 
@@ -87,12 +96,27 @@ def own_secret(connection: sqlite3.Connection, *, key: str) -> str:
 
 
 def rotate(connection: sqlite3.Connection, *, key: str, now: float) -> str:
-    """A new one; the one before signs too for a day, one before that no more."""
-    own_secret(connection, key=key)
+    """A new one. Those before sign too, each for a day since it was replaced, the last `FORMER` at most."""
+    before = own_secret(connection, key=key)
+    connection.execute(
+        "INSERT INTO webhook_former_secrets (key, secret, until)"
+        " SELECT key, former, former_until FROM webhook_secrets"
+        " WHERE key = ? AND former IS NOT NULL",
+        (key,),
+    )
+    connection.execute(
+        "INSERT INTO webhook_former_secrets (key, secret, until) VALUES (?, ?, ?)",
+        (key, before, now + ROTATION_S),
+    )
+    connection.execute(
+        "DELETE FROM webhook_former_secrets WHERE key = ?1 AND (until <= ?2 OR seq NOT IN"
+        " (SELECT seq FROM webhook_former_secrets WHERE key = ?1 ORDER BY seq DESC LIMIT ?3))",
+        (key, now, FORMER),
+    )
     secret = new_secret()
     connection.execute(
-        "UPDATE webhook_secrets SET former = secret, secret = ?, former_until = ? WHERE key = ?",
-        (secret, now + ROTATION_S, key),
+        "UPDATE webhook_secrets SET secret = ?, former = NULL, former_until = NULL WHERE key = ?",
+        (secret, key),
     )
     return secret
 
@@ -104,4 +128,10 @@ def own_secrets(connection: sqlite3.Connection, *, key: str, now: float) -> tupl
         " WHERE key = ?",
         (now, key),
     ).fetchone()
-    return tuple(filter(None, row)) if row else ()
+    if row is None:
+        return ()
+    formers = connection.execute(
+        "SELECT secret FROM webhook_former_secrets WHERE key = ? AND until > ? ORDER BY seq DESC",
+        (key, now),
+    ).fetchall()
+    return tuple(secret for secret in (*row, *(former for (former,) in formers)) if secret)

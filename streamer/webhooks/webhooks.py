@@ -156,7 +156,7 @@ class Webhooks:
         return await self._database.write(partial(endpoints.own_secret, key=key))
 
     async def rotate(self, key: str) -> str:
-        """A new one. The one before signs too for 24 hours."""
+        """A new one. Those before sign too, each for 24 hours since it was replaced, five at most."""
         return await self._database.write(partial(endpoints.rotate, key=key, now=self._clock()))
 
     async def endpoints(self, key: str) -> list[Endpoint]:

@@ -20,7 +20,7 @@ from streamer.errors import FetchFailed
 from streamer.fetch import Answer
 from streamer.server.limits import NO_LIMITS
 from streamer.server.resources import Resources
-from tests.server.running import running
+from tests.server.running import Running, eventually, running
 
 FILES = "/v1/files"
 BYTES = bytes(range(256)) * 4
@@ -119,6 +119,13 @@ async def test_type_that_is_none_is_bytes_of_any_kind(tmp_path: Path) -> None:
         ("bytes=x-2", 200, None, BYTES),
         ("lines=0-9", 200, None, BYTES),
         ("bytes=-", 200, None, BYTES),
+        (f"bytes={'9' * 18}-", 416, "bytes */1024", b""),
+        (f"bytes=0-{'9' * 18}", 206, "bytes 0-1023/1024", BYTES),
+        (f"bytes={'9' * 19}-", 200, None, BYTES),
+        (f"bytes={'9' * 5000}-", 200, None, BYTES),
+        (f"bytes=0-{'9' * 5000}", 200, None, BYTES),
+        (f"bytes=-{'9' * 5000}", 200, None, BYTES),
+        (f"bytes={'0' * 5000}1-2", 200, None, BYTES),
     ],
 )
 @pytest.mark.asyncio
@@ -133,6 +140,22 @@ async def test_ranges(
         assert answer.content == part
         assert answer.headers["x-request-id"]
         assert answer.headers["access-control-allow-origin"] == page["Origin"]
+
+
+@pytest.mark.asyncio
+async def test_content_that_fails_before_it_begins_is_a_typed_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise ValueError("of a library")
+
+    async with running(tmp_path) as server, server.http() as http:
+        file = await given(http)
+        monkeypatch.setattr("starlette.responses.FileResponse.__call__", fail)
+        answer = await http.get(file["url"])
+        assert code_of(answer) == (500, "internal_error", None)
+        assert answer.headers["x-request-id"]
+        assert "library" not in answer.text
 
 
 @pytest.mark.asyncio
@@ -308,7 +331,7 @@ async def test_bad_query_of_an_upload_names_the_parameter(tmp_path: Path) -> Non
             ({"purpose": "result"}, "invalid_parameter", "purpose"),
             ({"ttl_s": "long"}, "invalid_parameter", "ttl_s"),
             ({"ttl_s": "1e8"}, "invalid_parameter", "ttl_s"),
-            ({"name": "x" * 257}, "invalid_parameter", "name"),
+            ({"name": "x" * 256}, "invalid_parameter", "name"),
             ({"name": "a\nb"}, "invalid_parameter", "name"),
             ({"key": "k"}, "unknown_parameter", "key"),
         ):
@@ -455,6 +478,113 @@ async def test_file_of_a_private_url_is_fetched_where_that_is_allowed(tmp_path: 
         async with running(tmp_path / "shut", fetch_ports=[port]) as server, server.http() as http:
             answer = await http.post(FILES, json={"url": url})
             assert code_of(answer) == (400, "url_not_allowed", "url")
+
+
+class Slow:
+    """A fetcher of which some answers do not come until it is `over`."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.over = asyncio.Event()
+
+    async def get(self, url: str, *, max_bytes: int, param: str = "url") -> Answer:
+        if "slow" in url:
+            self.waiting += 1
+            try:
+                await self.over.wait()
+            finally:
+                self.waiting -= 1
+        return Answer(200, {"content-type": "audio/x"}, b"sound", url)
+
+    async def aclose(self) -> None:
+        pass
+
+
+def placed(monkeypatch: pytest.MonkeyPatch, **values: float) -> None:
+    for name, value in values.items():
+        monkeypatch.setattr(f"streamer.server.files.{name}", value)
+
+
+async def sent(server: Running, key: str, body: bytes, kind: str, query: str = "") -> Any:
+    """A request whose answer may be long in coming."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+    head = (
+        f"POST {FILES}{query} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: {kind}\r\n"
+    )
+    writer.write(f"{head}Content-Length: 1000\r\n\r\n".encode() + body)
+    return reader, writer
+
+
+@pytest.mark.asyncio
+async def test_slow_urls_of_one_key_leave_places_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed(monkeypatch, WIDE_WAIT_S=0.5)
+    slow = Slow()
+
+    def change(resources: Resources) -> Resources:
+        return replace(resources, fetcher=slow)  # type: ignore[arg-type]
+
+    async with running(tmp_path, change=change) as server, server.http() as http:
+        mine = {"X-API-Key": server.keys.new("mine")}
+        other = {"X-API-Key": server.keys.new("other")}
+        url = {"url": "https://slow.example/"}
+        stuck = [asyncio.create_task(http.post(FILES, json=url, headers=mine)) for _ in range(2)]
+        await eventually(lambda: slow.waiting == 2)
+        many = [http.post(FILES, json=url, headers=mine) for _ in range(10)]
+        refused = [asyncio.create_task(post) for post in many]
+        file = await http.post(FILES, json={"url": "https://quick.example/"}, headers=other)
+        assert file.status_code == 201
+        assert slow.waiting == 2
+        for answer in await asyncio.gather(*refused):
+            assert code_of(answer)[:2] == (429, "rate_limited")
+            assert answer.json()["error"]["retry_after_s"] > 0
+        given_as_bytes = await http.post(FILES, content=b"x", headers=mine)
+        assert given_as_bytes.status_code == 201  # streams need no place
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+        slow.over.set()
+        await eventually(lambda: server.service.ledger.limits.connections == 0)
+
+
+@pytest.mark.parametrize("how", ["reference", "json", "data"])
+@pytest.mark.asyncio
+async def test_uploads_that_are_held_whole_take_a_place_of_their_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    placed(monkeypatch, WIDE_WAIT_S=0.1)
+    async with running(tmp_path) as server, server.http() as http:
+        mine, other = server.keys.new("mine"), server.keys.new("other")
+        slow = [await sent(server, mine, b"RIFF", "audio/wav", "?purpose=reference") for _ in "ab"]
+        await eventually(lambda: server.service.ledger.limits.connections == 2)
+        await asyncio.sleep(0.05)
+        uri = "data:audio/wav;base64," + base64.b64encode(sound(0.5)).decode()
+        body = json.dumps({"data": uri}).encode()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield body
+
+        options: dict[str, dict[str, Any]] = {
+            "reference": {"content": sound(0.5), "params": {"purpose": "reference"}},
+            "json": {"content": pieces(), "headers": {"content-type": "application/json"}},
+            "data": {"content": body, "headers": {"content-type": "application/json"}},
+        }
+        wanted = options[how]
+        headers = wanted.pop("headers", {})
+        answer = await http.post(FILES, **wanted, headers=headers | {"X-API-Key": mine})
+        assert code_of(answer)[:2] == (429, "rate_limited")
+        if how == "json":
+            wanted["content"] = body
+        answer = await http.post(FILES, **wanted, headers=headers | {"X-API-Key": other})
+        assert answer.status_code == 201
+        for _, writer in slow:
+            writer.transport.abort()
+        await eventually(lambda: server.service.ledger.limits.connections == 0)
+        if how == "json":
+            wanted["content"] = body
+        answer = await http.post(FILES, **wanted, headers=headers | {"X-API-Key": mine})
+        assert answer.status_code == 201
 
 
 @pytest.mark.asyncio

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,6 +90,7 @@ async def test_a_rotated_secret_signs_beside_the_new_one_for_a_day(tmp_path: Pat
         oldest = await rig.webhooks.rotate("k")
         former = await rig.webhooks.rotate("k")
         await rig.tell()
+        await heard(rig, script, 1)
         secret = await rig.webhooks.rotate("k")
         await rig.tell()
         await heard(rig, script, 2)
@@ -99,7 +102,65 @@ async def test_a_rotated_secret_signs_beside_the_new_one_for_a_day(tmp_path: Pat
         await heard(rig, script, 4)
         assert await rig.webhooks.secret("k") == secret
     known = [[verifies(sent, each) for each in (oldest, former, secret)] for sent in script.sent]
-    assert known[1:] == [[False, True, True], [False, True, True], [False, False, True]]
+    assert known == [
+        [True, True, False],
+        [True, True, True],  # rotated twice within a day: a receiver still has the first
+        [True, True, True],
+        [False, False, True],
+    ]
+
+
+@pytest.mark.asyncio
+async def test_each_former_secret_has_a_day_of_its_own(tmp_path: Path) -> None:
+    script = Script(clock := Clock())
+    async with opened(tmp_path, script, clock) as rig:
+        secrets = [await rig.webhooks.secret("k")]
+        for _ in range(2):
+            secrets.append(await rig.webhooks.rotate("k"))
+            clock.now += DAY_S / 2
+        await rig.webhooks.rotate("other")
+        await rig.tell()
+        (sent,) = await heard(rig, script, 1)
+    assert [verifies(sent, each) for each in secrets] == [False, True, True]
+
+
+@pytest.mark.asyncio
+async def test_five_former_secrets_sign_and_the_oldest_goes_first(tmp_path: Path) -> None:
+    script = Script(clock := Clock())
+    async with opened(tmp_path, script, clock) as rig:
+        secrets = [await rig.webhooks.secret("k")]
+        secrets += [await rig.webhooks.rotate("k") for _ in range(6)]
+        await rig.tell()
+        (sent,) = await heard(rig, script, 1)
+    assert [verifies(sent, each) for each in secrets] == [False, *[True] * 6]
+
+
+@pytest.mark.asyncio
+async def test_a_former_secret_of_a_directory_of_before_still_signs(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "streamer.sqlite3")) as connection:
+        connection.execute(
+            "CREATE TABLE webhook_secrets (key TEXT PRIMARY KEY, secret TEXT NOT NULL,"
+            " former TEXT, former_until REAL) WITHOUT ROWID"
+        )
+        secret, former = new_secret(), new_secret()
+        until = (clock := Clock()).now + DAY_S
+        connection.execute(
+            "INSERT INTO webhook_secrets VALUES ('k', ?, ?, ?)", (secret, former, until)
+        )
+        connection.commit()
+    script = Script(clock)
+    async with opened(tmp_path, script, clock) as rig:
+        await rig.tell()
+        await heard(rig, script, 1)
+        clock.now += 1
+        newest = await rig.webhooks.rotate("k")
+        await rig.tell()
+        await heard(rig, script, 2)
+        clock.now += DAY_S - 1
+        await rig.tell()
+        await heard(rig, script, 3)
+    known = [[verifies(sent, each) for each in (former, secret, newest)] for sent in script.sent]
+    assert known == [[True, True, False], [True, True, True], [False, True, True]]
 
 
 @pytest.mark.asyncio

@@ -18,12 +18,13 @@ from streamer.protocols.strict import Schema
 from streamer.resources import StoredFile
 
 Purpose = Literal["upload", "reference"]
+FileName = Annotated[str, Meta(max_length=255)]
 
 
 class UploadQuery(wire.Strict, kw_only=True):
     """The query of an upload whose body is the file itself."""
 
-    name: wire.Name | None = None
+    name: FileName | None = None
     purpose: Purpose | None = None
     ttl_s: Ttl | None = None
 
