@@ -278,6 +278,7 @@ def _connect(path: Path) -> _Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is written over
     except BaseException:
         connection.close()
         raise

@@ -76,7 +76,8 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """One rendering of a job's text. `words` in samples of `sample_rate`, with offsets into the text."""
+    """One rendering of a job's text. `words` in samples of `sample_rate`, with offsets into the text;
+    what is told of a job is without them."""
 
     index: int
     seed: int
@@ -92,7 +93,8 @@ class Job:
 
     `progress` is 0 to 1, of the characters to be spoken; `position` counts the jobs ahead in the queue
     (None once it runs); `estimate_s` is how long until it is done, None where nothing is known yet or
-    any more. `cost` and `audio_ms` are of all results. `expires`: when its files go.
+    any more. `cost` and `audio_ms` are of all results. `expires`: when its files go. `text_characters`:
+    of its text, which with the webhook's secret is in `request` only while it is asked for or spoken.
     """
 
     id: str
@@ -113,6 +115,7 @@ class Job:
     cost: float | None = None
     error: StreamerError | None = None
     base_url: str = ""
+    text_characters: int = 0
 
 
 @dataclass(frozen=True, slots=True)

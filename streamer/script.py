@@ -119,7 +119,10 @@ class Script:
 
     @property
     def pending(self) -> int:
-        """Code points of the input that wait: neither spoken nor passed over."""
+        """Code points of the input that wait: neither spoken nor passed over, nor space before a
+        sentence that has not begun."""
+        if not self._cuts:
+            return len(self._segmenter.pending)
         return self.received - self._passed
 
     @property

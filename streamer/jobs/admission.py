@@ -62,6 +62,7 @@ class Admission:
             voice=speaker.voice,
             engine=speaker.engine,
             base_url=base_url,
+            text_characters=len(request.text),
         )
         kept = Stored(request, not speaker.varies_by_seed and request.results > 1, base_url)
         entry = Entry(job.id, key, characters, urgent=request.urgent)

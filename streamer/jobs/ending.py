@@ -58,7 +58,7 @@ class Endings:
         whether it was written: then `entry` is no longer in the queue.
         """
         now = self.clock()
-        expires = now + self.files.lifetime(job.request.ttl_s)
+        expires = now + self._lifetime(job.request.ttl_s)
         results = tuple(
             JobResult(
                 at,
@@ -105,39 +105,43 @@ class Endings:
         return await self._insist(entry, job)
 
     async def cancel(
-        self, job: Job, stop: Callable[[Entry], Awaitable[None]], *, let_go: bool = True
+        self, id: str, stop: Callable[[Entry], Awaitable[None]], *, let_go: bool = True
     ) -> None:
-        """End the job if it has not ended, and `stop` it where it runs; if it has, its files go where it is
-        to `let_go` of them. Once begun it is carried through.
+        """End the job of this id if it has not ended, and `stop` it where it runs; if it has, its files
+        go where it is to `let_go` of them. Once begun it is carried through.
 
         Raises `StorageFull` or `StorageUnavailable`, and has then changed nothing.
         """
-        await settled(asyncio.create_task(self._cancel(job, stop, let_go)))
+        await settled(asyncio.create_task(self._cancel(id, stop, let_go)))
 
     def cost(self, characters: int) -> float | None:
         """In the unit of the setting; None where it is 0."""
         price = self.settings.price_per_1000
         return round(characters * price / 1000, 9) if price else None
 
+    def _lifetime(self, ttl_s: float | None) -> float:
+        """Seconds. The settings may have changed since the job was taken, and it is not to fail for that."""
+        settings = self.settings
+        return settings.file_ttl_s if ttl_s is None else min(ttl_s, settings.max_file_ttl_s)
+
     async def _cancel(
-        self, job: Job, stop: Callable[[Entry], Awaitable[None]], let_go: bool
+        self, id: str, stop: Callable[[Entry], Awaitable[None]], let_go: bool
     ) -> None:
         now = self.clock()
-        entry = self.queue.get(job.id)
-        ended = replace(job, status="cancelled", finished=now, position=None, estimate_s=None)
-        tell = self._telling(ended)
+        entry = self.queue.get(id)
 
         def work(connection: sqlite3.Connection) -> list[str] | None:
-            if not table.cancel(connection, job.id, now):
-                if not let_go:
-                    return []
-                return self.files.bury(connection, table.let_go(connection, job.id, now))
-            tell(connection)
-            return None
+            job = table.cancel(connection, id, now)
+            if job is not None:
+                self._telling(job)(connection)
+                return None
+            if not let_go:
+                return []
+            return self.files.bury(connection, table.let_go(connection, id, now))
 
         blobs = await self.database.write(work)
         if blobs is None:
-            self._ended(job.id, "cancelled")
+            self._ended(id, "cancelled")
             if entry is not None:
                 await stop(entry)
         else:
@@ -174,7 +178,7 @@ class Endings:
             await asyncio.sleep(self.pause_s)
 
     def _telling(self, job: Job) -> Callable[[sqlite3.Connection], object]:
-        """What tells that it has ended, worded now."""
+        """What tells that it has ended, worded now; of one without results on any thread."""
         return partial(
             self.webhooks.enqueue,
             key=job.key,

@@ -35,7 +35,7 @@ from streamer.jobs.ending import EncodeCallbacks, EncodeEvent, Endings
 from streamer.jobs.queue import Queue
 from streamer.jobs.runner import Runner
 from streamer.jobs.speaking import OpenSession
-from streamer.resources import NATIVE, PENDING, Job, JobRequest, JobStatus, StoredFile
+from streamer.resources import NATIVE, PENDING, Job, JobRequest, JobResult, JobStatus, StoredFile
 from streamer.tasks import Turns
 from streamer.usage import Usage
 from streamer.webhooks import Webhooks
@@ -162,22 +162,22 @@ class Jobs:
             return await self.get(key, known[0]), False
 
     async def get(self, key: str, id: str, *, dialect: str = NATIVE) -> Job:
-        """A job of this key, with the words of its results. Raises `NotFound`.
+        """A job of this key. Raises `NotFound`.
 
         A foreign `dialect` sees only what came by it, and calls it by its alias, where it has one.
         """
-        return await self._find(key, id, dialect, words=True)
+        return await self._find(key, id, dialect)
 
     async def wait(self, key: str, id: str, timeout_s: float, *, dialect: str = NATIVE) -> Job:
         """The job once it has ended; as it is then, after `timeout_s`, or where the server is shut down
         meanwhile. Raises `NotFound`."""
-        job = await self._find(key, id, dialect, words=False)
+        job = await self._find(key, id, dialect)
         over = self._queue.over(job.id)
         if over is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await over.wait()
-        return await self._find(key, id, dialect, words=True)
+        return await self._find(key, id, dialect)
 
     async def list(
         self,
@@ -188,8 +188,8 @@ class Jobs:
         after: str | None = None,
         dialect: str = NATIVE,
     ) -> builtins.list[Job]:
-        """Jobs of this key that a dialect sees, newest first, those after the job of the id `after`;
-        without the words of their results. Raises `InvalidParameter`."""
+        """Jobs of this key that a dialect sees, newest first, those after the job of the id `after`.
+        Raises `InvalidParameter`."""
         page = await self._database.read(
             lambda c: table.page(c, key, status, limit, after, dialect)
         )
@@ -200,17 +200,30 @@ class Jobs:
     async def cancel(self, key: str, id: str, *, dialect: str = NATIVE, let_go: bool = True) -> Job:
         """End a job that has not ended; of one that has, let the files go, unless it is not to `let_go`
         of them. Nothing of what it cancels is left when this returns. Raises `NotFound`."""
-        job = await self._find(key, id, dialect, words=False)
-        await self._endings.cancel(job, self._runner.stop, let_go=let_go)
+        job = await self._find(key, id, dialect)
+        await self._endings.cancel(job.id, self._runner.stop, let_go=let_go)
         self._runner.wake()
-        return await self._find(key, id, dialect, words=False)
+        return await self._find(key, id, dialect)
 
     async def file(
         self, key: str, id: str, result: int = 0, *, dialect: str = NATIVE
     ) -> StoredFile:
         """The sound of a result. Raises `NotReady`, `Gone` (cancelled, expired, deleted), `NotFound`, or
         what the job failed with."""
-        job = await self._find(key, id, dialect, words=False)
+        job = await self._find(key, id, dialect)
+        _, file = await self._sound(job, result)
+        return file
+
+    async def words(self, key: str, id: str, result: int = 0) -> JobResult:
+        """A result with its words, as long as its sound is there. Raises as `file`."""
+        job = await self._find(key, id, NATIVE)
+        told, _ = await self._sound(job, result)
+        words = await self._database.read(lambda c: table.words(c, job.id, result))
+        if words is None:  # forgotten meanwhile
+            raise NotFound("no such job", param="id")
+        return replace(told, words=words)
+
+    async def _sound(self, job: Job, result: int) -> tuple[JobResult, StoredFile]:
         if job.status in PENDING:
             after = min(60, math.ceil(job.estimate_s or 1.0))
             raise NotReady("the job has not finished", param="id", retry_after_s=max(1, after))
@@ -221,7 +234,8 @@ class Jobs:
         if not 0 <= result < len(job.results):
             raise NotFound("no such result", param="result")
         try:
-            return await self._files.get(key, job.results[result].file.id)
+            told = job.results[result]
+            return told, await self._files.get(job.key, told.file.id)
         except NotFound:  # the job is remembered for longer than its file
             raise Gone("the file has expired", param="id") from None
 
@@ -229,10 +243,8 @@ class Jobs:
         """Characters that the unfinished jobs of a key will speak, over all results."""
         return self._queue.characters_of(key)
 
-    async def _find(self, key: str, id: str, dialect: str, *, words: bool) -> Job:
-        job, number = await self._database.read(
-            lambda c: table.find(c, key, id, words=words, dialect=dialect)
-        )
+    async def _find(self, key: str, id: str, dialect: str) -> Job:
+        job, number = await self._database.read(lambda c: table.find(c, key, id, dialect=dialect))
         if job is None and number:
             raise NotAvailable("this job was made by a newer program", param="id")
         if job is None:

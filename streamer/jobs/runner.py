@@ -13,6 +13,7 @@ from functools import partial
 from streamer.database import Database
 from streamer.errors import (
     InternalError,
+    RequestError,
     StorageFull,
     StorageUnavailable,
     StreamerError,
@@ -20,7 +21,7 @@ from streamer.errors import (
 from streamer.jobs import table
 from streamer.jobs.ending import Endings, internal_error
 from streamer.jobs.queue import Queue
-from streamer.jobs.speaking import OpenSession, Rendering, speak, start_of
+from streamer.jobs.speaking import OpenSession, Rendering, refused, speak, start_of
 from streamer.jobs.stored import Stored
 from streamer.jobs.table import Entry
 from streamer.resources import Job
@@ -36,6 +37,8 @@ RETRY_S = 0.5
 """Before the second attempt of a job whose engine failed; twice as long before each further one."""
 LONGEST_PAUSE = 10.0
 """In first pauses."""
+HOLD_S = 60.0
+"""Before a job is tried again that nobody here can speak since the server began with other settings."""
 SWEEP_S = 600.0
 BATCH = 500
 """Finished jobs forgotten in one transaction."""
@@ -174,6 +177,7 @@ class Runner:
     async def _attempt(self, entry: Entry) -> float:
         """Take the job up, speak it, end it; or in how many seconds to try again. Raises what is a fault
         of ours before the job is known."""
+        before = entry.attempts
         entry.claims += 1
         entry.attempts += 1
         try:
@@ -188,11 +192,11 @@ class Runner:
             self._pause_s = self._first_pause_s
             return delay_s
         except (StorageFull, StorageUnavailable) as error:
-            entry.attempts -= 1
+            entry.attempts = before
             self._pause(entry, error)
             return 0.0
         except asyncio.CancelledError:
-            entry.attempts -= 1
+            entry.attempts = before
             raise
 
     def _pause(self, entry: Entry, error: StreamerError) -> None:
@@ -226,6 +230,8 @@ class Runner:
         finally:
             if blobs and entry.ended != "completed":
                 await settled(asyncio.create_task(self._endings.files.discard(*blobs)))
+        if isinstance(failure, RequestError) and await self._hold(entry, job, kept, failure):
+            return HOLD_S
         entry.failures += 1
         if not failure.retryable or entry.failures >= self._settings.job_attempts:
             await self._endings.fail(entry, job, failure)
@@ -257,6 +263,21 @@ class Runner:
                 raise
             blobs.append(name)
         return made
+
+    async def _hold(self, entry: Entry, job: Job, kept: Stored, failure: StreamerError) -> bool:
+        """Give a job back that was promised and would be refused today; False where it failed for another
+        reason, or has waited for long enough."""
+        if self._endings.clock() - job.created >= self._settings.job_keep_s:
+            return False
+        if not await refused(self._open_session, kept, self._settings.max_pending_chars):
+            return False
+        if not entry.held:
+            extra = {"job": entry.id, "error": failure.code, "param": failure.param}
+            log.warning("job held: nobody here can speak it", extra=extra)
+        entry.held = True
+        entry.attempts -= 1
+        await self._give_back(entry)
+        return True
 
     async def _give_back(self, entry: Entry) -> None:
         """Show it as queued until it is tried again; where that can't be written, it is tried all the

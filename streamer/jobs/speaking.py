@@ -11,7 +11,7 @@ from typing import Protocol
 
 from streamer.audio.container import HEAD, file_header
 from streamer.blobs import BlobWriter
-from streamer.errors import EngineFailed, InternalError, StreamerError, TextLimit
+from streamer.errors import EngineFailed, InternalError, RequestError, StreamerError, TextLimit
 from streamer.jobs.stored import Stored
 from streamer.script import RANGES
 from streamer.tasks import ended
@@ -30,12 +30,13 @@ from streamer.types import (
 )
 from streamer.voices import Speaker
 
-PIECE = 2000
-"""Characters that a session is given at a time: segmenting them holds the loop for a millisecond or two."""
+PIECE = 250
+"""Characters that a session is given at a time: segmenting them holds the loop for a third of a
+millisecond, or for three where they are lines of three characters."""
 FEED_S = 0.05
 """How often a session whose text is full is looked at again."""
 
-_VARIED = ((1.0, 1.0), (1.035, 0.97), (0.965, 1.03), (1.035, 1.03), (0.965, 0.97), (1.0, 0.96))
+_VARIED = ((1.0, 1.0), (1.035, 0.965), (0.965, 1.035), (1.035, 1.035), (0.965, 0.965), (1.0, 0.96))
 """Speed and pitch of result k where the seed alone makes none audible: at most 4 % off, each at least
 3 % from every other in one of them. From the seventh result on they come again."""
 
@@ -93,15 +94,18 @@ def start_of(kept: Stored, result: int) -> Start:
         speed, pitch = _VARIED[result % len(_VARIED)]
         options = replace(
             options,
-            speed=_within("speed", (options.speed or 1.0) * speed),
-            pitch=_within("pitch", (options.pitch or 1.0) * pitch),
+            speed=_varied("speed", options.speed or 1.0, speed),
+            pitch=_varied("pitch", options.pitch or 1.0, pitch),
         )
     return replace(start, options=options)
 
 
-def _within(name: str, value: float) -> float:
+def _varied(name: str, value: float, factor: float) -> float:
+    """Where it would leave the range, the other way and twice as far: so far does no other go."""
     low, high = RANGES[name]
-    return round(min(max(value, low), high), 6)
+    if not low <= value * factor <= high:
+        factor = 1 - 2 * (factor - 1)
+    return round(value * factor, 6)
 
 
 async def rehearse(session: Speaking, text: str, limit: int) -> Speaker:
@@ -115,6 +119,15 @@ async def rehearse(session: Speaking, text: str, limit: int) -> Speaker:
         await asyncio.sleep(0)
     session.end()
     return session.rehearse()
+
+
+async def refused(open_session: OpenSession, kept: Stored, limit: int) -> bool:
+    """Whether the job would not be taken in now: voices, engines or settings have changed since it was."""
+    try:
+        await rehearse(open_session(kept.request.start), kept.request.text, limit)
+    except StreamerError as error:
+        return isinstance(error, RequestError)
+    return False
 
 
 async def speak(

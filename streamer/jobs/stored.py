@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from streamer.errors import StreamerError, from_code
-from streamer.resources import NATIVE, JobRequest, StoredFile
+from streamer.resources import JobRequest, StoredFile
 from streamer.types import Word
 
-FORMAT = 2
-"""The newest that this program reads: 1, and 2 for jobs of a foreign dialect, which a program that knows
-none would tell of in the wrong words."""
+FORMAT = 3
+"""What this program writes, and the newest that it reads. 1; 2: of a foreign dialect, which a program that
+knows none would tell of in the wrong words; 3: text and secret are apart, in `inputs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,6 @@ class Stored:
     request: JobRequest
     vary: bool = False
     base_url: str = ""
-
-
-def format_of(stored: Stored) -> int:
-    """The oldest format that says this."""
-    return 1 if stored.request.dialect == NATIVE else 2
 
 
 class _Error(msgspec.Struct, omit_defaults=True):

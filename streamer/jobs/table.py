@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamer.errors import StreamerError
-from streamer.jobs import dialects, stored
+from streamer.jobs import dialects, inputs, stored
 from streamer.jobs.stored import FORMAT, Stored
 from streamer.resources import NATIVE, Job, JobResult, JobStatus
+from streamer.types import Word
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -38,11 +39,11 @@ CREATE TABLE IF NOT EXISTS job_results (
     PRIMARY KEY (job, result)
 ) WITHOUT ROWID;
 """
-SCHEMA += dialects.SCHEMA
+SCHEMA += dialects.SCHEMA + inputs.SCHEMA
 _UNFINISHED = "status IN ('queued', 'running')"
 _COLUMNS = (
-    "id, key, status, request, created, started, finished, expires, attempts, voice, engine, cost,"
-    " error"
+    "id, key, status, request, characters, created, started, finished, expires, attempts, voice, engine,"
+    " cost, error"
 )
 
 
@@ -51,7 +52,8 @@ class Entry:
     """An unfinished job as the queue knows it. `characters` are of all its results.
 
     `spoken` of them have been so far; `running`: an attempt is under way; `urgent`: somebody waits, so
-    it takes no turn; `ended`: as what, once that is written.
+    it takes no turn; `held`: who spoke it is not here, which was logged; `ended`: as what, once that is
+    written.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Entry:
     spoken: int = 0
     running: bool = False
     urgent: bool = False
+    held: bool = False
     ended: str = ""
 
 
@@ -81,11 +84,13 @@ def insert(
         "INSERT INTO jobs (id, key, status, format, request, characters, voice, engine, created,"
         " idempotency, fingerprint) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(job.id, job.key, stored.format_of(kept), stored.encode(kept), characters),
+            *(job.id, job.key, FORMAT),
+            *(stored.encode(replace(kept, request=inputs.without(kept.request))), characters),
             *(job.voice, job.engine),
             *(job.created, idempotency, fingerprint),
         ),
     )
+    inputs.insert(connection, job.id, kept.request)
     dialects.insert(connection, job)
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -138,7 +143,9 @@ def claim(connection: sqlite3.Connection, entry: Entry, now: float) -> tuple[Job
         return None
     query = f"SELECT {_COLUMNS} FROM jobs WHERE id = ?"
     row = connection.execute(query, (entry.id,)).fetchone()
-    return _job(row), stored.decode(row[3])
+    job, kept = _job(row), stored.decode(row[3])
+    request = inputs.restored(connection, entry.id, job.request)
+    return replace(job, request=request), replace(kept, request=request)
 
 
 def finish(connection: sqlite3.Connection, job: Job, claims: int) -> bool:
@@ -153,6 +160,7 @@ def finish(connection: sqlite3.Connection, job: Job, claims: int) -> bool:
         ),
     ).rowcount
     if changed:
+        inputs.forget(connection, job.id)
         connection.executemany(
             "INSERT INTO job_results VALUES (?, ?, ?, ?, ?, ?, ?)",
             [_result_row(job.id, result) for result in job.results],
@@ -160,21 +168,27 @@ def finish(connection: sqlite3.Connection, job: Job, claims: int) -> bool:
     return bool(changed)
 
 
-def cancel(connection: sqlite3.Connection, id: str, now: float) -> bool:
-    """End an unfinished job; False where it had ended."""
+def cancel(connection: sqlite3.Connection, id: str, now: float) -> Job | None:
+    """End an unfinished job. It as it is then, with what its webhook needs; None where it had ended."""
     query = f"UPDATE jobs SET status = 'cancelled', finished = ? WHERE id = ? AND {_UNFINISHED}"
-    return bool(connection.execute(query, (now, id)).rowcount)
+    if not connection.execute(query, (now, id)).rowcount:
+        return None
+    job = _job(connection.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (id,)).fetchone())
+    whole = inputs.restored(connection, id, job.request)
+    inputs.forget(connection, id)
+    return replace(job, request=whole)
 
 
 def let_go(connection: sqlite3.Connection, id: str, now: float) -> list[str]:
-    """The results of a finished job expire now. Ids of their files."""
+    """The results of a finished job expire now, and their words are forgotten. Ids of their files."""
+    connection.execute("UPDATE job_results SET words = x'5b5d' WHERE job = ?", (id,))
     connection.execute("UPDATE jobs SET expires = MIN(expires, ?) WHERE id = ?", (now, id))
     query = "SELECT file FROM job_results WHERE job = ?"
     return [stored.decode_file(row[0]).id for row in connection.execute(query, (id,)).fetchall()]
 
 
 def find(
-    connection: sqlite3.Connection, key: str, id: str, *, words: bool, dialect: str = NATIVE
+    connection: sqlite3.Connection, key: str, id: str, *, dialect: str = NATIVE
 ) -> tuple[Job | None, int]:
     """A job of this key that a dialect sees, and its format; without the job where that is not one of
     ours. A foreign dialect knows it by its alias, if it has one, else by its id."""
@@ -187,7 +201,14 @@ def find(
     number, *rest = row
     if number > FORMAT:
         return None, number
-    return replace(_job(rest), results=_results(connection, id, words=words)), number
+    return replace(_job(rest), results=_results(connection, id)), number
+
+
+def words(connection: sqlite3.Connection, id: str, result: int) -> tuple[Word, ...] | None:
+    """The words of one result; None where there is no such."""
+    query = "SELECT words FROM job_results WHERE job = ? AND result = ?"
+    row = connection.execute(query, (id, result)).fetchone()
+    return None if row is None else stored.decode_words(row[0])
 
 
 def page(
@@ -198,7 +219,7 @@ def page(
     after: str | None,
     dialect: str,
 ) -> list[Job] | None:
-    """Jobs of a key that a dialect sees, newest first, without their words. None where it has no job
+    """Jobs of a key that a dialect sees, newest first. None where it has no job
     `after`."""
     before = 1 << 62
     if after is not None:
@@ -213,7 +234,7 @@ def page(
         " (SELECT job FROM job_dialects WHERE key = ?1 AND dialect = ?6)) ORDER BY seq DESC LIMIT ?5"
     )
     rows = connection.execute(query, (key, before, FORMAT, status, limit, dialect)).fetchall()
-    return [replace(_job(row), results=_results(connection, row[0], words=False)) for row in rows]
+    return [replace(_job(row), results=_results(connection, row[0])) for row in rows]
 
 
 def forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
@@ -234,32 +255,32 @@ def _result_row(job: str, result: JobResult) -> tuple[Any, ...]:
     )
 
 
-def _results(connection: sqlite3.Connection, job: str, *, words: bool) -> tuple[JobResult, ...]:
+def _results(connection: sqlite3.Connection, job: str) -> tuple[JobResult, ...]:
+    """Without their words: those of an hour take long to read."""
     query = (
-        f"SELECT result, seed, file, sample_rate, audio_ms, {'words' if words else 'NULL'}"
-        " FROM job_results WHERE job = ? ORDER BY result"
+        "SELECT result, seed, file, sample_rate, audio_ms FROM job_results WHERE job = ?"
+        " ORDER BY result"
     )
     return tuple(
-        JobResult(
-            *(index, seed, stored.decode_file(file), rate, audio_ms),
-            words=() if told is None else stored.decode_words(told),
-        )
-        for index, seed, file, rate, audio_ms, told in connection.execute(query, (job,)).fetchall()
+        JobResult(index, seed, stored.decode_file(file), rate, audio_ms)
+        for index, seed, file, rate, audio_ms in connection.execute(query, (job,)).fetchall()
     )
 
 
 def _job(row: Sequence[Any]) -> Job:
-    """A job of a format we know, without its results."""
-    id, key, status, request, *times, attempts, voice, engine, cost, error = row
+    """A job of a format we know, without its results, text and secret."""
+    id, key, status, request, characters, *times, attempts, voice, engine, cost, error = row
     created, started, finished, expires = times
     kept = stored.decode(request)
     told: StreamerError | None = None if error is None else stored.decode_error(error)
     return Job(
-        *(id, key, status, kept.request, created, started, finished, expires, attempts),
+        *(id, key, status, kept.request),
+        *(created, started, finished, expires, attempts),
         progress=float(status == "completed"),
         voice=voice,
         engine=engine,
         cost=cost,
         error=told,
         base_url=kept.base_url,
+        text_characters=characters // max(1, kept.request.results),
     )

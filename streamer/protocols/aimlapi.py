@@ -147,7 +147,7 @@ def encode_answer(
     model = _Info(name=job.engine, version=version, arch=job.engine)
     answer = _Answer(
         audio=_Audio(link(result.file)),
-        usage=_Usage(len(job.request.text)),
+        usage=_Usage(job.text_characters),
         metadata=_Metadata(
             transaction_key=job.id,
             request_id=request_id,

@@ -8,7 +8,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamer.errors import InvalidParameter, NotFound
+from streamer.errors import InvalidParameter
 from streamer.protocols.native import jobs as wire
 from streamer.protocols.strict import Schema
 from streamer.server.bodies import read_body
@@ -76,13 +76,9 @@ class JobEndpoints:
         return await download(file, await self._files.locate(file))
 
     async def words(self, request: Request, meter: Meter) -> Response:
-        index, id = query_of(request, _RESULT).result, request.path_params["id"]
-        await self._jobs.file(meter.key.id, id, index)  # says why there is none
-        job = await self._jobs.get(meter.key.id, id)
-        for result in job.results:
-            if result.index == index:
-                return json_answer(wire.encode_words(result.words, result.sample_rate))
-        raise NotFound("no such result", param="result")
+        index = query_of(request, _RESULT).result
+        result = await self._jobs.words(meter.key.id, request.path_params["id"], index)
+        return json_answer(wire.encode_words(result.words, result.sample_rate))
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -22,7 +22,7 @@ from streamer.files import FileStore
 from streamer.jobs import Jobs
 from streamer.resources import Job, JobRequest
 from streamer.session import Session
-from streamer.types import AudioFormat, OptionsUpdate, Start
+from streamer.types import AudioFormat, OptionsUpdate, Start, Word
 from streamer.usage import Usage
 from streamer.voices import Catalogue
 from streamer.webhooks import Webhooks
@@ -48,7 +48,15 @@ def request(text: str = TEXT, *, timestamps: Any = "word", **fields: Any) -> Job
 
 
 def event(job: Job) -> Mapping[str, Any]:
-    return {"id": job.id, "status": job.status, "results": len(job.results)}
+    return {
+        "id": job.id,
+        "status": job.status,
+        "results": len(job.results),
+        "progress": job.progress,
+        "attempts": job.attempts,
+        "text_characters": job.text_characters,
+        "finished": job.finished,
+    }
 
 
 @dataclass
@@ -96,6 +104,9 @@ class House:
         file = await self.jobs.file(key, id, result)
         path = Path(await self.files.locate(file))
         return await asyncio.to_thread(path.read_bytes)
+
+    async def words_of(self, key: str, id: str, result: int = 0) -> tuple[Word, ...]:
+        return (await self.jobs.words(key, id, result)).words
 
     async def sql(self, statement: str, *values: Any) -> list[Any]:
         return await self.database.write(lambda c: c.execute(statement, values).fetchall())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,20 +124,9 @@ async def test_a_dialect_may_have_nothing_to_tell(tmp_path: Path) -> None:
         assert await home.events() == []
 
 
-async def test_only_what_an_older_program_would_misread_has_the_new_format(tmp_path: Path) -> None:
-    async with house(tmp_path, run=False) as home:
-        ours, _ = await home.jobs.submit("k", request("One."))
-        theirs, _ = await home.jobs.submit("k", foreign("one"))
-        rows = dict(await home.sql("SELECT id, format FROM jobs"))
-        assert rows == {ours.id: 1, theirs.id: 2}
-
-
 async def test_what_an_older_program_stored_has_the_defaults() -> None:
     kept = Stored(JobRequest(Start("job"), "One."))
     old = json.loads(stored.encode(kept))
     for name in ("dialect", "alias", "echo", "urgent", "warnings"):
         del old["request"][name]
     assert stored.decode(json.dumps(old).encode()) == kept
-    assert stored.format_of(kept) == 1
-    newer = replace(kept, request=replace(kept.request, dialect="elsewhere"))
-    assert stored.format_of(newer) == stored.FORMAT == 2

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
+import json
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +27,9 @@ from streamer.errors import (
     UnknownVoice,
     UnsupportedParameter,
 )
-from streamer.resources import JobRequest, WebhookTarget
+from streamer.resources import Job, JobRequest, WebhookTarget
 from streamer.types import AudioFormat, OptionsUpdate
-from tests.jobs.house import TEXT, house, request
+from tests.jobs.house import TEXT, event, house, request
 from tests.scripted_engine import ScriptedEngine
 
 HOOK = WebhookTarget("https://example.org/done")
@@ -45,7 +47,8 @@ async def test_a_job_becomes_files_words_a_charge_and_a_webhook(tmp_path: Path) 
         assert home.jobs.reserved("k") == 2 * len(TEXT)
         done = await home.ended("k", job.id)
         assert (done.status, done.progress, done.attempts) == ("completed", 1.0, 1)
-        assert done.request == asked
+        assert done.request == replace(asked, text="")
+        assert done.text_characters == len(TEXT)
         assert done.base_url == "http://here"
         assert done.started is not None
         assert done.finished is not None
@@ -54,10 +57,11 @@ async def test_a_job_becomes_files_words_a_charge_and_a_webhook(tmp_path: Path) 
         assert done.cost == pytest.approx(2 * len(TEXT) * 2 / 1000)
         assert [result.seed for result in done.results] == [1, 2]
         for result in done.results:
-            assert [w.text for w in result.words] == [w.strip(".") for w in TEXT.split()]
+            words = await home.words_of("k", job.id, result.index)
+            assert [w.text for w in words] == [w.strip(".") for w in TEXT.split()]
             data = await home.bytes_of("k", job.id, result.index)
             assert len(data) == result.file.size == round(result.audio_ms * 24) * 2
-            assert result.words[-1].end <= len(data) // 2
+            assert words[-1].end <= len(data) // 2
             assert result.file.duration_ms == result.audio_ms
         assert await home.events("k") == ["job.completed"]
         assert home.jobs.reserved("k") == 0
@@ -77,7 +81,7 @@ async def test_the_same_seed_gives_the_same_bytes_and_results_differ_audibly(
         assert sounds == [await home.bytes_of("", second.id, k) for k in range(4)]
         assert len(set(sounds)) == 4
         # Tone hardly varies by seed: rate and pitch do, and the word times follow.
-        spans = [result.words[-1].end for result in first.results]
+        spans = [(await home.words_of("", first.id, k))[-1].end for k in range(4)]
         assert spans[1] < 0.98 * spans[0] < spans[0] < 0.98 * spans[2]
         assert all(0.95 < span / spans[0] < 1.05 for span in spans)
 
@@ -216,6 +220,7 @@ async def test_sound_is_not_ready_then_there_then_gone(tmp_path: Path) -> None:
         first = await home.jobs.cancel("k", job.id)
         assert first.status == "completed"
         assert home.blobs() == set()
+        assert await home.sql("SELECT words FROM job_results") == [(b"[]",)]
         with pytest.raises(Gone):
             await home.jobs.file("k", job.id)
         assert await home.jobs.cancel("k", job.id) == first
@@ -367,3 +372,86 @@ async def test_a_file_tells_its_own_length(tmp_path: Path, codec: str, container
         samples = sum(frame.samples for frame in file.decode(audio=0))
     assert length_ms == pytest.approx(result.audio_ms, abs=0.1)
     assert samples == round(result.audio_ms * result.sample_rate / 1000)
+
+
+async def test_what_is_told_of_a_job_reads_neither_its_text_nor_its_words(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False) as home:
+        job, _ = await home.jobs.submit("k", request(webhook=HOOK), idempotency_key="a")
+
+        async def told() -> list[Job]:
+            again, new = await home.jobs.submit("k", request(webhook=HOOK), idempotency_key="a")
+            assert not new
+            waited = await home.jobs.wait("k", job.id, 0)
+            return [again, waited, await home.jobs.get("k", job.id), *await home.jobs.list("k")]
+
+        for one in await told():
+            assert (one.request.text, one.text_characters) == ("", len(TEXT))
+        home.run()
+        await home.ended("k", job.id)
+        for one in await told():
+            assert (one.request.text, one.text_characters) == ("", len(TEXT))
+            assert [result.words for result in one.results] == [()]
+        result = await home.jobs.words("k", job.id)
+        assert result.words
+        assert result.sample_rate == 24000
+        for bad in (-1, 1):
+            with pytest.raises(NotFound):
+                await home.jobs.words("k", job.id, bad)
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
+async def test_of_a_job_that_has_ended_the_text_and_the_secret_are_gone(
+    tmp_path: Path, end: str
+) -> None:
+    text = "A penguin told nobody of this at all. " * 400
+    secret = "whsec_" + base64.b64encode(b"quite a secret, and of 32 bytes.").decode()
+    engine = ScriptedEngine(fail_at=0 if end == "failed" else None)
+    async with house(tmp_path, engine, job_attempts=1, run=False) as home:
+        hook = WebhookTarget("https://example.org/done", secret)
+        asked = request(text, webhook=hook, timestamps="none")
+        job, _ = await home.jobs.submit("k", asked, idempotency_key="a")
+        assert b"penguin" in all_bytes(tmp_path)
+        if end == "cancelled":
+            await home.jobs.cancel("k", job.id)
+        home.run()
+        ended = await home.ended("k", job.id)
+        assert (ended.status, ended.text_characters) == (end, len(text))
+        assert await home.sql("SELECT * FROM job_inputs") == []
+        # What is to be delivered has a secret of its own.
+        assert await home.sql("SELECT secret FROM webhook_deliveries") == [(secret,)]
+        await home.sql("DELETE FROM webhook_deliveries")
+        assert (await home.jobs.submit("k", asked, idempotency_key="a"))[0].id == job.id
+        with pytest.raises(IdempotencyConflict):
+            await home.jobs.submit("k", request("Other."), idempotency_key="a")
+    assert b"penguin" not in all_bytes(tmp_path)
+    assert secret.encode() not in all_bytes(tmp_path)
+
+
+def all_bytes(directory: Path) -> bytes:
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return b"".join(path.read_bytes() for path in files)
+
+
+async def test_a_webhook_of_a_cancelled_job_tells_what_get_tells(tmp_path: Path) -> None:
+    engine = ScriptedEngine()
+    engine.gate.clear()
+    async with house(tmp_path, engine) as home:
+        job, _ = await home.jobs.submit("k", request(webhook=HOOK))
+        await home.until("k", job.id, "running")
+        entry = home.jobs._queue.get(job.id)
+        assert entry is not None
+        entry.spoken = 10  # so far it had come
+        cancelled = await home.jobs.cancel("k", job.id)
+        ((body,),) = await home.sql("SELECT body FROM webhook_deliveries")
+        assert json.loads(body)["data"] == dict(event(cancelled))
+        assert (cancelled.progress, cancelled.attempts) == (0.0, 1)
+
+
+async def test_space_is_no_text_that_waits(tmp_path: Path) -> None:
+    async with house(tmp_path, max_pending_chars=400) as home:
+        for text in (" " * 3000, "One." + "\n " * 1500 + "Two.", "One" + " " * 3000 + "two"):
+            job, _ = await home.jobs.submit("k", request(text))
+            done = await home.ended("k", job.id)
+            assert (done.status, done.error) == ("completed", None)
+            words = [word.text for word in await home.words_of("k", job.id)]
+            assert words == [word.strip(".") for word in text.split()]

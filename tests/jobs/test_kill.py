@@ -46,7 +46,7 @@ async def test_sixty_jobs_outlive_three_kills(tmp_path: Path) -> None:
                 assert done.status == "completed"
                 assert len(done.results) == done.request.results
                 files += len(done.results)
-                characters += len(done.request.text) * len(done.results)
+                characters += done.text_characters * len(done.results)
                 for result in done.results:
                     data = await home.bytes_of(key, job.id, result.index)
                     assert len(data) == result.file.size

@@ -13,10 +13,18 @@ import pytest
 
 from streamer.blobs import BlobWriter, DirectoryBlobs
 from streamer.engines.base import Lead
-from streamer.errors import EngineFailed, FileQuota, NotAvailable, StorageFull
+from streamer.engines.tone import Tone
+from streamer.errors import (
+    EngineFailed,
+    FileQuota,
+    NotAvailable,
+    StorageFull,
+    UnknownVoice,
+    UnsupportedParameter,
+)
 from streamer.jobs import runner
 from streamer.jobs.queue import CAREFUL
-from streamer.types import PcmChunk, Segment
+from streamer.types import OptionsUpdate, PcmChunk, Segment
 from tests.jobs.house import TEXT, house, request
 from tests.scripted_engine import ScriptedEngine
 
@@ -311,5 +319,63 @@ async def test_a_text_longer_than_a_session_takes_at_once_is_spoken_whole(tmp_pa
         job, _ = await home.jobs.submit("k", request(text))
         done = await home.ended("k", job.id)
         assert done.error is None
-        words = [word.text for word in done.results[0].words]
+        words = [word.text for word in await home.words_of("k", job.id)]
         assert words == [word.strip(".") for word in text.split() if word.strip(".")]
+
+
+async def test_a_job_outlives_settings_that_would_refuse_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "HOLD_S", 0.01)
+    engine, now = ScriptedEngine(), [1000.0]
+
+    def clock() -> float:
+        return now[0]
+
+    async with house(tmp_path, engine, Tone(), clock=clock, run=False) as home:
+        voices = [OptionsUpdate(voice=engine.voices[0].id, seed=1), OptionsUpdate(model="scripted")]
+        jobs = [(await home.jobs.submit("k", request(options=one)))[0] for one in voices]
+        other, _ = await home.jobs.submit("k", request(ttl_s=3600))
+    async with house(tmp_path, clock=clock, max_file_ttl_s=60) as home:
+        done = await home.ended("k", other.id)
+        assert (done.status, done.expires) == ("completed", (done.finished or 0) + 60)
+        claims = 0
+        while claims < 8:  # of each some
+            await asyncio.sleep(0.01)
+            ((claims,),) = await home.sql("SELECT sum(claims) FROM jobs WHERE finished IS NULL")
+        for job in jobs:
+            held = await home.jobs.get("k", job.id)
+            assert (held.error, held.finished) == (None, None)
+        said = [record.message for record in caplog.records]
+        assert said.count("job held: nobody here can speak it") == 2
+        assert (await home.jobs.cancel("k", jobs[1].id)).status == "cancelled"
+        await home.jobs.drain()
+    async with house(tmp_path, ScriptedEngine(), clock=clock) as home:
+        done = await home.ended("k", jobs[0].id)
+        assert (done.status, done.attempts) == ("completed", 1)
+        late, _ = await home.jobs.submit("k", request(options=voices[0]))
+        await home.ended("k", late.id)
+
+
+async def test_a_job_that_nobody_can_speak_fails_when_it_has_waited_as_long_as_it_would_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "HOLD_S", 0.01)
+    engine, now = ScriptedEngine(), [1000.0]
+    async with house(tmp_path, engine, clock=lambda: now[0], run=False) as home:
+        options = OptionsUpdate(voice=engine.voices[0].id, seed=1)
+        job, _ = await home.jobs.submit("k", request(options=options))
+    async with house(tmp_path, clock=lambda: now[0], job_keep_s=600) as home:
+        await asyncio.sleep(0.1)
+        assert (await home.jobs.get("k", job.id)).finished is None
+        now[0] += 601
+        failed = await home.ended("k", job.id)
+        assert (failed.status, type(failed.error)) == ("failed", UnknownVoice)
+
+
+async def test_what_an_engine_refuses_by_itself_fails_at_once(tmp_path: Path) -> None:
+    refusal = UnsupportedParameter("not this", param="voice")
+    async with house(tmp_path, FailingEngine(1, refusal)) as home:
+        job, _ = await home.jobs.submit("k", request())
+        failed = await home.ended("k", job.id)
+        assert (failed.status, failed.error, failed.attempts) == ("failed", refusal, 1)

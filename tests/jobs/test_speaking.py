@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import combinations
 
-import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from streamer.errors import EngineFailed, UnknownVoice
 from streamer.jobs import stored
@@ -52,12 +53,23 @@ def test_where_it_is_not_heard_rate_and_pitch_differ_by_at_most_4_percent() -> N
         assert max(abs(a - b) for a, b in zip(one, other, strict=True)) >= 0.03
 
 
-@pytest.mark.parametrize(("speed", "pitch"), [(4.0, 2.0), (0.25, 0.5)])
-def test_variation_stays_within_what_a_client_may_ask_for(speed: float, pitch: float) -> None:
+@given(st.floats(0.25, 4), st.floats(0.5, 2))
+@example(4.0, 2.0)
+@example(0.25, 0.5)
+@example(3.9, 0.51)
+def test_variation_stays_within_what_a_client_may_ask_for_and_audible(
+    speed: float, pitch: float
+) -> None:
+    pairs = []
     for k in range(6):
         options = start_of(kept(speed=speed, pitch=pitch), k).options
-        assert 0.25 <= (options.speed or 1) <= 4
-        assert 0.5 <= (options.pitch or 1) <= 2
+        pairs.append((options.speed or 1, options.pitch or 1))
+        assert 0.25 <= pairs[k][0] <= 4
+        assert 0.5 <= pairs[k][1] <= 2
+        assert 0.919 < pairs[k][0] / speed < 1.081
+        assert 0.919 < pairs[k][1] / pitch < 1.081
+    for one, other in combinations(pairs, 2):
+        assert max(max(a, b) / min(a, b) for a, b in zip(one, other, strict=True)) >= 1.03
 
 
 def test_what_an_older_program_stored_is_read() -> None:

@@ -92,7 +92,7 @@ async def test_who_waits_hears_of_every_end(tmp_path: Path) -> None:
         engine.gate.set()
         done = await waits[0]
         assert (done.status, len(done.results)) == ("completed", 1)
-        assert done.results[0].words
+        assert await home.words_of("k", jobs[0].id)
         assert (await home.jobs.wait("k", jobs[0].id, 30)).status == "completed"
         engine.fail_at = 0
         failing, _ = await home.jobs.submit("k", request())

@@ -1,6 +1,7 @@
 import contextlib
 import dataclasses
 import json
+from dataclasses import replace
 from typing import get_args, get_type_hints
 
 import pytest
@@ -42,7 +43,9 @@ voices = st.sampled_from(VOICES)
 
 def job_of(request: JobRequest) -> Job:
     result = JobResult(0, 1, FILE, 24000, 1917.0)
-    return Job("job_1", "k", "completed", request, 1.5, results=(result,), engine="hibari")
+    length = len(request.text)  # of a job that has ended only that is left
+    job = Job("job_1", "k", "completed", replace(request, text=""), 1.5, text_characters=length)
+    return replace(job, results=(result,), engine="hibari")
 
 
 def answered(request: JobRequest, url: str = "http://here/v1/files/file_1") -> bytes:

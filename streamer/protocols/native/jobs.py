@@ -183,9 +183,9 @@ def job_answer(job: Job, link: Link) -> JobAnswer:
         attempts=job.attempts,
         voice=job.voice,
         engine=job.engine,
-        text_characters=len(job.request.text),
+        text_characters=job.text_characters,
         usage=Used(
-            characters=len(job.request.text) * len(job.results), audio_ms=round(audio_ms, 3)
+            characters=job.text_characters * len(job.results), audio_ms=round(audio_ms, 3)
         ),
         cost=None if job.cost is None else round(job.cost, 9),
         results=tuple(_result(result, link) for result in job.results),

@@ -75,6 +75,7 @@ jobs = st.builds(
     engine=made.names,
     cost=made.maybe(st.floats(0, 1e6)),
     error=made.maybe(made.errors),
+    text_characters=st.integers(0, 10**6),
 )
 
 
@@ -84,7 +85,8 @@ def link(file: StoredFile) -> str:
 
 def a_job(**changes: Any) -> Job:
     request = JobRequest(Start("job"), "To be kept.", webhook=WebhookTarget("https://a/b", "hush"))
-    fields = {"status": "queued", "request": request, "created": 0.0, **changes}
+    fields: dict[str, Any] = {"status": "queued", "request": request, "created": 0.0}
+    fields |= {"text_characters": 11, **changes}
     return Job("job_1", "key_1", **fields)
 
 
