@@ -2,8 +2,10 @@
 
 from typing import Any, ClassVar
 
+import pytest
+
 from streamer.engines.base import ENGINES
-from streamer.engines.hosted import CLIENTS
+from streamer.engines.hosted import CLIENTS, request
 from streamer.providers import PROVIDERS
 from tests.engines.hosted_suite import HostedConformance
 from tests.providers.aimlapi import AimlApiProvider
@@ -12,6 +14,12 @@ from tests.providers.evolink import VOICE, PromptEvolinkProvider
 from tests.providers.modelstream import ModelStreamProvider
 from tests.providers.openai import OpenAiProvider
 from tests.providers.runware import RunwareProvider, SlowRunwareProvider
+
+
+@pytest.fixture(autouse=True)
+def polls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held to the contract here is not how long a real task takes."""
+    monkeypatch.setattr(request, "FIRST_POLL_S", 0.01)
 
 
 class TestOpenAi(HostedConformance):
