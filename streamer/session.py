@@ -83,6 +83,8 @@ class Session:
         self._pacer = Pacer(clock, lead_ms / 1000 if paced else None, background=background)
         self._script = Script(start, catalogue, settings, clock, self._pacer.lead)
         self._rate = self._script.engine.sample_rate
+        price = self._script.engine.capabilities.price_per_1000
+        self._price = settings.price_per_1000 if price is None else price
         self._encoder = open_encoder(resolve_format(start.audio, self._rate), self._rate)
         self._sound = Sound(start, self._encoder, self._rate, clock)
         self._lines: dict[int, Line] = {}
@@ -108,6 +110,11 @@ class Session:
     def seconds(self) -> float:
         """Sound so far."""
         return self._sound.samples / self._sound.timeline.sample_rate
+
+    @property
+    def cost(self) -> float:
+        """Of the characters so far, at the price of the engine that was asked for, in its unit."""
+        return self.characters * self._price / 1000
 
     @property
     def engine(self) -> str:
@@ -166,7 +173,6 @@ class Session:
 
     def done(self, reason: EndReason) -> Done:
         """How far it came, to be asked once `events` has ended or has been stopped."""
-        price = self._settings.price_per_1000
         return Done(
             self.context,
             reason,
@@ -175,7 +181,7 @@ class Session:
             self.characters,
             self.first_audio_ms,
             self.engine,
-            round(self.characters * price / 1000, 9) if price else None,
+            round(self.cost, 9) if self._price else None,
         )
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -192,7 +198,9 @@ class Session:
                         yield event
             self._script.check()
             if self._sound.lost:
-                raise EngineFailed("synthesis failed within the last segment: the rest of it is lost")
+                raise EngineFailed(
+                    "synthesis failed within the last segment: the rest of it is lost"
+                )
         except StreamerError as error:
             failure = error.with_traceback(None)  # its frames would hold the encoder
         for event in self._sound.rest():

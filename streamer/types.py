@@ -65,7 +65,8 @@ class Voice:
 class Capabilities:
     """What an engine can do by itself. A range it lacks is done by `audio.dsp`, a style hint it can't
     follow is ignored with a named warning (refused when `strict`). `varies_by_seed`: another seed is
-    another reading, that a listener can tell from the first."""
+    another reading, that a listener can tell from the first. `price_per_1000`: what so many characters of
+    it cost; None: the setting of that name."""
 
     speed: tuple[float, float] = (1.0, 1.0)
     pitch: tuple[float, float] = (1.0, 1.0)
@@ -74,6 +75,7 @@ class Capabilities:
     clone: bool = False
     design: bool = False
     varies_by_seed: bool = False
+    price_per_1000: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,19 @@ async def test_a_context_begins_with_started_and_ends_with_done() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("own", "told"), [(None, 2 * len(TEXT) / 1000), (30.0, 30 * len(TEXT) / 1000), (0.0, None)]
+)
+async def test_an_engine_may_have_a_price_of_its_own(own: float | None, told: float | None) -> None:
+    engine = ScriptedEngine()
+    engine.capabilities = replace(engine.capabilities, price_per_1000=own)
+    one = session(engine, settings=Settings(price_per_1000=2.0))
+    (done,) = of(Done, await spoken(one))
+    assert done.cost == (None if told is None else pytest.approx(told))
+    assert one.cost == pytest.approx(told or 0.0)
+
+
+@pytest.mark.asyncio
 async def test_packets_are_contiguous_from_zero_to_the_samples_that_done_tells() -> None:
     events = await spoken(session())
     at = 0

@@ -239,13 +239,14 @@ class _Spoken:
 
 
 def common(members: Sequence[Capabilities]) -> Capabilities:
-    """What all of them can do."""
+    """What all of them can do, at the price of the first."""
     return Capabilities(
         speed=_narrowest([member.speed for member in members]),
         pitch=_narrowest([member.pitch for member in members]),
         instructions=all(member.instructions for member in members),
         word_times=min((member.word_times for member in members), key=_TIMINGS.index),
         varies_by_seed=all(member.varies_by_seed for member in members),
+        price_per_1000=members[0].price_per_1000,
     )
 
 

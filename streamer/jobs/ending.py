@@ -73,7 +73,8 @@ class Endings:
             )
             for at, one in enumerate(made)
         )
-        cost = self.cost(entry.characters)
+        costs = [one.cost for one in made if one.cost is not None]
+        cost = round(sum(costs), 9) if costs else None
         job = replace(
             job,
             status="completed",
@@ -113,11 +114,6 @@ class Endings:
         Raises `StorageFull` or `StorageUnavailable`, and has then changed nothing.
         """
         await settled(asyncio.create_task(self._cancel(id, stop, let_go)))
-
-    def cost(self, characters: int) -> float | None:
-        """In the unit of the setting; None where it is 0."""
-        price = self.settings.price_per_1000
-        return round(characters * price / 1000, 9) if price else None
 
     def _lifetime(self, ttl_s: float | None) -> float:
         """Seconds. The settings may have changed since the job was taken, and it is not to fail for that."""

@@ -79,6 +79,7 @@ class Rendering:
     words: tuple[Word, ...]
     voice: str
     engine: str
+    cost: float | None
 
 
 def seed_of(kept: Stored, result: int) -> int:
@@ -186,6 +187,7 @@ async def speak(
         tuple(words),
         started.voice,
         done.engine,
+        done.cost,
     )
 
 

@@ -165,7 +165,7 @@ class Charge:
         if spoken is not None:
             used.characters, used.audio_seconds = spoken.characters, spoken.seconds
             counters.underruns += spoken.underruns
-            used.cost = ledger.cost(spoken.characters)
+            used.cost = spoken.cost
         counters.characters += used.characters
         counters.audio_seconds += used.audio_seconds
         ledger.usage.add(self.meter.key.id, used)

@@ -21,6 +21,9 @@ class Spoken(Protocol):
     @property
     def underruns(self) -> int: ...
 
+    @property
+    def cost(self) -> float: ...
+
 
 class Speaking(Spoken, Protocol):
     """One context. All but `events` are plain calls that may raise a `StreamerError`; `interrupted` and

@@ -83,7 +83,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     """A server with these changes to the settings. On the way out it must have freed everything."""
     settings = settings_for(directory, **changes)
-    keys, scripted = KeyStore(directory), Sessions()
+    keys, scripted = KeyStore(directory), Sessions(settings.price_per_1000)
     told: list[str] = []
     engines: Any = {"scripted": SilentEngine()}
     opens = sessions or scripted

@@ -34,11 +34,12 @@ LONGEST = 2000
 class ScriptedSession:
     """Speaks as the module says. `freed` tells whether its events were closed."""
 
-    def __init__(self, start: Start, *, paced: bool) -> None:
+    def __init__(self, start: Start, *, paced: bool, price: float = 0.0) -> None:
         if start.options.voice not in (None, "alba"):
             raise UnknownVoice(f"no voice {start.options.voice!r}", param="voice", candidates=[])
         self.start = start
         self.paced = paced
+        self.price = price
         self.freed = False
         self.input = ""
         self.packets = 0
@@ -58,6 +59,10 @@ class ScriptedSession:
     @property
     def underruns(self) -> int:
         return 0
+
+    @property
+    def cost(self) -> float:
+        return self.price * self.characters / 1000
 
     def text(self, command: Text) -> None:
         if len(self.input) + len(command.text) > LONGEST:
@@ -98,6 +103,7 @@ class ScriptedSession:
             self.characters,
             1.0,
             "scripted",
+            self.cost if self.price else None,
         )
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -146,10 +152,11 @@ class ScriptedSession:
 class Sessions:
     """Makes scripted sessions and remembers them."""
 
-    def __init__(self) -> None:
+    def __init__(self, price_per_1000: float = 0.0) -> None:
         self.made: list[ScriptedSession] = []
+        self._price = price_per_1000
 
     def __call__(self, start: Start, *, paced: bool, background: bool = False) -> ScriptedSession:
-        session = ScriptedSession(start, paced=paced)
+        session = ScriptedSession(start, paced=paced, price=self._price)
         self.made.append(session)
         return session

@@ -44,6 +44,7 @@ class Hosted:
             pitch=traits.pitch,
             instructions=traits.instructions,
             word_times="model" if traits.words and provider.word_times else "estimated",
+            price_per_1000=provider.price_per_1000,
         )
         self._names = _names(name, provider, traits.voices)
         self.voices: Sequence[Voice] = tuple(

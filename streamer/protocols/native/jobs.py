@@ -184,9 +184,7 @@ def job_answer(job: Job, link: Link) -> JobAnswer:
         voice=job.voice,
         engine=job.engine,
         text_characters=job.text_characters,
-        usage=Used(
-            characters=job.text_characters * len(job.results), audio_ms=round(audio_ms, 3)
-        ),
+        usage=Used(characters=job.text_characters * len(job.results), audio_ms=round(audio_ms, 3)),
         cost=None if job.cost is None else round(job.cost, 9),
         results=tuple(_result(result, link) for result in job.results),
         error=None if job.error is None else _problem(job.error),
