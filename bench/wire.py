@@ -48,6 +48,8 @@ class Record:
     started: dict[str, Any] = field(default_factory=dict)
     segments: list[dict[str, Any]] = field(default_factory=list)
     words: list[dict[str, Any]] = field(default_factory=list)
+    timings: set[str] = field(default_factory=set)
+    """How exact the times of those words are said to be."""
     sounds: list[Sound] = field(default_factory=list)
     sequences: list[int] = field(default_factory=list)
     ending: dict[str, Any] = field(default_factory=dict)
@@ -153,6 +155,7 @@ class Wire:
                 record.segments.append(fields)
             case "words":
                 record.words += fields["words"]
+                record.timings.add(fields["timing"])
             case kind if kind in ENDINGS:
                 record.ending = fields
 
