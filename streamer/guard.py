@@ -44,6 +44,10 @@ class _Report:
     resident: int
 
 
+class _Died(InternalError):
+    """The process that was asked is no more."""
+
+
 class Guard:
     """Decodes what clients send. No process runs before the first file; `aclose` ends all."""
 
@@ -74,8 +78,10 @@ class Guard:
             raise InvalidMedia("the sound file is empty", param="audio")
         most = round(max_s * sample_rate)
         async with self._slots:
-            zygote = await self._started()
-            verdict, samples, report = await self._ask(zygote, data, sample_rate, most)
+            try:
+                verdict, samples, report = await self._ask(data, sample_rate, most)
+            except _Died:  # Perhaps before it heard of this file: it is given to another, once.
+                verdict, samples, report = await self._ask(data, sample_rate, most)
         self.peak_bytes = max(self.peak_bytes, report.resident)
         if verdict is Verdict.SOUND and np.isfinite(samples).all():
             return samples
@@ -113,9 +119,9 @@ class Guard:
             self._zygote = None
 
     async def _ask(
-        self, zygote: _Zygote, data: bytes, sample_rate: int, most: int
+        self, data: bytes, sample_rate: int, most: int
     ) -> tuple[Verdict, Samples, _Report]:
-        limits = self.limits
+        zygote, limits = await self._started(), self.limits
         request = REQUEST.pack(
             sample_rate, most, len(data), limits.memory_bytes, limits.cpu_s, limits.wall_s
         )
@@ -131,7 +137,8 @@ class Guard:
                 zygote.kill()
                 raise InternalError("the decoder of sound files is stuck") from error
         if len(told) < REPORT.size:
-            raise InternalError("the decoder of sound files has ended")
+            zygote.kill()
+            raise _Died("the decoder of sound files has ended")
         ending, number, resident = REPORT.unpack(told)
         return verdict, samples, _Report(Ending(ending), number, resident)
 
