@@ -166,6 +166,7 @@ class Session:
             round(self._pacer.played_s * timeline.sample_rate) if reported is None else reported
         )
         played = max(0, min(played, self.samples))
+        self._sound.guess()
         words, text = timeline.heard(played), self._script.input
         length = heard_length(text, words)
         clock: Literal["client", "server"] = "server" if reported is None else "client"

@@ -13,7 +13,7 @@ import numpy as np
 from streamer.audio.dsp import Dsp
 from streamer.audio.encoder import Encoder
 from streamer.script import Line
-from streamer.text.alignment import estimate
+from streamer.text.alignment import estimate, estimate_unfinished
 from streamer.text.pauses import pause_after
 from streamer.timeline import Timeline
 from streamer.types import (
@@ -116,6 +116,18 @@ class Sound:
         for pts, name in self.timeline.marks_left(self._encoder.samples):
             yield Mark(self._start.context, name, pts)
 
+    def guess(self) -> None:
+        """Put the words of a segment that was cut off on the clock, where its engine tells none before the
+        end: somebody has heard some of them. To be asked once no chunk comes any more."""
+        line = self._line
+        if line is None or self._dsp is None or self._worded:
+            return
+        if line.engine.capabilities.word_times == "estimated":
+            self._worded = True
+            per_second = self._rate / line.segment.options.speed
+            words = estimate_unfinished(line.segment.text, self._taken, per_second)
+            self.timeline.add(self._in_the_clients_text(line, words, True))
+
     def _begin(self, line: Line) -> None:
         options, native = line.options, line.segment.options
         self._dsp = Dsp(
@@ -207,6 +219,7 @@ class Sound:
         if words:
             self._worded = True
         elif chunk.last and not (self._worded or chunk.lost):
+            self._worded = True
             words, timing = (
                 estimate(line.segment.text, self._taken + len(chunk.samples)),
                 "estimated",

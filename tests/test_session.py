@@ -340,6 +340,22 @@ async def test_cancelling_frees_the_engine_and_tells_what_was_heard() -> None:
 
 
 @pytest.mark.asyncio
+async def test_words_heard_of_a_segment_without_times_are_guessed_before_its_end() -> None:
+    text = "Seven words stand in this one sentence. More."
+    speaking = session(ScriptedEngine(times=False))
+    speaking.text(Text("c", text))
+    async with aclosing(speaking.events()) as events:
+        async for event in events:
+            assert not isinstance(event, Words)
+            if speaking.samples >= 0.5 * 24000:  # 0.1 s a word
+                break
+    told = speaking.interrupted(played_ms=500)
+    assert told.heard_text == "Seven"
+    assert told.heard_text + told.unspoken_text == text
+    assert speaking.interrupted(played_ms=500) == told, "each word once"
+
+
+@pytest.mark.asyncio
 async def test_cancelling_while_the_engine_works_leaves_nothing_behind() -> None:
     engine = ScriptedEngine()
     engine.gate.clear()
