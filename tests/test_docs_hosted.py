@@ -14,7 +14,9 @@ import pytest
 from streamer.config import SETTINGS, Settings
 from streamer.engines.hosted import CLIENTS
 from streamer.engines.opening import open_engines
+from streamer.errors import CODES
 from streamer.protocols.hosted import Traits
+from streamer.protocols.runware.errors import CODES as RUNWARE_CODES
 from streamer.providers import Provider, read_providers
 from streamer.server.hosted.table import APIS
 
@@ -22,6 +24,8 @@ DOCS = Path(__file__).parent.parent / "docs"
 HOSTED = (DOCS / "hosted.md").read_text("utf-8")
 MOVES = sorted((DOCS / "move-from").glob("*.md"))
 FIRST, LAST = "What happens to each field", ["Errors", "The other way"]
+NEVER = ("stalled_reader",)
+"""Of a socket alone."""
 OPEN = "What its document leaves open, and how it is settled"
 
 
@@ -96,3 +100,19 @@ def test_links_lead_to_sections(path: Path) -> None:
         page = (path.parent / name).resolve() if name else path
         assert page.exists(), target
         assert not section or section in anchors(page), target
+
+
+def test_runwares_page_names_every_code_there_is() -> None:
+    rows = set(re.findall(r"`(\w+)`", (DOCS / "move-from" / "runware.md").read_text("utf-8")))
+    assert {code for _, code in RUNWARE_CODES} <= rows
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_the_status_of_every_error_is_on_the_pages(code: str) -> None:
+    for name in ("aimlapi", "evolink"):
+        encode: Any = importlib.import_module(f"streamer.protocols.{name}").encode_error
+        status, *_ = encode(CODES[code]("said"))
+        table = (DOCS / "move-from" / f"{name}.md").read_text("utf-8").split("## Errors")[1]
+        told = re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE)
+        if code not in NEVER:
+            assert str(status) in ", ".join(told).split(", "), name
