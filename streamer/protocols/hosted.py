@@ -189,7 +189,7 @@ def failure(
     again = status in (408, 409, 425, 429, 455) or status >= 500
     match status:
         case 401 | 403:  # in their own words there may be the key
-            message = "the provider refused the server's key"
+            message = "the provider refused the server's key, or wants one"
         case 402:
             message = "the server's credit with the provider is used up"
         case 404 | 405 | 410:

@@ -20,6 +20,7 @@ import socket
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -95,7 +96,7 @@ class File:
     status: int = 200
 
 
-class Provider:
+class Provider(ABC):
     """A face fills in `kind`, `answer` and `refusal`.
 
     `requests` are all that came, `open` how many are under way, `most` the most that were at once,
@@ -124,17 +125,18 @@ class Provider:
 
     # What a face knows
 
+    @abstractmethod
     def kind(self, request: Request) -> str:
         """What a request is for: "speech" makes sound or a task, "poll" asks for it; others as it likes.
         Requests for files that were linked are "file"."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def answer(self, request: Request, act: Act) -> Reply:
-        raise NotImplementedError
+        """What is said to a request, as the script has it."""
 
+    @abstractmethod
     def refusal(self, status: int, said: str) -> Reply:
         """The API's own form of an error."""
-        raise NotImplementedError
 
     # What tests say and ask
 

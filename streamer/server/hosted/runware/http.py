@@ -20,11 +20,12 @@ from streamer.server.endpoint import NO_QUERY, Endpoint, query_of
 from streamer.server.hosted.base import warn
 from streamer.server.hosted.runware.performer import Answer, Performer
 from streamer.server.meter import Meter
+from streamer.server.places import Places
 from streamer.server.service import Service
 from streamer.server.speech import while_listening
 
-WIDE = 4
-"""Bodies over the usual size, which hold media, at once."""
+WIDE, WIDE_OF_KEY, WIDE_WAIT_S = 4, 1, 30.0
+"""Bodies over the usual size, which hold media: so many at once, of one key, and how long one waits."""
 THREAD_BYTES = 65536
 """A body above this is read by a thread of its own."""
 
@@ -35,7 +36,7 @@ class RunwareHttp(Endpoint):
     def __init__(self, service: Service, performer: Performer) -> None:
         super().__init__(service, post=self._post, encode_error=encode_error)
         self._performer = performer
-        self._wide = asyncio.Semaphore(WIDE)
+        self._wide = Places(WIDE, WIDE_OF_KEY, WIDE_WAIT_S)
 
     def _keyed(self, handshake: Handshake, scope: str, request_id: str) -> Meter:
         if native.key_of(handshake) is None:
@@ -48,7 +49,7 @@ class RunwareHttp(Endpoint):
         keyed = bool(meter.key.id) or not self._service.access.keyed
         announced = request.headers.get("content-length", "")
         if keyed and announced.isdecimal() and int(announced[:16]) > settings.max_body_bytes:
-            async with self._wide:
+            async with self._wide.place(meter.key.id):
                 limit = settings.max_file_bytes * 4 // 3 + settings.max_body_bytes
                 tasks = await _tasks(await read_body(request, limit))
         else:
