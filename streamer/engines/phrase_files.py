@@ -31,6 +31,8 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 _DIGEST = 32
 _WAITING = 64
 """Phrases that wait to be written; more are not kept."""
+_LARGEST = 8
+"""A file that takes more than this part of the room is not kept: it would drive out all others."""
 
 
 class _File(msgspec.Struct, array_like=True):
@@ -105,21 +107,27 @@ class PhraseFiles:
         path = self._directory / key
         try:
             phrase = decode(path.read_bytes())
-            os.utime(path)
+        except FileNotFoundError:  # driven out since it was asked for
+            self._forget(key)
+            return None
         except (OSError, ValueError) as error:
             if isinstance(error, OSError):
                 self._warn(error)
             self._forget(key)
             return None
+        with contextlib.suppress(OSError):  # a disk that is only read still has its phrases
+            os.utime(path)
         with self._lock:
             if key in self._sizes:
                 self._sizes.move_to_end(key)
         return phrase
 
     def _write(self, key: str, phrase: Phrase) -> None:
-        data = encode(phrase)
         new = self._directory / f"{key}.new"
         try:
+            data = encode(phrase)
+            if len(data) > self._max_bytes // _LARGEST:
+                return
             with open(new, "wb", opener=_private) as file:
                 file.write(data)
             os.replace(new, self._directory / key)

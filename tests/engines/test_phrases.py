@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -131,19 +132,30 @@ async def test_disk_is_bounded_over_restarts_and_forgets_the_least_recently_used
     tmp_path: Path,
 ) -> None:
     size = len(encode(phrase()))
-    for number in range(6):
-        files = PhraseFiles(tmp_path, 4 * size)
+    for number in range(10):
+        files = PhraseFiles(tmp_path, 8 * size)
         files.put(key(number), phrase())
         files.close()
         os.utime(tmp_path / key(number), (number, number))
-    assert names_in(tmp_path) == [key(n) for n in range(2, 6)]
-    files = PhraseFiles(tmp_path, 4 * size)
+    assert names_in(tmp_path) == [key(n) for n in range(2, 10)]
+    files = PhraseFiles(tmp_path, 8 * size)
     assert await files.get(key(2)) is not None
-    files.put(key(6), phrase())
+    files.put(key(10), phrase())
     files.close()
-    assert names_in(tmp_path) == [key(n) for n in (2, 4, 5, 6)]
+    assert names_in(tmp_path) == [key(n) for n in (2, *range(4, 11))]
     PhraseFiles(tmp_path, size).close()  # less room than before
-    assert names_in(tmp_path) == [key(6)]
+    assert names_in(tmp_path) == [key(10)]
+
+
+@pytest.mark.parametrize("times", [9, 1])
+def test_phrase_too_large_for_the_disk_drives_out_no_other(tmp_path: Path, times: int) -> None:
+    size = len(encode(phrase()))
+    files = PhraseFiles(tmp_path, 9 * size)
+    for number in range(3):
+        files.put(key(number), phrase())
+    files.put(key(3), phrase(1000 * times + 200))
+    files.close()
+    assert names_in(tmp_path) == [key(n) for n in range(3)]
 
 
 @pytest.mark.asyncio
@@ -193,6 +205,42 @@ async def test_file_taken_away_behind_its_back_is_only_missed(tmp_path: Path) ->
     (tmp_path / key(1)).unlink()
     assert await files.get(key(1)) is None
     files.close()
+
+
+@pytest.mark.asyncio
+async def test_phrase_driven_out_while_it_is_read_is_no_failure_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = PhraseFiles(tmp_path, ROOM)
+    files.put(key(1), phrase())
+    files._writer.submit(int).result()
+    read = files._read
+
+    def late(wanted: str) -> Phrase | None:
+        files._forget(wanted)
+        return read(wanted)
+
+    monkeypatch.setattr(files, "_read", late)
+    assert await files.get(key(1)) is None
+    files.close()
+    assert not caplog.records
+
+
+@pytest.mark.asyncio
+async def test_phrase_is_found_on_a_disk_that_takes_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    files = PhraseFiles(tmp_path, ROOM)
+    files.put(key(1), phrase())
+    files._writer.submit(int).result()
+    monkeypatch.setattr(os, "utime", refused)
+    for _ in range(2):
+        assert await files.get(key(1)) is not None
+    files.close()
+    assert names_in(tmp_path) == [key(1)]
 
 
 def test_disk_that_fails_is_told_once_and_done_without(
