@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from streamer.errors import FetchFailed, UrlNotAllowed
-from streamer.fetch import Fetcher, Patience, same_origin
+from streamer.fetch import Fetcher, Patience, same_origin, streams
 from tests.foreign import PUBLIC, Detour, Foreign, Names, Request, answer, foreign, moved, ok
 
 pytestmark = pytest.mark.asyncio
@@ -217,16 +217,31 @@ async def test_redirects_without_end_are_left() -> None:
     assert server.accepted == 6
 
 
+async def test_redirects_share_one_deadline() -> None:
+    async def slowly(_: Foreign, __: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        writer.write(moved("/"))
+
+    async with foreign(slowly) as server, fetching() as fetcher:
+        with pytest.raises(FetchFailed) as caught:
+            await read(fetcher, at(server), patience=Patience(0.3, 5))
+    assert caught.value.details["reason"] == "timeout"
+    assert server.accepted == 2
+
+
 # Kept connections
 
 
 class Keeping:
-    """A server that keeps its connections, for `limit` requests each."""
+    """A server that keeps its connections, for `limit` requests each; it reads one more, and ends after
+    `works_s` without an answer, if that is not 0."""
 
-    def __init__(self, limit: int = 1000) -> None:
+    def __init__(self, limit: int = 1000, works_s: float = 0.0) -> None:
         self.limit = limit
+        self.works_s = works_s
         self.port = 0
         self.accepted = 0
+        self.asked = 0
         self.open = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -234,20 +249,27 @@ class Keeping:
         self.open += 1
         try:
             for _ in range(self.limit):
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-                await reader.readexactly(int(length or 0))
+                await self._request(reader)
                 writer.write(ok())
+            if self.works_s:
+                await self._request(reader)
+                await asyncio.sleep(self.works_s)
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
             self.open -= 1
             writer.close()
 
+    async def _request(self, reader: asyncio.StreamReader) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        await reader.readexactly(int(length or 0))
+        self.asked += 1
+
 
 @asynccontextmanager
-async def keeping(limit: int = 1000) -> AsyncIterator[Keeping]:
-    server = Keeping(limit)
+async def keeping(limit: int = 1000, works_s: float = 0.0) -> AsyncIterator[Keeping]:
+    server = Keeping(limit, works_s)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     server.port = listener.sockets[0].getsockname()[1]
     try:
@@ -283,6 +305,25 @@ async def test_a_connection_that_was_closed_meanwhile_is_not_used() -> None:
         for number in range(1, 6):
             assert await read(fetcher, f"http://127.0.0.1:{server.port}/") == (200, b"sound")
             assert server.accepted == number
+
+
+@pytest.mark.parametrize(
+    ("method", "crossing_s", "asked"), [("POST", 0.05, 2), ("GET", 0.05, 3), ("POST", 5.0, 3)]
+)
+async def test_what_may_have_been_done_already_is_not_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, method: str, crossing_s: float, asked: int
+) -> None:
+    monkeypatch.setattr(streams, "CROSSING_S", crossing_s)
+    async with keeping(limit=1, works_s=0.2) as server, fetching() as fetcher:
+        url = f"http://127.0.0.1:{server.port}/"
+        await read(fetcher, url)
+        if asked == 2:
+            with pytest.raises(FetchFailed) as caught:
+                await read(fetcher, url, method=method)
+            assert caught.value.details["reason"] in ("protocol", "connection")
+        else:
+            assert await read(fetcher, url, method=method) == (200, b"sound")
+        assert server.asked == asked
 
 
 async def test_a_foreign_connection_is_never_kept() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import httpcore
@@ -170,9 +171,13 @@ class Fetcher:
         `FetchFailed`, also while the body is read.
         """
         wanted = trusted_url(url, param) if trusted else self._read(url, param)
+        until = time.monotonic() + patience.first_s
         for redirects in range(REDIRECTS + 1):
+            left = replace(patience, first_s=until - time.monotonic())
+            if left.first_s <= 0:
+                raise FetchFailed("no whole answer in time", param=param, reason="timeout")
             async with self._streams.opened(
-                method, wanted, headers, body, trusted, patience, param
+                method, wanted, headers, body, trusted, left, param
             ) as stream:
                 location = stream.headers.get("location")
                 if stream.status not in REDIRECTING or location is None:

@@ -30,14 +30,17 @@ KEPT = 4
 """Idle connections of one origin."""
 KEPT_S = 30.0
 """An idle connection that is older than this is not used again: some of those on the way forget it."""
+CROSSING_S = 1.0
+"""A kept connection that ends sooner than this was closed as it was taken up: nobody has read what was
+sent. Later, somebody may have done it, and be paid for it."""
 
 Origin = tuple[str, bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds until the headers of an answer are there (connecting counts), and between two pieces of
-    its body."""
+    """Seconds until the headers of an answer are there (connecting counts, and what redirects), and
+    between two pieces of its body."""
 
     first_s: float
     gap_s: float
@@ -152,11 +155,12 @@ class Streams:
                 async with asyncio.timeout(patience.first_s):
                     while response is None:
                         link = await self._link(url, trusted, patience.first_s, param)
+                        sent_at = time.monotonic()
                         try:
                             response = await link.connection.handle_async_request(request)
                         except (httpcore.NetworkError, httpcore.RemoteProtocolError):
-                            # The other side may have closed it as we took it up.
-                            if not link.used:
+                            waited = time.monotonic() - sent_at
+                            if not link.used or (method != "GET" and waited > CROSSING_S):
                                 raise
                             await link.connector.aclose()
             assert link is not None
