@@ -253,6 +253,8 @@ async def test_a_ttl_has_bounds(place: Place, ttl_s: float) -> None:
     with pytest.raises(InvalidParameter) as error:
         await place.files.upload("k", b"x", ttl_s=ttl_s)
     assert error.value.param == "ttl_s"
+    assert "2592000 seconds" in error.value.message
+    assert "ttl" not in error.value.message, "each API has a name of its own for it"
     await place.nothing_left()
     assert place.files.lifetime(None) == place.settings.file_ttl_s
     assert place.files.lifetime(2592000) == 2592000
