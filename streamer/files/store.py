@@ -190,9 +190,7 @@ class FileStore:
             return self._settings.file_ttl_s
         if not 0 < ttl_s <= self._settings.max_file_ttl_s:  # not a number is refused too
             longest = self._settings.max_file_ttl_s
-            raise InvalidParameter(
-                f"files are kept for more than 0 and at most {longest:.16g} seconds", param="ttl_s"
-            )
+            raise InvalidParameter(f"above 0 and at most {longest:.16g} seconds", param="ttl_s")
         return ttl_s
 
     async def room(self, key: str) -> int:
