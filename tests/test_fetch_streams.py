@@ -202,6 +202,27 @@ async def test_a_redirect_within_its_origin_keeps_trust_and_key() -> None:
     assert second.headers["authorization"] == "Bearer secret"
 
 
+@pytest.mark.parametrize("status", [307, 308])
+async def test_what_was_posted_is_posted_again_within_its_origin(status: int) -> None:
+    answers = {"/": moved("/there", status), "/there": ok()}
+    async with (
+        foreign(answers) as server,
+        fetching() as fetcher,
+        fetcher.open(
+            *("POST", at(server)),
+            headers=KEY,
+            body=b"text",
+            trusted=True,
+            max_bytes=100,
+            patience=PATIENCE,
+        ) as stream,
+    ):
+        assert not stream.redirected  # it is the answer to what was asked
+        assert await stream.read() == b"sound"
+    assert [request.line.split()[0] for request in server.requests] == ["POST", "POST"]
+    assert [request.body for request in server.requests] == [b"text", b"text"]
+
+
 async def test_what_was_posted_is_not_sent_elsewhere() -> None:
     async with foreign(moved("http://public.example/", 307)) as server, fetching() as fetcher:
         with pytest.raises(FetchFailed) as caught:

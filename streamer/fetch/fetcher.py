@@ -172,7 +172,8 @@ class Fetcher:
         """
         wanted = trusted_url(url, param) if trusted else self._read(url, param)
         until = time.monotonic() + patience.first_s
-        for redirects in range(REDIRECTS + 1):
+        as_asked = True
+        for _ in range(REDIRECTS + 1):
             left = replace(patience, first_s=until - time.monotonic())
             if left.first_s <= 0:
                 raise FetchFailed("no whole answer in time", param=param, reason="timeout")
@@ -181,7 +182,7 @@ class Fetcher:
             ) as stream:
                 location = stream.headers.get("location")
                 if stream.status not in REDIRECTING or location is None:
-                    stream.max_bytes, stream.redirected = max_bytes, redirects > 0
+                    stream.max_bytes, stream.redirected = max_bytes, not as_asked
                     yield stream
                     return
             then = joined(wanted, location, param)
@@ -196,7 +197,7 @@ class Fetcher:
             if not trusted:
                 then = self._next(wanted, location, stream.status, param)
             if stream.status not in (307, 308):
-                method, body = "GET", b""
+                method, body, as_asked = "GET", b"", False
             wanted = then
         raise FetchFailed("too many redirects", param=param, reason="redirects")
 

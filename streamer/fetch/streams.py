@@ -48,6 +48,7 @@ class Patience:
 
 class Stream:
     """An answer. `headers` by their names in lower case; `url` is where it comes from, after redirects.
+    `redirected`: to what is got elsewhere, not by a 307 or 308, which ask for the same again.
 
     Its body may be read once, within `max_bytes`.
     """
