@@ -93,8 +93,9 @@ class Job:
 
     `progress` is 0 to 1, of the characters to be spoken; `position` counts the jobs ahead in the queue
     (None once it runs); `estimate_s` is how long until it is done, None where nothing is known yet or
-    any more. `cost` and `audio_ms` are of all results. `expires`: when its files go. `text_characters`:
-    of its text, which with the webhook's secret is in `request` only while it is asked for or spoken.
+    any more. `cost` and `audio_ms` are of all results; `reserved` is what it costs at most, while it is
+    unfinished. `expires`: when its files go. `text_characters`: of its text, which with the webhook's
+    secret is in `request` only while it is asked for or spoken.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Job:
     voice: str = ""
     engine: str = ""
     cost: float | None = None
+    reserved: float | None = None
     error: StreamerError | None = None
     base_url: str = ""
     text_characters: int = 0

@@ -29,7 +29,7 @@ from streamer.text.lexicon import Lexicon
 from streamer.text.normalizer import for_ear
 from streamer.text.segmenter import Segmenter, Span
 from streamer.types import Options, OptionsUpdate, Reason, Segment, Start, Text
-from streamer.voices import Catalogue
+from streamer.voices import Catalogue, can_speak
 
 RANGES = {"speed": (0.25, 4.0), "pitch": (0.5, 2.0), "volume": (0.0, 2.0)}
 """Ratios a client may ask for, by name."""
@@ -46,7 +46,7 @@ class Line:
 
     `text` maps what is spoken (`text.text`, `segment.text`) to the client's words (`span`). `options`
     are as the client wants them; `segment.options` ask of the engine only what it can do by itself.
-    Times are on the session's clock.
+    `asked` is the engine that was asked for. Times are on the session's clock.
     """
 
     segment: Segment
@@ -54,6 +54,7 @@ class Line:
     text: SpannedText
     options: Options
     engine: Engine
+    asked: Engine
     received_at: float
     cut_at: float
 
@@ -149,7 +150,7 @@ class Script:
                     param="at",
                     expected=self.received,
                 )
-            piece = piece[self.received - command.at :]
+            piece = self._new(command)
         limit = self._settings.max_pending_chars
         if self.pending + len(piece) > limit:
             raise TextLimit(f"more than {limit} characters wait", param="text", limit=limit)
@@ -219,16 +220,37 @@ class Script:
         self.spoken = line.span.offset + len(line.span.text)
         return line
 
-    def rehearse(self) -> None:
+    def rehearse(self) -> list[Line]:
         """Pass over all that has been cut, as if it had been spoken. Raises what stops the script."""
+        lines = []
         while self._cuts:
-            self._line(self._cuts.popleft())
+            if (line := self._line(self._cuts.popleft())) is not None:
+                lines.append(line)
         self.check()
+        return lines
+
+    def asked(self, command: Text) -> tuple[Engine, Options]:
+        """Whom a text that comes asks for. Raises what its options deserve."""
+        if command.options is None:
+            return self.engine, self.options
+        return self._resolve(_updated(self._wish, command.options), self.options)
+
+    def foreign(self, command: Text, options: Options) -> int:
+        """How many characters, this text's and those before it that are not cut, may be another engine's
+        to speak, since the voice that is asked for can't; 0: none."""
+        before = "" if command.options else self._segmenter.pending
+        uncut = before + self._new(command)
+        text = self._lexicon.apply(for_ear(uncut)).text
+        return 0 if can_speak(text, options.voice, options.language) else len(uncut)
 
     def check(self) -> None:
         """Raise what stopped the script, once everything before it has been spoken."""
         if self._failure is not None:
             raise self._failure
+
+    def _new(self, command: Text) -> str:
+        """What of a text has not come before."""
+        return command.text if command.at is None else command.text[self.received - command.at :]
 
     def _cut(self, spans: list[Span]) -> None:
         now = self._clock()
@@ -255,7 +277,7 @@ class Script:
         options = replace(cut.options, voice=voice)
         segment = Segment(self._index, text.text, cut.span.offset, _native(options, engine))
         self._index += 1
-        return Line(segment, cut.span, text, options, engine, cut.received_at, cut.at)
+        return Line(segment, cut.span, text, options, engine, cut.engine, cut.received_at, cut.at)
 
     def _resolve(
         self, wish: OptionsUpdate, before: Options | None = None

@@ -19,6 +19,7 @@ from streamer.config import Settings
 from streamer.engines.base import Engine
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError, TextLimit
 from streamer.listeners import Listeners
+from streamer.prices import Bill, Prices
 from streamer.script import Line, Script
 from streamer.sound import Sound
 from streamer.tasks import ended
@@ -83,8 +84,9 @@ class Session:
         self._pacer = Pacer(clock, lead_ms / 1000 if paced else None, background=background)
         self._script = Script(start, catalogue, settings, clock, self._pacer.lead)
         self._rate = self._script.engine.sample_rate
-        price = self._script.engine.capabilities.price_per_1000
-        self._price = settings.price_per_1000 if price is None else price
+        self._catalogue = catalogue
+        self._prices = Prices(settings.price_per_1000)
+        self._bill = Bill(self._prices)
         self._encoder = open_encoder(resolve_format(start.audio, self._rate), self._rate)
         self._sound = Sound(start, self._encoder, self._rate, clock)
         self._lines: dict[int, Line] = {}
@@ -113,8 +115,18 @@ class Session:
 
     @property
     def cost(self) -> float:
-        """Of the characters so far, at the price of the engine that was asked for, in its unit."""
-        return self.characters * self._price / 1000
+        """Of the characters so far: each segment at the price of who spoke it."""
+        return self._bill.cost(self.characters, self._script.engine.capabilities)
+
+    def quote(self, command: Text) -> float:
+        """What a text will cost at most, to be asked before it is taken. Raises what its options
+        deserve."""
+        engine, options = self._script.asked(command)
+        price = self._prices.at_most(engine.capabilities)
+        others = self._catalogue.engines.values()
+        dearest = max(self._prices.at_most(other.capabilities) for other in others)
+        foreign = self._script.foreign(command, options) if dearest > price else 0
+        return max(price * len(command.text), dearest * foreign) / 1000
 
     @property
     def engine(self) -> str:
@@ -129,8 +141,11 @@ class Session:
     def rehearse(self) -> Speaker:
         """Pass over the text so far without speaking it, in a session that is thrown away. Raises what
         speaking it would: `LanguageNotSupported`."""
-        self._script.rehearse()
-        return Speaker.of(self._script.engine, self._script.options.voice)
+        for line in self._script.rehearse():
+            self._charge(line, at_most=True)
+        engine = self._script.engine
+        cost = self._bill.cost(self._script.received, engine.capabilities)
+        return Speaker.of(engine, self._script.options.voice, cost)
 
     def text(self, command: Text) -> None:
         """Take text. Raises `TextLimit`, `TextGap`, `ContextConflict`, or what its options deserve."""
@@ -182,8 +197,17 @@ class Session:
             self.characters,
             self.first_audio_ms,
             self.engine,
-            round(self.cost, 9) if self._price else None,
+            round(self.cost, 9) if self.cost or self._priced else None,
         )
+
+    @property
+    def _priced(self) -> bool:
+        return self._prices.at_most(self._script.engine.capabilities) > 0
+
+    def _charge(self, line: Line, *, at_most: bool = False) -> None:
+        span, engine, asked = line.span, line.engine.capabilities, line.asked.capabilities
+        segment, length = line.segment.index, len(span.text)
+        self._bill.add(segment, span.offset, length, engine, asked, at_most=at_most)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Speak: `Started`, then per segment what it says and its packets, at last `Done` or `Failed`."""
@@ -306,6 +330,7 @@ class Session:
                     line = self._lines[chunk.segment]
                     if (speaker := chunk.engine or engine.name) not in self._engines:
                         self._engines.append(speaker)
+                    self._bill.spoken(chunk.segment, speaker)
                     if chunk.last:
                         del self._lines[chunk.segment]
                     yield line, resampled(chunk)
@@ -315,6 +340,7 @@ class Session:
     async def _segments(self, engine: Engine) -> AsyncGenerator[Segment, None]:
         while (line := await self._script.peek()) is not None and line.engine is engine:
             self._script.take()
+            self._charge(line)
             self._lines[line.segment.index] = line
             yield line.segment
 

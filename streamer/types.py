@@ -66,7 +66,8 @@ class Capabilities:
     """What an engine can do by itself. A range it lacks is done by `audio.dsp`, a style hint it can't
     follow is ignored with a named warning (refused when `strict`). `varies_by_seed`: another seed is
     another reading, that a listener can tell from the first. `price_per_1000`: what so many characters of
-    it cost; None: the setting of that name."""
+    it cost; None: the setting of that name. `prices` are of those who speak for it (`PcmChunk.engine`),
+    by name."""
 
     speed: tuple[float, float] = (1.0, 1.0)
     pitch: tuple[float, float] = (1.0, 1.0)
@@ -76,6 +77,7 @@ class Capabilities:
     design: bool = False
     varies_by_seed: bool = False
     price_per_1000: float | None = None
+    prices: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,8 +389,8 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end of a context. `first_audio_ms`: from the first text to the first packet; `cost` in the
-    engine's own unit (settings: price per 1,000 characters), None where no price is set."""
+    """The end of a context. `first_audio_ms`: from the first text to the first packet; `cost` in the unit
+    of the setting `price_per_1000`, None where no price is set."""
 
     context: str
     reason: EndReason

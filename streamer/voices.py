@@ -13,15 +13,17 @@ from streamer.types import Voice
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who would speak: ids, and what `Capabilities.varies_by_seed` says of the engine."""
+    """Who would speak: ids, what `Capabilities.varies_by_seed` says of the engine, and what it would cost
+    at most."""
 
     voice: str
     engine: str
     varies_by_seed: bool
+    cost: float = 0.0
 
     @classmethod
-    def of(cls, engine: Engine, voice: Voice) -> Speaker:
-        return cls(voice.id, engine.name, engine.capabilities.varies_by_seed)
+    def of(cls, engine: Engine, voice: Voice, cost: float) -> Speaker:
+        return cls(voice.id, engine.name, engine.capabilities.varies_by_seed, cost)
 
 
 def speaks(voice: Voice, language: str) -> bool:
@@ -124,6 +126,11 @@ class Catalogue:
                 if candidate.id == voice:
                     return engine, candidate
         return None
+
+
+def can_speak(text: str, voice: Voice, language: str) -> bool:
+    """Whether a voice can speak a text that is declared to be of a language (BCP 47, or "auto")."""
+    return _unspeakable(text, voice, language) is None
 
 
 def _unspeakable(text: str, voice: Voice, language: str) -> int | None:

@@ -21,6 +21,7 @@ LAYERS: dict[str, int] = {
     "text": 1,
     "audio": 1,
     "timeline": 1,
+    "prices": 1,
     "protocols": 1,
     "engines": 2,
     "fetch": 2,

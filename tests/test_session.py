@@ -98,6 +98,57 @@ async def test_an_engine_may_have_a_price_of_its_own(own: float | None, told: fl
     assert one.cost == pytest.approx(told or 0.0)
 
 
+def priced(name: str, price: float | None, *languages: str) -> ScriptedEngine:
+    engine = ScriptedEngine(name, languages=languages)
+    engine.voices = engine.voices[:1]
+    engine.capabilities = replace(engine.capabilities, price_per_1000=price)
+    return engine
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_another_engine_speaks_costs_as_that_one_does() -> None:
+    engines = priced("a", 0.0, "en"), priced("b", 40.0, "zh")
+    text = "Hello there. 你好,世界。 Good bye."
+    one = session(*engines)
+    assert one.quote(Text("c", text)) == pytest.approx(40 * len(text) / 1000)
+    (done,) = of(Done, await spoken(one, text))
+    assert done.cost == pytest.approx(40 * len("你好,世界。") / 1000)
+    for size in (1, 7, len(text)):
+        rehearsal = session(*engines)
+        for at in range(0, len(text), size):
+            rehearsal.text(Text("c", text[at : at + size]))
+            rehearsal.rehearse()
+        rehearsal.end()
+        assert rehearsal.rehearse().cost == pytest.approx(done.cost)
+
+
+@pytest.mark.asyncio
+async def test_a_quote_is_of_whom_the_text_asks_for_and_takes_nothing() -> None:
+    one = session(priced("a", 0.0, "en"), priced("b", 40.0, "mul"), settings=Settings())
+    assert one.quote(Text("c", "Hello there.")) == 0
+    dear = Text("c", "Hello there.", options=OptionsUpdate(voice="b-a"))
+    assert one.quote(dear) == pytest.approx(40 * 12 / 1000)
+    assert one.quote(Text("c", "Hello there.")) == 0
+    with pytest.raises(UnknownVoice):
+        one.quote(Text("c", "Hello", options=OptionsUpdate(voice="nobody")))
+    assert (one.characters, one.pending, one.cost) == (0, 0, 0)
+
+
+@pytest.mark.asyncio
+async def test_quotes_of_a_text_in_pieces_are_never_less_than_what_it_costs() -> None:
+    text = "Hello there. Hello 你好 and good bye. 世界 is big. Bye."
+    for size in (1, 2, 5, 11, len(text)):
+        one = session(priced("a", 1.0, "en"), priced("b", 40.0, "mul"))
+        quoted = 0.0
+        for at in range(0, len(text), size):
+            piece = Text("c", text[at : at + size])
+            quoted += one.quote(piece)
+            one.text(piece)
+        (done,) = of(Done, await spoken(one, ""))
+        assert done.cost is not None
+        assert 0.04 < done.cost <= quoted + 1e-9
+
+
 @pytest.mark.asyncio
 async def test_packets_are_contiguous_from_zero_to_the_samples_that_done_tells() -> None:
     events = await spoken(session())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,17 @@ from streamer.config import Settings
 from streamer.errors import EngineFailed
 from streamer.jobs.speaking import speak
 from streamer.session import Session
-from streamer.types import Audio, AudioFormat, Event, Failed, SegmentStarted, Start, Text, Words
+from streamer.types import (
+    Audio,
+    AudioFormat,
+    Capabilities,
+    Event,
+    Failed,
+    SegmentStarted,
+    Start,
+    Text,
+    Words,
+)
 from streamer.voices import Catalogue
 from tests.engines.puppet import WORD, Deed, Puppet
 from tests.engines.test_fallback import chain
@@ -20,8 +31,11 @@ from tests.engines.test_fallback import chain
 TEXT = "One two three. Four five six. Seven eight nine."
 
 
-def session(*told: list[Deed]) -> Session:
-    puppets = [Puppet(name, deeds) for name, deeds in zip("ab", told, strict=False)]
+def session(*told: list[Deed], prices: Sequence[float | None] = (None, None)) -> Session:
+    puppets = [
+        Puppet(name, deeds, capabilities=Capabilities(word_times="model", price_per_1000=price))
+        for name, deeds, price in zip("ab", told, prices, strict=True)
+    ]
     engine = chain(*puppets)
     start = Start("c", audio=AudioFormat("pcm_s16le", sample_rate=24000))
     return Session(
@@ -44,6 +58,25 @@ async def test_done_says_who_spoke() -> None:
     told = session(["fail"], [])
     await events_of(told)
     assert told.engine == "b"
+
+
+@pytest.mark.asyncio
+async def test_each_segment_costs_as_who_spoke_it_does() -> None:
+    prices = [1.0, 10.0]
+    cases: list[tuple[list[Deed], tuple[int, ...]]] = [
+        (["speak", "fail"], (1, 10, 10)),
+        (["fail"], (10, 10, 10)),
+        ([], (1, 1, 1)),
+        (["fail_midway"], (1, 10, 10)),
+    ]
+    for deeds, factors in cases:
+        told = session(deeds, [], prices=prices)
+        assert told.quote(Text("c", TEXT)) == pytest.approx(10 * len(TEXT) / 1000)
+        await events_of(told)
+        lengths = [len(part) for part in TEXT.split(". ")]
+        lengths = [lengths[0] + 1, lengths[1] + 1, lengths[2]]
+        parts = sum(length * factor for length, factor in zip(lengths, factors, strict=True))
+        assert told.cost == pytest.approx((parts + 2) / 1000)  # two spaces, as the first step
 
 
 @pytest.mark.asyncio

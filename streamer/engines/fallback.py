@@ -66,7 +66,9 @@ class Fallback:
             raise ValueError("it has no steps")
         self.name = name
         self.sample_rate = steps[0].engine.sample_rate
-        self.capabilities = common([step.engine.capabilities for step in steps])
+        able = [step.engine.capabilities for step in steps]
+        prices = {step.engine.name: step.engine.capabilities.price_per_1000 for step in steps}
+        self.capabilities = replace(common(able), prices=prices)
         self.voices: Sequence[Voice] = (
             Voice(
                 name,
@@ -239,7 +241,7 @@ class _Spoken:
 
 
 def common(members: Sequence[Capabilities]) -> Capabilities:
-    """What all of them can do, at the price of the first."""
+    """What all of them can do; the price is the first one's."""
     return Capabilities(
         speed=_narrowest([member.speed for member in members]),
         pitch=_narrowest([member.pitch for member in members]),

@@ -20,8 +20,9 @@ from streamer.resources import NATIVE, Job, JobRequest
 from streamer.tasks import settled
 from streamer.webhooks import Webhooks
 
-Admit = Callable[[int], None]
-"""Hears how many characters a new job will speak; raises what a budget or a rate has against it."""
+Admit = Callable[[int, float], None]
+"""Hears how many characters a new job will speak and what that costs at most; raises what a budget or a
+rate has against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Admission:
         speaker = await rehearse(session, request.text, self.settings.max_pending_chars)
         self._check_room(key)
         characters = len(request.text) * request.results
-        admit(characters)
+        cost = round(speaker.cost * request.results, 9)
+        admit(characters, cost)
         options = first_seed(request.start.options, lambda: secrets.randbits(31))
         request = replace(request, start=replace(request.start, options=options))
         job = Job(
@@ -63,9 +65,10 @@ class Admission:
             engine=speaker.engine,
             base_url=base_url,
             text_characters=len(request.text),
+            reserved=cost,
         )
         kept = Stored(request, not speaker.varies_by_seed and request.results > 1, base_url)
-        entry = Entry(job.id, key, characters, urgent=request.urgent)
+        entry = Entry(job.id, key, characters, cost=cost, urgent=request.urgent)
         self.queue.hold(entry)  # now, so that no other job gets the same room or budget
 
         async def write() -> Job:

@@ -68,6 +68,7 @@ class Jobs:
         self.counts = JobCounts()
         self._database = database
         self._files = files
+        self._settings = settings
         self._queue = Queue(time.monotonic)
         self._endings = Endings(
             database,
@@ -95,7 +96,8 @@ class Jobs:
         Raises `StorageUnavailable` where the database can't be read; where it can't be written the jobs
         are taken up all the same.
         """
-        entries, unknown = await self._database.read(table.unfinished)
+        price = self._settings.price_per_1000
+        entries, unknown = await self._database.read(lambda c: table.unfinished(c, price))
         if unknown:
             log.warning(
                 "jobs of a newer program are left alone",
@@ -132,7 +134,7 @@ class Jobs:
         idempotency_key: str | None = None,
         fingerprint: bytes = b"",
         base_url: str = "",
-        admit: Admit = lambda characters: None,
+        admit: Admit = lambda characters, cost: None,
     ) -> tuple[Job, bool]:
         """A job, once it is on disk, and whether it is new.
 
@@ -239,9 +241,9 @@ class Jobs:
         except NotFound:  # the job is remembered for longer than its file
             raise Gone("the file has expired", param="id") from None
 
-    def reserved(self, key: str) -> int:
-        """Characters that the unfinished jobs of a key will speak, over all results."""
-        return self._queue.characters_of(key)
+    def reserved(self, key: str) -> float:
+        """What the unfinished jobs of a key will cost at most."""
+        return self._queue.cost_of(key)
 
     async def _find(self, key: str, id: str, dialect: str) -> Job:
         job, number = await self._database.read(lambda c: table.find(c, key, id, dialect=dialect))

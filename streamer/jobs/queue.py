@@ -11,6 +11,7 @@ import heapq
 import math
 from bisect import bisect_left, insort
 from collections.abc import Callable
+from dataclasses import dataclass
 from operator import attrgetter
 
 from streamer.jobs.table import Entry
@@ -20,6 +21,20 @@ CAREFUL = 3
 kills, they are spoken first."""
 
 _by_age = attrgetter("seq")
+
+
+@dataclass(slots=True)
+class _Held:
+    """The unfinished jobs of a key: how many, their characters over all results, their cost at most."""
+
+    jobs: int = 0
+    characters: int = 0
+    cost: float = 0.0
+
+    def count(self, entry: Entry, times: int) -> None:
+        self.jobs += times
+        self.characters += times * entry.characters
+        self.cost += times * entry.cost
 
 
 class Queue:
@@ -32,7 +47,7 @@ class Queue:
         self._urgent: list[Entry] = []
         self._later: list[tuple[float, int, Entry]] = []
         self._all: dict[str, Entry] = {}
-        self._of_key: dict[str, list[int]] = {}
+        self._of_key: dict[str, _Held] = {}
         self._waited_for: dict[str, asyncio.Event] = {}
         self._released = False
         self._seconds_per_character: float | None = None
@@ -59,18 +74,16 @@ class Queue:
 
     def jobs_of(self, key: str) -> int:
         """Unfinished jobs of a key."""
-        return self._of_key.get(key, (0, 0))[0]
+        return self._of_key.get(key, _Held()).jobs
 
-    def characters_of(self, key: str) -> int:
-        """Characters of the unfinished jobs of a key, over all their results."""
-        return self._of_key.get(key, (0, 0))[1]
+    def cost_of(self, key: str) -> float:
+        """What the unfinished jobs of a key will cost at most."""
+        return self._of_key.get(key, _Held()).cost
 
     def hold(self, entry: Entry) -> None:
         """A job is unfinished from now on, and does not wait yet."""
         self._all[entry.id] = entry
-        count = self._of_key.setdefault(entry.key, [0, 0])
-        count[0] += 1
-        count[1] += entry.characters
+        self._of_key.setdefault(entry.key, _Held()).count(entry, 1)
 
     def drop(self, entry: Entry) -> None:
         """A job has ended. May be called twice."""
@@ -78,10 +91,9 @@ class Queue:
             return
         if (waited_for := self._waited_for.pop(entry.id, None)) is not None:
             waited_for.set()
-        count = self._of_key[entry.key]
-        count[0] -= 1
-        count[1] -= entry.characters
-        if not count[0]:
+        held = self._of_key[entry.key]
+        held.count(entry, -1)
+        if not held.jobs:
             del self._of_key[entry.key]
         self._leave(entry)
 
@@ -158,7 +170,7 @@ class Queue:
         own = max(0, entry.characters - entry.spoken) * pace
         if entry.running:
             return own
-        total = sum(characters for _, characters in self._of_key.values())
+        total = sum(held.characters for held in self._of_key.values())
         mean = total / max(1, len(self._all))
         waiting = sum(map(len, self._lines.values())) + len(self._last) + len(self._urgent)
         running = len(self._all) - waiting

@@ -3,6 +3,7 @@
 `claims` counts how often a job was taken up, and is what a finish is compared with: a run that was given
 up can change nothing any more. `attempts` are the claims that its client sees: those given back (a drain,
 a full disk) don't count. `failures` and `crashes` are attempts that failed, or ended with the process.
+`cost` is what a job has cost; of an unfinished one, what it will at most.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from streamer.errors import StreamerError
 from streamer.jobs import dialects, inputs, stored
 from streamer.jobs.stored import FORMAT, Stored
-from streamer.resources import NATIVE, Job, JobResult, JobStatus
+from streamer.resources import NATIVE, PENDING, Job, JobResult, JobStatus
 from streamer.types import Word
 
 SCHEMA = """
@@ -49,7 +50,8 @@ _COLUMNS = (
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """An unfinished job as the queue knows it. `characters` are of all its results.
+    """An unfinished job as the queue knows it. `characters` are of all its results, `cost` is theirs at
+    most.
 
     `spoken` of them have been so far; `running`: an attempt is under way; `urgent`: somebody waits, so
     it takes no turn; `held`: who spoke it is not here, which was logged; `ended`: as what, once that is
@@ -64,6 +66,7 @@ class Entry:
     attempts: int = 0
     failures: int = 0
     crashes: int = 0
+    cost: float = 0.0
     spoken: int = 0
     running: bool = False
     urgent: bool = False
@@ -82,12 +85,12 @@ def insert(
     """A new job; its place in the order. Raises `ContextConflict` where its alias is taken."""
     cursor = connection.execute(
         "INSERT INTO jobs (id, key, status, format, request, characters, voice, engine, created,"
-        " idempotency, fingerprint) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
+        " cost, idempotency, fingerprint) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(job.id, job.key, FORMAT),
             *(stored.encode(replace(kept, request=inputs.without(kept.request))), characters),
             *(job.voice, job.engine),
-            *(job.created, idempotency, fingerprint),
+            *(job.created, job.reserved, idempotency, fingerprint),
         ),
     )
     inputs.insert(connection, job.id, kept.request)
@@ -103,14 +106,18 @@ def known(connection: sqlite3.Connection, key: str, idempotency: str) -> tuple[s
     return found and (found[0], bytes(found[1]))
 
 
-def unfinished(connection: sqlite3.Connection) -> tuple[list[Entry], list[int]]:
-    """All jobs to be spoken, `running` as they stand, and the formats of those we can't read."""
+def unfinished(
+    connection: sqlite3.Connection, price_per_1000: float
+) -> tuple[list[Entry], list[int]]:
+    """All jobs to be spoken, `running` as they stand, and the formats of those we can't read. The price is
+    of those that an older program took in."""
     query = (
-        "SELECT id, key, characters, seq, claims, attempts, failures, crashes, status = 'running',"
-        f" format FROM jobs WHERE {_UNFINISHED} ORDER BY seq"
+        "SELECT id, key, characters, seq, claims, attempts, failures, crashes,"
+        " COALESCE(cost, characters * ? / 1000), status = 'running', format FROM jobs"
+        f" WHERE {_UNFINISHED} ORDER BY seq"
     )
     entries, unknown = [], []
-    for *figures, running, number in connection.execute(query).fetchall():
+    for *figures, running, number in connection.execute(query, (price_per_1000,)).fetchall():
         if number > FORMAT:
             unknown.append(number)
         else:
@@ -170,7 +177,7 @@ def finish(connection: sqlite3.Connection, job: Job, claims: int) -> bool:
 
 def cancel(connection: sqlite3.Connection, id: str, now: float) -> Job | None:
     """End an unfinished job. It as it is then, with what its webhook needs; None where it had ended."""
-    query = f"UPDATE jobs SET status = 'cancelled', finished = ? WHERE id = ? AND {_UNFINISHED}"
+    query = f"UPDATE jobs SET status = 'cancelled', finished = ?, cost = NULL WHERE id = ? AND {_UNFINISHED}"
     if not connection.execute(query, (now, id)).rowcount:
         return None
     job = _job(connection.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (id,)).fetchone())
@@ -279,7 +286,8 @@ def _job(row: Sequence[Any]) -> Job:
         progress=float(status == "completed"),
         voice=voice,
         engine=engine,
-        cost=cost,
+        cost=None if status in PENDING else cost,
+        reserved=cost if status in PENDING else None,
         error=told,
         base_url=kept.base_url,
         text_characters=characters // max(1, kept.request.results),

@@ -142,7 +142,7 @@ class Connection:
                 contexts.start(command)
             case Text():
                 live = contexts.get(command.context) or contexts.start(Start(command.context))
-                live.charge.take(len(command.text))
+                live.charge.take(len(command.text), live.session.quote(command))
                 live.session.text(command)
             case types.Flush(context):
                 contexts.live(context).session.flush()

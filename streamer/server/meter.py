@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,25 +15,24 @@ from streamer.server.speaking import Spoken
 from streamer.types import Audio, Event, Report
 from streamer.usage import Usage, Used
 
+DIGITS = 9
+"""Of sums of money; what lies behind them is rounding."""
+
 
 @dataclass(slots=True)
 class Ledger:
     """What all meters of one server share. `draining` refuses whatever is new; `charges` are the
-    contexts and HTTP utterances in work, `unbooked` their characters by key, `reserved` those that a
-    key's unfinished jobs will take."""
+    contexts and HTTP utterances in work, `unbooked` what they cost at most by key, `reserved` what a
+    key's unfinished jobs do."""
 
     limits: Limits
     usage: Usage
     clock: Clock
-    price_per_1000: float = 0.0
     counters: Counters = field(default_factory=Counters)
     draining: bool = False
     charges: set[Charge] = field(default_factory=set)
-    unbooked: Counter[str] = field(default_factory=Counter)
-    reserved: Callable[[str], int] = field(default=lambda key: 0)
-
-    def cost(self, characters: int) -> float:
-        return characters * self.price_per_1000 / 1000
+    unbooked: dict[str, float] = field(default_factory=dict)
+    reserved: Callable[[str], float] = field(default=lambda key: 0.0)
 
 
 class Meter:
@@ -62,7 +60,7 @@ class Meter:
         """A place for a context, `counted` where a request was counted for it already. Raises
         `Draining`, `ContextLimit`, `RateLimited`, `BudgetSpent`."""
         self.check_draining()
-        self._check_budget(0)
+        self._check_budget()
         slot = self.ledger.limits.start(self.key.id, self.key.limits, counted=counted)
         return Charge(self, context, slot)
 
@@ -70,9 +68,9 @@ class Meter:
         if self.ledger.draining:
             raise Draining("the server is shutting down", retry_after_s=1)
 
-    def take(self, characters: int) -> None:
-        """Characters come in. Raises `RateLimited`, `BudgetSpent`."""
-        self._check_budget(characters)
+    def take(self, characters: int, cost: float) -> None:
+        """Characters come in, which cost so much at most. Raises `RateLimited`, `BudgetSpent`."""
+        self._check_budget(cost)
         self.ledger.limits.characters(self.key.id, self.key.limits, characters)
 
     def error(self, error: StreamerError, context: str | None = None) -> None:
@@ -101,20 +99,21 @@ class Meter:
     def balance(self) -> float | None:
         """What is left of the key's budget, work in hand taken off; None where it has none."""
         budget = self.key.limits.budget
-        return None if budget is None else max(0.0, budget - self._spent(0))
+        return None if budget is None else max(0.0, budget - self._spent())
 
-    def _spent(self, characters: int) -> float:
-        """With what is under way, and so many characters more."""
+    def _spent(self, more: float = 0.0) -> float:
+        """With what is under way, and so much more."""
         ledger, key = self.ledger, self.key.id
-        coming = ledger.unbooked[key] + ledger.reserved(key) + characters
-        return ledger.usage.spent(key) + ledger.cost(coming)
+        coming = ledger.unbooked.get(key, 0.0) + ledger.reserved(key) + more
+        return round(ledger.usage.spent(key) + coming, DIGITS)
 
-    def _check_budget(self, characters: int) -> None:
+    def _check_budget(self, more: float | None = None) -> None:
+        """Whether it has room for so much more; None: for anything at all."""
         budget = self.key.limits.budget
         if budget is None:
             return
-        spent = self._spent(characters)
-        if spent > budget or (characters == 0 and spent >= budget):
+        spent = self._spent(more or 0.0)
+        if spent > budget or (more is None and spent >= budget):
             raise BudgetSpent(f"the budget of this key ({budget:g}) is used up", limit=budget)
 
 
@@ -123,7 +122,7 @@ class Charge:
 
     def __init__(self, meter: Meter, context: str, slot: Slot) -> None:
         self.meter = meter
-        self.characters = 0
+        self._cost = 0.0
         self._context = context
         self._slot = slot
         self._first_text: float | None = None
@@ -132,13 +131,20 @@ class Charge:
         meter.ledger.counters.active_contexts += 1
         meter.log.debug("context begins", extra={"context": context})
 
-    def take(self, characters: int) -> None:
-        """Text comes in. Raises `RateLimited`, `BudgetSpent`."""
-        self.meter.take(characters)
-        self.characters += characters
-        self.meter.ledger.unbooked[self.meter.key.id] += characters
+    def take(self, characters: int, cost: float) -> None:
+        """Text comes in, which costs so much at most. Raises `RateLimited`, `BudgetSpent`."""
+        self.meter.take(characters, cost)
+        self._reserve(cost)
         if self._first_text is None:
             self._first_text = self.meter.ledger.clock()
+
+    def _reserve(self, cost: float) -> None:
+        """Hold so much back until what was spoken is booked, or let it go."""
+        unbooked, key = self.meter.ledger.unbooked, self.meter.key.id
+        self._cost += cost
+        left = unbooked.pop(key, 0.0) + cost
+        if round(left, DIGITS) > 0:
+            unbooked[key] = left
 
     def observe(self, event: Event) -> None:
         """An event has been sent."""
@@ -154,9 +160,7 @@ class Charge:
         if self not in ledger.charges:
             return
         ledger.charges.discard(self)
-        ledger.unbooked[self.meter.key.id] -= self.characters
-        if not ledger.unbooked[self.meter.key.id]:
-            del ledger.unbooked[self.meter.key.id]
+        self._reserve(-self._cost)
         self._slot.release()
         counters = ledger.counters
         counters.active_contexts -= 1

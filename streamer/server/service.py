@@ -73,7 +73,6 @@ class Service:
             Limits(settings, clock),
             usage,
             clock,
-            settings.price_per_1000,
             reserved=resources.jobs.reserved,
         )
         self.connections: set[Live] = set()

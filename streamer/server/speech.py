@@ -68,8 +68,9 @@ class Speech:
     async def begin(self) -> None:
         """Speak up to the first packet. Raises `StreamerError`, or `ClientGone`."""
         try:
-            self._charge.take(len(self._text))
-            self._session.text(Text(self._context, self._text))
+            text = Text(self._context, self._text)
+            self._charge.take(len(self._text), self._session.quote(text))
+            self._session.text(text)
             self._session.end()
             await while_listening(self._receive, self._first())
         except BaseException as error:

@@ -62,13 +62,13 @@ async def test_a_list_is_of_what_the_dialect_sees(tmp_path: Path) -> None:
 
 
 async def test_an_alias_is_one_of_a_kind_within_key_and_dialect(tmp_path: Path) -> None:
-    async with house(tmp_path, run=False) as home:
-        admitted: list[int] = []
-        await home.jobs.submit("k", foreign("one"), admit=admitted.append)
+    async with house(tmp_path, run=False, price_per_1000=1000.0) as home:
+        admitted: list[tuple[int, float]] = []
+        await home.jobs.submit("k", foreign("one"), admit=lambda *a: admitted.append(a))
         with pytest.raises(ContextConflict) as caught:
-            await home.jobs.submit("k", foreign("one"), admit=admitted.append)
+            await home.jobs.submit("k", foreign("one"), admit=lambda *a: admitted.append(a))
         assert caught.value.param == "alias"
-        assert admitted == [4]
+        assert admitted == [(4, 4.0)]
         await home.jobs.submit("k", foreign("one", "another"))
         await home.jobs.submit("other", foreign("one"))
         assert len(await home.jobs.list("k")) == 2

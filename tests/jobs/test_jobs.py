@@ -44,7 +44,7 @@ async def test_a_job_becomes_files_words_a_charge_and_a_webhook(tmp_path: Path) 
         assert (job.status, job.attempts, job.voice, job.engine) == (
             *("queued", 0, "tone-low", "tone"),
         )
-        assert home.jobs.reserved("k") == 2 * len(TEXT)
+        assert job.reserved == home.jobs.reserved("k") == pytest.approx(2 * len(TEXT) * 2 / 1000)
         done = await home.ended("k", job.id)
         assert (done.status, done.progress, done.attempts) == ("completed", 1.0, 1)
         assert done.request == replace(asked, text="")
@@ -87,17 +87,19 @@ async def test_the_same_seed_gives_the_same_bytes_and_results_differ_audibly(
 
 
 async def test_fifty_equal_requests_at_once_are_one_job(tmp_path: Path) -> None:
-    admitted: list[int] = []
-    async with house(tmp_path) as home:
+    admitted: list[tuple[int, float]] = []
+    async with house(tmp_path, price_per_1000=10.0) as home:
         answers = await asyncio.gather(
             *(
-                home.jobs.submit("k", request(), idempotency_key="one", admit=admitted.append)
+                home.jobs.submit(
+                    "k", request(), idempotency_key="one", admit=lambda *a: admitted.append(a)
+                )
                 for _ in range(50)
             )
         )
         assert len({job.id for job, _ in answers}) == 1
         assert [new for _, new in answers].count(True) == 1
-        assert admitted == [len(TEXT)]
+        assert admitted == [(len(TEXT), round(len(TEXT) / 100, 9))]
         await home.ended("k", answers[0][0].id)
         assert len(home.usage.rows("k")) == 1
         assert home.usage.rows("k")[0].used.contexts == 1
@@ -144,7 +146,7 @@ async def test_what_is_wrong_with_a_request_is_told_before_anything_is_stored(
 ) -> None:
     async with house(tmp_path, ScriptedEngine(), max_context_chars=200) as home:
         with pytest.raises(error) as caught:
-            await home.jobs.submit("k", asked, admit=lambda _: pytest.fail("admitted"))
+            await home.jobs.submit("k", asked, admit=lambda *_: pytest.fail("admitted"))
         assert caught.value.param == param
         assert await home.jobs.list("k") == []
         assert home.jobs.reserved("k") == 0
@@ -163,7 +165,7 @@ async def test_a_key_has_so_many_unfinished_jobs_and_no_more(tmp_path: Path) -> 
 
 
 async def test_who_may_not_be_admitted_leaves_nothing(tmp_path: Path) -> None:
-    def refuse(characters: int) -> None:
+    def refuse(characters: int, cost: float) -> None:
         raise BudgetSpent("no")
 
     async with house(tmp_path) as home:
@@ -174,7 +176,7 @@ async def test_who_may_not_be_admitted_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_request_cut_off_while_it_is_written_is_a_job_all_the_same(tmp_path: Path) -> None:
-    async with house(tmp_path, run=False) as home:
+    async with house(tmp_path, run=False, price_per_1000=1000.0) as home:
         for turns in range(30):
             task = asyncio.create_task(home.jobs.submit("k", request()))
             for _ in range(turns):
@@ -455,3 +457,26 @@ async def test_space_is_no_text_that_waits(tmp_path: Path) -> None:
             assert (done.status, done.error) == ("completed", None)
             words = [word.text for word in await home.words_of("k", job.id)]
             assert words == [word.strip(".") for word in text.split()]
+
+
+async def test_what_a_job_may_cost_is_held_back_also_over_a_restart(tmp_path: Path) -> None:
+    cheap, dear = ScriptedEngine("cheap"), ScriptedEngine("dear")
+    dear.capabilities = replace(dear.capabilities, price_per_1000=100.0)
+    said = request(options=OptionsUpdate(voice="dear-a", seed=1), results=2)
+    cost = round(2 * len(TEXT) / 10, 9)
+    async with house(tmp_path, cheap, dear, run=False, price_per_1000=1.0) as home:
+        job, _ = await home.jobs.submit("k", said)
+        old, _ = await home.jobs.submit("old", request(options=OptionsUpdate(seed=1)))
+        assert job.reserved == home.jobs.reserved("k") == cost
+        await home.sql("UPDATE jobs SET cost = NULL WHERE id = ?", old.id)  # as it once was
+    async with house(tmp_path, cheap, dear, run=False, price_per_1000=1.0) as home:
+        again = await home.jobs.get("k", job.id)
+        assert (again.reserved, again.cost, home.jobs.reserved("k")) == (cost, None, cost)
+        assert home.jobs.reserved("old") == pytest.approx(len(TEXT) / 1000)
+        home.run()
+        done = await home.ended("k", job.id)
+        assert (done.cost, done.reserved, home.jobs.reserved("k")) == (cost, None, 0)
+        assert home.usage.spent("k") == cost
+        second, _ = await home.jobs.submit("k", said)
+        cancelled = await home.jobs.cancel("k", second.id)
+        assert (cancelled.cost, cancelled.reserved, home.jobs.reserved("k")) == (None, None, 0)

@@ -23,7 +23,7 @@ def queue_of(*jobs: str) -> tuple[Queue, Clock]:
     clock = Clock()
     queue = Queue(clock)
     for seq, name in enumerate(jobs):
-        entry = Entry(name, name[0], 10, seq)
+        entry = Entry(name, name[0], 10, seq, cost=10)
         queue.hold(entry)
         queue.add(entry)
     return queue, clock
@@ -85,7 +85,7 @@ def test_what_is_to_be_tried_later_waits_for_its_time_and_then_goes_first() -> N
 
 def test_what_is_dropped_does_not_come_and_does_not_count() -> None:
     queue, _ = queue_of("a1", "a2", "b1")
-    assert (queue.jobs_of("a"), queue.characters_of("a"), len(queue)) == (2, 20, 3)
+    assert (queue.jobs_of("a"), queue.cost_of("a"), len(queue)) == (2, 20, 3)
     for id in ("a1", "b1"):
         entry = entry_of(queue, id)
         queue.drop(entry)
@@ -95,7 +95,7 @@ def test_what_is_dropped_does_not_come_and_does_not_count() -> None:
     queue.add(later, 1.0)
     queue.drop(later)
     assert drained(queue) == []
-    assert (queue.jobs_of("a"), queue.characters_of("b"), len(queue)) == (0, 0, 0)
+    assert (queue.jobs_of("a"), queue.cost_of("b"), len(queue)) == (0, 0, 0)
 
 
 def test_what_has_seen_many_crashes_goes_behind_all() -> None:

@@ -75,7 +75,10 @@ class ScriptedSession:
         return 0
 
     def rehearse(self) -> Speaker:
-        return Speaker("alba", "scripted", varies_by_seed=True)
+        return Speaker("alba", "scripted", True, self.cost)
+
+    def quote(self, command: Text) -> float:
+        return self.price * len(command.text) / 1000
 
     def flush(self) -> None:
         self.flushes += 1

@@ -33,11 +33,9 @@ _STATUS = {
 
 
 class Echo(Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """What a job keeps for its answers. `credits`: what it is likely to cost; `voice`: the name that a
-    designed voice gets."""
+    """What a job keeps for its answers. `voice`: the name that a designed voice gets."""
 
     model: str = SPEECH
-    credits: float = 0.0
     voice: str = ""
 
 
@@ -89,14 +87,12 @@ def speech_job(
     voice: str | None = None,
     *,
     id: str,
-    credits: float = 0.0,
     warnings: tuple[str, ...] = (),
 ) -> JobRequest:
-    """The job that speaks it, in another `voice` where that is given. `id` is the task's; `credits` what
-    it is likely to cost."""
+    """The job that speaks it, in another `voice` where that is given. `id` is the task's."""
     options = OptionsUpdate(voice=voice or speech.voice, language=speech.language)
     start = Start("job", options, WAV, timestamps="none")
-    return _job(start, speech.text, speech.callback_url, id, Echo(credits=credits), warnings)
+    return _job(start, speech.text, speech.callback_url, id, Echo(), warnings)
 
 
 def stand_in_job(
@@ -105,14 +101,13 @@ def stand_in_job(
     name: str,
     *,
     id: str,
-    credits: float = 0.0,
     warnings: tuple[str, ...] = (),
 ) -> JobRequest:
     """The job that speaks a designed voice's preview by the voice `voice`, which stands in for it under
     the new name `name`."""
     options = OptionsUpdate(voice=voice, language=design.language or "auto")
     start = Start("job", options, design.audio, timestamps="none")
-    echo = Echo(model=DESIGN, credits=credits, voice=name)
+    echo = Echo(model=DESIGN, voice=name)
     return _job(start, design.text, design.callback_url, id, echo, warnings)
 
 
@@ -157,7 +152,7 @@ def _task(job: Job, link: Link) -> _Task:
             can_cancel=job.status in PENDING,
             estimated_time=_estimate(job),
         ),
-        usage=_Usage(credits_reserved=_credits(job, echo)),
+        usage=_Usage(credits_reserved=_credits(job)),
     )
 
 
@@ -183,6 +178,6 @@ def _estimate(job: Job) -> int:
     return ESTIMATE_S if job.estimate_s is None else max(1, math.ceil(job.estimate_s))
 
 
-def _credits(job: Job, echo: Echo) -> float:
+def _credits(job: Job) -> float:
     """What is held back for it, and once it has ended what it has cost."""
-    return round(echo.credits if job.status in PENDING else job.cost or 0.0, 9)
+    return round((job.reserved if job.status in PENDING else job.cost) or 0.0, 9)

@@ -77,7 +77,6 @@ class EvolinkEndpoints:
             speech,
             voice,
             id=self._new_id(),
-            credits=self._credits(speech.text),
             warnings=warnings,
         )
 
@@ -90,7 +89,6 @@ class EvolinkEndpoints:
             voice,
             name,
             id=self._new_id(),
-            credits=self._credits(design.text),
             warnings=(STAND_IN,),
         )
 
@@ -100,9 +98,6 @@ class EvolinkEndpoints:
 
     def _new_id(self) -> str:
         return evolink.task_id(self._clock(), _chance(8))
-
-    def _credits(self, text: str) -> float:
-        return len(text) * self._settings.price_per_1000 / 1000
 
 
 def routes(service: Service, prefix: str) -> list[BaseRoute]:

@@ -55,8 +55,8 @@ def link(file: StoredFile) -> str:
 
 
 def job(**changes: Any) -> Job:
-    request = speech_job(SPEECH, id=ID, credits=0.32)
-    return replace(Job("job_1", "", "queued", request, 1775122733.9), **changes)
+    request = speech_job(SPEECH, id=ID)
+    return replace(Job("job_1", "", "queued", request, 1775122733.9, reserved=0.32), **changes)
 
 
 def told(some: Job) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def test_a_job_of_speech_is_kept_for_this_dialect() -> None:
 def test_a_stand_in_speaks_the_preview_of_a_designed_voice() -> None:
     design = Design("Calm.", "Hello.", audio=AudioFormat("mp3", "mp3", 16000))
     name = "qwen-tts-vd-custom-voice-20260402-a1b2"
-    request = stand_in_job(design, "heart", name, id=ID, credits=0.1, warnings=("stand_in",))
+    request = stand_in_job(design, "heart", name, id=ID, warnings=("stand_in",))
     waits = job(request=request)
     done = job(request=request, status="completed", results=(RESULT,), cost=0.1)
 

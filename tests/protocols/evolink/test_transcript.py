@@ -49,8 +49,8 @@ def job(line: dict[str, Any]) -> Job:
         fields["error"] = from_code(fields["error"], "why")
     if "results" in fields:
         fields["results"] = (RESULT,) * fields["results"]
-    request = speech_job(speech(), id=LINES[1]["body"]["id"], credits=0.32)
-    return Job("job_1", "", fields.pop("status"), request, 1775122733.5, **fields)
+    request = speech_job(speech(), id=LINES[1]["body"]["id"])
+    return Job("job_1", "", fields.pop("status"), request, 1775122733.5, reserved=0.32, **fields)
 
 
 @pytest.mark.parametrize("client", [line for line, _ in PAIRS if line["method"] == "POST"])
