@@ -271,6 +271,14 @@ def estimate_unfinished(text: str, samples: int, per_second: float) -> tuple[Wor
     return estimate(text, round(max(samples / _COME, syllables * SYLLABLE_S * per_second)))
 
 
+def expected_seconds(text: str) -> float:
+    """How long a text takes to say at speed 1, about: its silences too, but for the last one."""
+    weights = _weights(text)
+    if not weights:
+        return 0.0
+    return SYLLABLE_S * (sum(spoken + silent for spoken, silent in weights) - weights[-1][1])
+
+
 def _weights(text: str) -> list[tuple[float, float]]:
     """Of each word, and of the silence behind it."""
     words = client_words(text)
