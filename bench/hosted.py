@@ -106,7 +106,7 @@ def run(rounds: int) -> dict[str, Any]:
         with running_server("openai", ["--providers", told]) as server:
             firsts = uvloop.run(first_audio(server.websocket_url, rounds))
             late = uvloop.run(ten_sentences(server.websocket_url, 2))
-            underruns = server.metrics().get("streamer_underruns_total", 0.0)
+            underruns = server.metrics()["streamer_underruns_total"]
         flags = ["--providers", told, "--cache-bytes", str(1 << 26)]
         with running_server("openai", flags) as server:
             cached = uvloop.run(again(server.websocket_url, rounds))
