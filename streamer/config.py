@@ -72,8 +72,9 @@ class Settings:
     )
     providers: dict[str, Provider] = _row(
         {},
-        "Hosted APIs that speak, each an engine of its name: a table of url, key, model, voice, voices,"
-        " price_per_1000, text_limit, timeout_s, concurrency, word_times (JSON in flag and environment).",
+        "Hosted APIs that speak, each an engine of its name: a table of url, key, model, models, voice,"
+        " voices, price_per_1000, text_limit, timeout_s, concurrency, word_times (JSON in flag and"
+        " environment).",
     )
     fallbacks: dict[str, str] = _row(
         {},

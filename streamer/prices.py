@@ -13,27 +13,38 @@ from streamer.types import Capabilities
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Who is to speak: an engine, and which of its models; "" its usual one."""
+
+    engine: Capabilities
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Prices:
     """Of 1,000 characters. `usual`: of an engine that has no price of its own (the setting
     `price_per_1000`)."""
 
     usual: float
 
-    def of(self, engine: Capabilities, speaker: str = "") -> float:
-        """Where `speaker` speaks for this engine; "": the engine itself, of a chain its first step."""
-        own = engine.prices.get(speaker, engine.price_per_1000)
+    def of(self, choice: Choice, speaker: str = "") -> float:
+        """Where `speaker` speaks for the engine; "": the engine itself, of a chain its first step."""
+        engine = choice.engine
+        own = engine.models.get(choice.model)
+        if own is None:
+            own = engine.prices.get(speaker, engine.price_per_1000)
         return self.usual if own is None else own
 
-    def at_most(self, engine: Capabilities) -> float:
-        """Whoever speaks for this engine."""
-        return max(self.of(engine, speaker) for speaker in ("", *engine.prices))
+    def at_most(self, choice: Choice) -> float:
+        """Whoever speaks for the engine."""
+        return max(self.of(choice, speaker) for speaker in ("", *choice.engine.prices))
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
     characters: int
     price: float
-    engine: Capabilities
+    choice: Choice
 
 
 class Bill:
@@ -54,20 +65,20 @@ class Bill:
         segment: int,
         start: int,
         length: int,
-        engine: Capabilities,
-        asked: Capabilities,
+        choice: Choice,
+        asked: Choice,
         *,
         at_most: bool = False,
     ) -> None:
         """A segment of the input is handed to an engine, which is not always the one that was `asked` for.
         `at_most`: it is counted as the dearest who may speak it, once and for all."""
         prices = self._prices
-        price = prices.at_most(engine) if at_most else prices.of(engine, self._speaker)
+        price = prices.at_most(choice) if at_most else prices.of(choice, self._speaker)
         self._characters[prices.of(asked)] += start - self.end
         self._characters[price] += length
         self.end = start + length
-        if not at_most and engine.prices:
-            self._open[segment] = _Item(length, price, engine)
+        if not at_most and choice.engine.prices:
+            self._open[segment] = _Item(length, price, choice)
 
     def spoken(self, segment: int, speaker: str) -> None:
         """Who speaks it, where that is not the engine it was handed to."""
@@ -75,9 +86,9 @@ class Bill:
         if item is not None:
             self._speaker = speaker
             self._characters[item.price] -= item.characters
-            self._characters[self._prices.of(item.engine, speaker)] += item.characters
+            self._characters[self._prices.of(item.choice, speaker)] += item.characters
 
-    def cost(self, characters: int, asked: Capabilities) -> float:
+    def cost(self, characters: int, asked: Choice) -> float:
         """Of so many code points of the input: what is on it, and the rest, which nobody speaks."""
         rest = self._prices.of(asked) * (characters - self.end)
         return (sum(price * count for price, count in self._characters.items()) + rest) / 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
@@ -20,7 +21,8 @@ PROVIDERS = ("crun", "runware", "aimlapi", "evolink", "modelstream", "openai")
 class Provider:
     """One of them. Empty and 0 take what the API's documents say.
 
-    `voices` maps our names to the provider's. `price_per_1000` None: the setting of that name.
+    `voices` maps our names to the provider's. `price_per_1000` None: the setting of that name. `models`
+    are those that a client may name beside `model`, and their prices; empty: those of the documents.
     `text_limit` in code points; `timeout_s` is the longest until the first sound of a request;
     `concurrency` the most requests at once to this provider; `word_times` asks for the provider's own word
     times, where it has them: its sound then comes whole and later.
@@ -30,6 +32,7 @@ class Provider:
     key: str = field(default="", repr=False)
     model: str = ""
     voice: str = ""
+    models: dict[str, float] = field(default_factory=dict)
     voices: dict[str, str] = field(default_factory=dict)
     price_per_1000: float | None = None
     text_limit: int = 0
@@ -40,6 +43,7 @@ class Provider:
 
 _LEAST: Mapping[str, float] = {
     "price_per_1000": 0,
+    "models": 0,
     "text_limit": 0,
     "timeout_s": 0.1,
     "concurrency": 1,
@@ -49,6 +53,7 @@ _EXPECTED = {
     int: "a whole number",
     bool: "true or false",
     dict[str, str]: "texts by name",
+    dict[str, float]: "prices by name",
 }
 
 
@@ -96,7 +101,8 @@ def _value(param: str, value: Any, type_: Any, source: str) -> Any:
         raise _bad(source, param, _EXPECTED.get(type_, "a number")) from None
     least = _LEAST.get(name)
     # Written so that what is not a number is refused too.
-    if least is not None and value is not None and not least <= value < float("inf"):
+    numbers = value.values() if isinstance(value, dict) else [value]
+    if least is not None and not all(each is None or least <= each < math.inf for each in numbers):
         raise _bad(source, param, f"at least {least:g}")
     if name == "url" and value and not _is_base(value):
         raise _bad(source, param, "an http or https URL without user, query and fragment")

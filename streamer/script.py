@@ -24,12 +24,13 @@ from streamer.errors import (
     TextLimit,
     UnsupportedParameter,
 )
+from streamer.prices import Choice
 from streamer.text.alignment import SpannedText, client_words
 from streamer.text.lexicon import Lexicon
 from streamer.text.normalizer import for_ear
 from streamer.text.segmenter import Segmenter, Span
 from streamer.types import Options, OptionsUpdate, Reason, Segment, Start, Text
-from streamer.voices import Catalogue, can_speak
+from streamer.voices import Catalogue, can_speak, model_of
 
 RANGES = {"speed": (0.25, 4.0), "pitch": (0.5, 2.0), "volume": (0.0, 2.0)}
 """Ratios a client may ask for, by name."""
@@ -46,7 +47,7 @@ class Line:
 
     `text` maps what is spoken (`text.text`, `segment.text`) to the client's words (`span`). `options`
     are as the client wants them; `segment.options` ask of the engine only what it can do by itself.
-    `asked` is the engine that was asked for. Times are on the session's clock.
+    `asked` is who was asked for. Times are on the session's clock.
     """
 
     segment: Segment
@@ -54,9 +55,14 @@ class Line:
     text: SpannedText
     options: Options
     engine: Engine
-    asked: Engine
+    asked: Choice
     received_at: float
     cut_at: float
+
+    @property
+    def choice(self) -> Choice:
+        """Who is to speak it."""
+        return Choice(self.engine.capabilities, self.options.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,11 @@ class Script:
         self._ended = False
         self._failure: StreamerError | None = None
         self._wake = asyncio.Event()
+
+    @property
+    def choice(self) -> Choice:
+        """Who is asked for now."""
+        return Choice(self.engine.capabilities, self.options.model)
 
     @property
     def input(self) -> str:
@@ -274,10 +285,12 @@ class Script:
             self._failure = error
             self._cuts.clear()
             return None
-        options = replace(cut.options, voice=voice)
+        model = cut.options.model if engine is cut.engine else ""
+        options = replace(cut.options, voice=voice, model=model)
+        asked = Choice(cut.engine.capabilities, cut.options.model)
         segment = Segment(self._index, text.text, cut.span.offset, _native(options, engine))
         self._index += 1
-        return Line(segment, cut.span, text, options, engine, cut.engine, cut.received_at, cut.at)
+        return Line(segment, cut.span, text, options, engine, asked, cut.received_at, cut.at)
 
     def _resolve(
         self, wish: OptionsUpdate, before: Options | None = None
@@ -310,6 +323,7 @@ class Script:
             volume=1.0 if wish.volume is None else wish.volume,
             seed=seed,
             seed_drawn=drawn,
+            model=model_of(wish.model),
         )
         return engine, options
 

@@ -19,7 +19,7 @@ from streamer.config import Settings
 from streamer.engines.base import Engine
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError, TextLimit
 from streamer.listeners import Listeners
-from streamer.prices import Bill, Prices
+from streamer.prices import Bill, Choice, Prices
 from streamer.script import Line, Script
 from streamer.sound import Sound
 from streamer.tasks import ended
@@ -116,15 +116,15 @@ class Session:
     @property
     def cost(self) -> float:
         """Of the characters so far: each segment at the price of who spoke it."""
-        return self._bill.cost(self.characters, self._script.engine.capabilities)
+        return self._bill.cost(self.characters, self._script.choice)
 
     def quote(self, command: Text) -> float:
         """What a text will cost at most, to be asked before it is taken. Raises what its options
         deserve."""
         engine, options = self._script.asked(command)
-        price = self._prices.at_most(engine.capabilities)
+        price = self._prices.at_most(Choice(engine.capabilities, options.model))
         others = self._catalogue.engines.values()
-        dearest = max(self._prices.at_most(other.capabilities) for other in others)
+        dearest = max(self._prices.at_most(Choice(other.capabilities)) for other in others)
         foreign = self._script.foreign(command, options) if dearest > price else 0
         return max(price * len(command.text), dearest * foreign) / 1000
 
@@ -143,9 +143,9 @@ class Session:
         speaking it would: `LanguageNotSupported`."""
         for line in self._script.rehearse():
             self._charge(line, at_most=True)
-        engine = self._script.engine
-        cost = self._bill.cost(self._script.received, engine.capabilities)
-        return Speaker.of(engine, self._script.options.voice, cost)
+        script = self._script
+        cost = self._bill.cost(script.received, script.choice)
+        return Speaker.of(script.engine, script.options.voice, cost)
 
     def text(self, command: Text) -> None:
         """Take text. Raises `TextLimit`, `TextGap`, `ContextConflict`, or what its options deserve."""
@@ -202,12 +202,11 @@ class Session:
 
     @property
     def _priced(self) -> bool:
-        return self._prices.at_most(self._script.engine.capabilities) > 0
+        return self._prices.at_most(self._script.choice) > 0
 
     def _charge(self, line: Line, *, at_most: bool = False) -> None:
-        span, engine, asked = line.span, line.engine.capabilities, line.asked.capabilities
-        segment, length = line.segment.index, len(span.text)
-        self._bill.add(segment, span.offset, length, engine, asked, at_most=at_most)
+        at, length = line.span.offset, len(line.span.text)
+        self._bill.add(line.segment.index, at, length, line.choice, line.asked, at_most=at_most)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Speak: `Started`, then per segment what it says and its packets, at last `Done` or `Failed`."""

@@ -67,7 +67,7 @@ class Capabilities:
     follow is ignored with a named warning (refused when `strict`). `varies_by_seed`: another seed is
     another reading, that a listener can tell from the first. `price_per_1000`: what so many characters of
     it cost; None: the setting of that name. `prices` are of those who speak for it (`PcmChunk.engine`),
-    by name."""
+    by name. `models` are those that a client may name, with a price of their own or None."""
 
     speed: tuple[float, float] = (1.0, 1.0)
     pitch: tuple[float, float] = (1.0, 1.0)
@@ -78,12 +78,13 @@ class Capabilities:
     varies_by_seed: bool = False
     price_per_1000: float | None = None
     prices: Mapping[str, float | None] = field(default_factory=dict)
+    models: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a segment is to be spoken, fully resolved: what engines see. `seed_drawn`: nobody asked for this
-    seed."""
+    seed. `model` is one of `Capabilities.models`; "": the engine's usual one."""
 
     voice: Voice
     language: str = "auto"
@@ -93,6 +94,7 @@ class Options:
     volume: float = 1.0
     seed: int = 0
     seed_drawn: bool = False
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from streamer.engines.base import Engine
-from streamer.errors import InvalidParameter, LanguageNotSupported, UnknownVoice
+from streamer.errors import (
+    InvalidParameter,
+    LanguageNotSupported,
+    UnknownVoice,
+    UnsupportedParameter,
+)
 from streamer.text.languages import unspeakable
 from streamer.types import Voice
 
@@ -59,6 +64,16 @@ class Catalogue:
     def voices(self) -> list[Voice]:
         return [voice for engine in self.engines.values() for voice in engine.voices]
 
+    @property
+    def models(self) -> list[str]:
+        """What a client may call a model: engines, and `engine/model`."""
+        named = [
+            f"{name}/{model}"
+            for name, engine in self.engines.items()
+            for model in engine.capabilities.models
+        ]
+        return [*self.engines, *named]
+
     def resolve(
         self, model: str | None = None, voice: str | None = None, language: str = "auto"
     ) -> tuple[Engine, Voice]:
@@ -66,16 +81,16 @@ class Catalogue:
 
         `model` is `engine` or `engine/model`; without it the first engine that has the voice speaks.
         Without a voice: the default one, or the first that speaks the language. Raises `UnknownVoice`
-        with candidates, or `LanguageNotSupported`.
+        with candidates, `UnsupportedParameter` where the engine's models can't be named, or
+        `LanguageNotSupported`.
         """
         engines: Mapping[str, Engine] = self.engines
         if model is not None:
             name = model.partition("/")[0]
             if name not in self.engines:
-                raise UnknownVoice(
-                    f"no model {model!r}", param="model", candidates=list(self.engines)
-                )
+                raise UnknownVoice(f"no model {model!r}", param="model", candidates=self.models)
             engines = {name: self.engines[name]}
+            _check_model(self.engines[name], model_of(model))
         wanted = voice
         if wanted is None and model is None and self.default:
             wanted = self.default
@@ -126,6 +141,26 @@ class Catalogue:
                 if candidate.id == voice:
                     return engine, candidate
         return None
+
+
+def model_of(model: str | None) -> str:
+    """What follows the engine in `engine/model`; "" where nothing does."""
+    return (model or "").partition("/")[2]
+
+
+def _check_model(engine: Engine, model: str) -> None:
+    models = engine.capabilities.models if model else {}
+    if not model or model in models:
+        return
+    if not models:
+        raise UnsupportedParameter(
+            f"engine {engine.name!r} has no models to choose from", param="model"
+        )
+    raise UnknownVoice(
+        f"engine {engine.name!r} has no model {model[:100]!r}",
+        param="model",
+        candidates=[f"{engine.name}/{known}" for known in models],
+    )
 
 
 def can_speak(text: str, voice: Voice, language: str) -> bool:

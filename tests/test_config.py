@@ -162,12 +162,15 @@ def test_providers_are_tables_in_a_file_and_json_elsewhere(tmp_path: Path) -> No
     voices = { anna = "Serena" }
     [providers.openai]
     price_per_1000 = 1
+    models = { tts-1-hd = 2 }
     timeout_s = 5
     """
-    told = json.dumps({"crun": CRUN, "openai": {"price_per_1000": 1, "timeout_s": 5}})
+    told = json.dumps(
+        {"crun": CRUN, "openai": {"price_per_1000": 1, "models": {"tts-1-hd": 2}, "timeout_s": 5}}
+    )
     expected = {
         "crun": Provider(url=BASE, key="k-secret", voices={"anna": "Serena"}),
-        "openai": Provider(price_per_1000=1.0, timeout_s=5.0),
+        "openai": Provider(price_per_1000=1.0, models={"tts-1-hd": 2.0}, timeout_s=5.0),
     }
     assert load(environment={}, file=file_of(tmp_path, text)).providers == expected
     assert load(environment={"STREAMER_PROVIDERS": told}).providers == expected
@@ -213,6 +216,9 @@ def test_a_providers_key_is_not_shown() -> None:
         ({"crun": {"concurrency": 0}}, "providers.crun.concurrency"),
         ({"crun": {"text_limit": 1.5}}, "providers.crun.text_limit"),
         ({"crun": {"price_per_1000": -1}}, "providers.crun.price_per_1000"),
+        ({"crun": {"models": ["a"]}}, "providers.crun.models"),
+        ({"crun": {"models": {"a": -1}}}, "providers.crun.models"),
+        ({"crun": {"models": {"a": 1, "b": None}}}, "providers.crun.models"),
     ],
 )
 def test_what_is_wrong_with_a_provider_is_named_and_its_key_is_not(

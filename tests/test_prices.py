@@ -6,18 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.prices import Bill, Prices
+from streamer.prices import Bill, Choice, Prices
 from streamer.types import Capabilities
 
-CHAIN = Capabilities(price_per_1000=1.0, prices={"a": 1.0, "b": 5.0, "c": None})
-DEAR = Capabilities(price_per_1000=20.0)
-FREE = Capabilities(price_per_1000=0.0)
+CHAIN = Choice(Capabilities(price_per_1000=1.0, prices={"a": 1.0, "b": 5.0, "c": None}))
+DEAR = Choice(Capabilities(price_per_1000=20.0))
+FREE = Choice(Capabilities(price_per_1000=0.0))
+USUAL = Choice(Capabilities())
 
 
 def test_an_engine_has_its_own_price_or_the_usual_one() -> None:
     prices = Prices(2.0)
-    assert [prices.of(each) for each in (Capabilities(), DEAR, FREE)] == [2.0, 20.0, 0.0]
-    assert [prices.at_most(each) for each in (Capabilities(), DEAR, FREE)] == [2.0, 20.0, 0.0]
+    assert [prices.of(each) for each in (USUAL, DEAR, FREE)] == [2.0, 20.0, 0.0]
+    assert [prices.at_most(each) for each in (USUAL, DEAR, FREE)] == [2.0, 20.0, 0.0]
 
 
 def test_a_chain_has_those_of_its_steps_and_at_most_the_dearest() -> None:
@@ -25,6 +26,13 @@ def test_a_chain_has_those_of_its_steps_and_at_most_the_dearest() -> None:
     assert [prices.of(CHAIN, who) for who in ("", "a", "b", "c")] == [1.0, 1.0, 5.0, 2.0]
     assert prices.at_most(CHAIN) == 5.0
     assert Prices(9.0).at_most(CHAIN) == 9.0
+
+
+def test_a_model_may_have_a_price_of_its_own() -> None:
+    engine = Capabilities(price_per_1000=3.0, models={"usual": None, "hd": 30.0, "gift": 0.0})
+    for model, price in (("", 3.0), ("usual", 3.0), ("hd", 30.0), ("gift", 0.0)):
+        choice = Choice(engine, model)
+        assert (Prices(2.0).of(choice), Prices(2.0).at_most(choice)) == (price, price)
 
 
 def test_each_segment_is_counted_at_the_price_of_who_spoke_it() -> None:
@@ -53,7 +61,7 @@ def test_what_another_engine_is_handed_costs_as_it_does_and_the_space_around_as_
         st.tuples(
             st.integers(0, 3),
             st.integers(1, 50),
-            st.sampled_from([CHAIN, DEAR, FREE, Capabilities()]),
+            st.sampled_from([CHAIN, DEAR, FREE, USUAL]),
             st.sampled_from(["", "a", "b", "c"]),
         ),
         max_size=12,
@@ -61,7 +69,7 @@ def test_what_another_engine_is_handed_costs_as_it_does_and_the_space_around_as_
     st.sampled_from([CHAIN, DEAR, FREE]),
 )
 def test_no_bill_is_higher_than_what_was_said_before(
-    lines: list[tuple[int, int, Capabilities, str]], asked: Capabilities
+    lines: list[tuple[int, int, Choice, str]], asked: Choice
 ) -> None:
     before, after = Bill(Prices(3.0)), Bill(Prices(3.0))
     at = 0

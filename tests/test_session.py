@@ -123,6 +123,25 @@ async def test_a_line_that_another_engine_speaks_costs_as_that_one_does() -> Non
 
 
 @pytest.mark.asyncio
+async def test_the_model_behind_the_slash_goes_to_its_engine_alone_at_its_price() -> None:
+    one, other = priced("a", 1.0, "en"), priced("b", 40.0, "zh")
+    one.capabilities = replace(one.capabilities, models={"usual": None, "large": 10.0})
+    start = Start("c", OptionsUpdate(model="a/large"), PCM)
+    told = session(one, other, start=start)
+    (done,) = of(Done, await spoken(told, "Hello there. 你好。"))
+    assert [segment.options.model for segment in one.spoken] == ["large"]
+    assert [segment.options.model for segment in other.spoken] == [""]
+    assert done.cost == pytest.approx((13 * 10 + 3 * 40) / 1000)
+    assert session(one, start=start).quote(Text("c", "Hi.")) == pytest.approx(0.03)
+    usual = session(one, start=Start("c", OptionsUpdate(model="a/usual"), PCM))
+    assert usual.quote(Text("c", "Hi.")) == pytest.approx(0.003)
+    for model, error in (("a/huge", UnknownVoice), ("b/large", UnsupportedParameter)):
+        with pytest.raises(error) as caught:
+            session(one, other, start=Start("c", OptionsUpdate(model=model), PCM))
+        assert caught.value.param == "model"
+
+
+@pytest.mark.asyncio
 async def test_a_quote_is_of_whom_the_text_asks_for_and_takes_nothing() -> None:
     one = session(priced("a", 0.0, "en"), priced("b", 40.0, "mul"), settings=Settings())
     assert one.quote(Text("c", "Hello there.")) == 0

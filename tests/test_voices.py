@@ -1,6 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
-from streamer.errors import InvalidParameter, LanguageNotSupported, UnknownVoice
+from streamer.errors import (
+    InvalidParameter,
+    LanguageNotSupported,
+    UnknownVoice,
+    UnsupportedParameter,
+)
 from streamer.types import Voice
 from streamer.voices import Catalogue, speaks
 from tests.scripted_engine import ScriptedEngine
@@ -39,7 +46,23 @@ def test_the_default_voice_speaks_where_none_is_named() -> None:
 def test_a_model_names_its_engine_with_or_without_a_model_behind() -> None:
     voices = catalogue(default="english-b")
     assert voices.resolve(model="japanese")[1].id == "japanese-a"
-    assert voices.resolve(model="japanese/large")[1].id == "japanese-a"
+    large = replace(voices.engines["japanese"].capabilities, models={"large": None, "a/b": 1.0})
+    voices.engines["japanese"].capabilities = large
+    for model in ("japanese/large", "japanese/a/b", "japanese/"):
+        assert voices.resolve(model=model)[1].id == "japanese-a"
+    assert voices.models == ["english", "japanese", "japanese/large", "japanese/a/b"]
+
+
+def test_a_model_that_the_engine_can_not_take_is_refused_by_name() -> None:
+    voices = catalogue()
+    large = replace(voices.engines["japanese"].capabilities, models={"large": None})
+    voices.engines["japanese"].capabilities = large
+    with pytest.raises(UnknownVoice) as caught:
+        voices.resolve(model="japanese/small")
+    assert (caught.value.param, caught.value.details["candidates"]) == ("model", ["japanese/large"])
+    with pytest.raises(UnsupportedParameter) as refused:
+        voices.resolve(model="english/large")
+    assert refused.value.param == "model"
 
 
 def test_the_first_engine_that_has_the_voice_speaks() -> None:

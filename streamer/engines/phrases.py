@@ -84,6 +84,7 @@ def key_of(segment: Segment, engine: str, version: str, rate: int, *, seeded: bo
         *(options.speed, options.pitch, options.volume),
         options.seed if seeded else None,
         segment.text,
+        *filter(None, [options.model]),
     )
     return hashlib.sha256(msgspec.msgpack.encode(what)).hexdigest()
 

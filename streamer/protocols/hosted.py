@@ -56,7 +56,7 @@ def language_name(tag: str) -> str | None:
 class Utterance:
     """What is to be spoken in one request, and how. Values a client's `Traits` leave out are neutral here:
     whoever drives it does them otherwise. `id` is a UUID v4 of this request alone; `voice` the provider's
-    own name."""
+    own name; `model` the provider's too, "" for the usual one."""
 
     text: str
     voice: str
@@ -69,6 +69,7 @@ class Utterance:
     seed: int = 0
     sample_rate: int = SAMPLE_RATE
     timestamps: bool = False
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +119,14 @@ Step: TypeAlias = Sound | Again
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What a provider is and can. `text_limit` in code points, 0: none known. Ranges are our ratios;
-    (1, 1) is what it can't change. `languages` are BCP 47, "mul" any. `voices` are those its documents
-    name. `words`: it tells word times where asked."""
+    (1, 1) is what it can't change. `models` are those its documents have beside `model`. `languages`
+    are BCP 47, "mul" any. `voices` are those its documents name. `words`: it tells word times where
+    asked. `cancels`: `create` makes a task, that can be ended."""
 
     url: str
     model: str
     voices: tuple[str, ...]
+    models: tuple[str, ...] = ()
     text_limit: int = 0
     speed: tuple[float, float] = (1.0, 1.0)
     pitch: tuple[float, float] = (1.0, 1.0)

@@ -83,11 +83,11 @@ class Tells:
         return json_answer(native.encode_voices(catalogue.voices, catalogue.aliases))
 
     async def models(self, request: Request, meter: Meter) -> Response:
-        return json_answer(openai.encode_models([*self._service.catalogue.engines, "tts-1"]))
+        return json_answer(openai.encode_models([*self._service.catalogue.models, "tts-1"]))
 
     async def model(self, request: Request, meter: Meter) -> Response:
         name = request.path_params["name"]
-        if name not in (*self._service.catalogue.engines, "tts-1"):
+        if name not in (*self._service.catalogue.models, "tts-1"):
             raise NotFound("no such model", param="model")
         return json_answer(openai.encode_model(name))
 

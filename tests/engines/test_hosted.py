@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from streamer.config import Settings
-from streamer.engines.hosted import open_openai
+from streamer.engines.hosted import open_openai, open_runware
 from streamer.engines.hosted.engine import Hosted
 from streamer.engines.hosted.row import AHEAD
 from streamer.errors import EngineFailed, InvalidParameter
+from streamer.protocols.runware.tables import BASE
 from streamer.providers import Provider
 from streamer.types import Options, PcmChunk, Segment
 from tests.engines.conformance import collect, given, nothing_heard, sound
@@ -106,6 +107,31 @@ async def test_options_go_to_the_provider_in_its_own_names(provider: Upstream) -
         "speed": 1.5,
         "response_format": "wav",
     }
+
+
+async def test_the_model_that_a_request_names_is_asked_for(provider: Upstream) -> None:
+    async with opened(provider, model="m-1", models={"m-2": 7.0}) as engine:
+        assert engine.capabilities.models == {"m-1": None, "m-2": 7.0}
+        await speak(engine, TEXT)
+        await speak(engine, TEXT, model="m-2")
+    assert [request.json()["model"] for request in provider.asked("speech")] == ["m-1", "m-2"]
+    async with opened(provider) as engine:
+        assert "tts-1" in engine.capabilities.models, "those of its documents"
+
+
+async def test_a_model_that_speaks_by_recordings_needs_them_as_voices() -> None:
+    def settings(**fields: Any) -> Settings:
+        return Settings(providers={"runware": Provider(model=BASE, **fields)})
+
+    recording = "https://sounds.example/anna.wav"
+    for fields in ({}, {"voices": {"anna": recording, "ben": "Vivian"}}, {"voice": "Ryan"}):
+        with pytest.raises(InvalidParameter) as caught:
+            open_runware(settings(**fields))
+        assert caught.value.param == "providers.runware.voices"
+        assert BASE in caught.value.message
+    engine = open_runware(settings(voices={"anna": recording}))
+    assert [voice.id for voice in engine.voices] == ["anna"]
+    await engine.aclose()
 
 
 async def test_a_voice_that_the_documents_do_not_name_is_the_only_one(provider: Upstream) -> None:

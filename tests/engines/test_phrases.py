@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.engines.phrase_files import PhraseFiles, decode, encode
-from streamer.engines.phrases import Phrase, Phrases
+from streamer.engines.phrases import Phrase, Phrases, key_of
 from streamer.errors import InvalidParameter
-from streamer.types import PcmChunk, Samples, Word
+from streamer.types import Options, PcmChunk, Samples, Segment, Voice, Word
 
 ROOM = 1_000_000
 
@@ -260,3 +260,11 @@ def test_place_that_cannot_be_is_an_error_of_the_setting(tmp_path: Path) -> None
     with pytest.raises(InvalidParameter) as caught:
         PhraseFiles(tmp_path / "file" / "phrases", ROOM)
     assert caught.value.param == "cache_disk_bytes"
+
+
+def test_a_phrase_of_another_model_is_another_phrase() -> None:
+    def name(model: str) -> str:
+        options = Options(Voice("v", "e"), model=model)
+        return key_of(Segment(0, "Hello.", 0, options), "e", "1", 24000, seeded=False)
+
+    assert len({name(model) for model in ("", "large", "small")}) == 3

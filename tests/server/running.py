@@ -21,7 +21,7 @@ from streamer.server.resources import DATABASE, Resources, open_resources
 from streamer.server.run import Server, configure
 from streamer.server.service import Service
 from streamer.server.speaking import OpenSession
-from streamer.types import Voice
+from streamer.types import Capabilities, Voice
 from streamer.usage import Usage
 from streamer.voices import Catalogue
 from tests.server.scripted import Sessions
@@ -32,6 +32,7 @@ class SilentEngine:
 
     name = "scripted"
     voices = (Voice("alba", "scripted", "Alba"),)
+    capabilities = Capabilities(models={"large": None})
 
     async def aclose(self) -> None:
         pass

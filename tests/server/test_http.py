@@ -291,8 +291,9 @@ async def test_voices_and_models(tmp_path: Path) -> None:
         voices = (await http.get("/v1/voices")).json()["voices"]
         assert [(voice["id"], voice["name"]) for voice in voices] == [("alba", "Alba")]
         models = (await http.get("/openai/v1/models")).json()
-        assert [model["id"] for model in models["data"]] == ["scripted", "tts-1"]
-        assert (await http.get("/v1/models/scripted")).json()["id"] == "scripted"
+        assert [model["id"] for model in models["data"]] == ["scripted", "scripted/large", "tts-1"]
+        for name in ("scripted", "scripted/large"):
+            assert (await http.get(f"/v1/models/{name}")).json()["id"] == name
         assert (await http.get("/v1/models/x")).json()["error"]["param"] == "model"
 
 

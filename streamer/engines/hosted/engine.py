@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +19,7 @@ from streamer.engines.hosted.slots import Slots
 from streamer.errors import EngineFailed, InvalidParameter
 from streamer.fetch import Fetcher
 from streamer.guard import Guard
-from streamer.protocols.hosted import SAMPLE_RATE, HostedClient, Utterance
+from streamer.protocols.hosted import SAMPLE_RATE, HostedClient, Traits, Utterance
 from streamer.providers import Provider
 from streamer.types import Capabilities, PcmChunk, Segment, Voice
 
@@ -48,6 +49,7 @@ class Hosted:
         )
         self._names = _names(name, provider, traits.voices)
         self.voices: Sequence[Voice] = tuple(
+            models=_models(provider, traits),
             Voice(voice, name, name=voice, languages=traits.languages) for voice in self._names
         )
         self._limit = provider.text_limit or traits.text_limit
@@ -67,6 +69,7 @@ class Hosted:
         self.version = f"{target.url} {target.model} {sorted(self._names.items())}"
         """What else decides how a phrase sounds, for who keeps it."""
         self._requests = Requests(client, target, self._fetcher, self._the_guard)
+        _check_voices(name, client, target.model, self._names)
         self._guard: Guard | None = None
         self._slots = Slots(provider.concurrency)
         self._ahead = Ahead(_OUTBOX)
@@ -175,6 +178,7 @@ class Hosted:
     def _named(self, error: EngineFailed) -> EngineFailed:
         """With the provider's name, and for certain without its key."""
         said = error.message.replace(self._key, "…") if self._key else error.message
+            model=options.model,
         return EngineFailed(f"{self.name}: {said}", retryable=error.retryable, **error.details)
 
 
@@ -183,6 +187,14 @@ def _names(engine: str, provider: Provider, known: Sequence[str]) -> dict[str, s
     documents. A default that these don't name is the only one: then it is another's voices."""
     if provider.voices:
         found = dict(provider.voices)
+def _models(provider: Provider, traits: Traits) -> dict[str, float | None]:
+    """Those that a client may name: of the settings, else of its documents; the usual one costs the same
+    by its name."""
+    others = provider.models or dict.fromkeys(traits.models)
+    usual: dict[str, float | None] = {provider.model or traits.model: None}
+    return usual | others | usual
+
+
         first = provider.voice or next(iter(found))
     else:
         first = provider.voice or (known[0] if known else "")
@@ -191,3 +203,17 @@ def _names(engine: str, provider: Provider, known: Sequence[str]) -> dict[str, s
         param = f"providers.{engine}.voice"
         raise InvalidParameter(f"{param} must name a voice of the provider", param=param)
     return {first: found.get(first, first), **found}
+
+
+def _check_voices(engine: str, client: HostedClient, model: str, names: Mapping[str, str]) -> None:
+    """Word a request for each voice: what the API has no word for shows now. A model that speaks in the
+    voice of a recording has none of the documents' voices."""
+    for ours, theirs in names.items():
+        try:
+            client.create(Utterance("a", theirs, str(uuid.UUID(int=0, version=4))), model)
+        except InvalidParameter as error:
+            param = f"providers.{engine}.voices"
+            raise InvalidParameter(
+                f"{param}: {ours!r} is {theirs[:100]!r} there, and {error.message} ({model})",
+                param=param,
+            ) from None

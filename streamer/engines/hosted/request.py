@@ -123,7 +123,7 @@ class _Request:
     async def heard(self) -> AsyncGenerator[Heard, None]:
         # An id of its own for each try: some APIs refuse one that they have seen.
         utterance = replace(self._utterance, id=str(uuid.uuid4()))
-        call = self._client.create(utterance, self._target.model)
+        call = self._client.create(utterance, utterance.model or self._target.model)
         headers = dict(call.headers) | dict(self._client.authorize(self._target.key))
         async with self._opened(call.method, self._url(call), headers, call.body, True) as stream:
             if stream.redirected:  # to the sound, whose host knows nothing of the API

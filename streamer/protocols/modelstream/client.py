@@ -42,6 +42,7 @@ class Client:
     traits = Traits(
         url="https://api.modelstream.ai",
         model=MODELS[0],
+        models=MODELS,
         voices=VOICES,
         text_limit=TEXT_LIMIT,
         speed=(0.5, 2.0),

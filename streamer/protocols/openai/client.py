@@ -33,6 +33,7 @@ class Client:
     traits = Traits(
         url="https://api.openai.com/v1",
         model="gpt-4o-mini-tts",
+        models=("tts-1", "tts-1-hd"),
         voices=tuple(sorted(BUILTIN_VOICES)),
         text_limit=TEXT_LIMIT,
         speed=(0.25, 4.0),

@@ -28,6 +28,7 @@ from streamer.protocols.runware.tables import (
     BASE,
     CONTENT_TYPES,
     CUSTOM_VOICE,
+    MODELS,
     TEXT_LIMIT,
     VOICE_DESIGN,
     Delivery,
@@ -52,6 +53,7 @@ class Client:
     traits = Traits(
         url="https://api.runware.ai",
         model=CUSTOM_VOICE,
+        models=MODELS,
         voices=VOICES,
         text_limit=TEXT_LIMIT,
         speed=(0.25, 4.0),
