@@ -41,6 +41,7 @@
         ├── Draining                 draining                 the server is shutting down
         ├── StorageUnavailable       storage_unavailable      the database or the disk can't be used now
         ├── StorageFull              storage_full             the disk is full
+        ├── CheckpointInvalid        checkpoint_invalid       a model's files are not what they have to be
         └── InternalError            internal_error           ours, and logged
 
 Each carries what a shell needs to render it: `code`, `status` (HTTP), `retryable`, `param`. Nothing
@@ -370,6 +371,16 @@ class StorageFull(ServerError):
     code = "storage_full"
     status = 507
     retryable = True
+
+
+class CheckpointInvalid(ServerError):
+    """A model's files are missing or not what they have to be; `file` names the one at fault, in its
+    checkpoint, `tensor` what in it."""
+
+    code = "checkpoint_invalid"
+
+    def __init__(self, message: str, *, param: str | None = "qwen3", **details: Any) -> None:
+        super().__init__(message, param=param, **details)
 
 
 class InternalError(ServerError):

@@ -1,0 +1,324 @@
+"""What a checkpoint's JSON files say, checked. No torch here.
+
+Values that a file leaves out are the reference's own defaults (`qwen_tts`, `MimiConfig`), sizes excepted:
+those are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from streamer.engines.qwen3.codec_config import (
+    FRAME_SAMPLES,
+    SAMPLE_RATE,
+    CodecConfig,
+    DecoderConfig,
+    EncoderConfig,
+    SpeakerConfig,
+)
+from streamer.engines.qwen3.fields import Fields
+
+Kind = Literal["custom_voice", "base", "voice_design"]
+KINDS: tuple[Kind, ...] = ("custom_voice", "base", "voice_design")
+SIZES = {"0b6": "0.6B", "1b7": "1.7B"}
+"""`tts_model_size` to what people call it."""
+TOKENIZER = "qwen3_tts_tokenizer_12hz"
+FILE = "config.json"
+CODEC_FILE = "speech_tokenizer/config.json"
+SAMPLING_FILE = "generation_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StackConfig:
+    """Decoder layers of Qwen3: grouped queries, norms of queries and keys, rotary positions."""
+
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    eps: float
+    rope_theta: float
+    bias: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TalkerConfig:
+    """`vocab`: codebook 0 and the codec's control ids. `groups`: codebooks of a frame."""
+
+    stack: StackConfig
+    vocab: int
+    text_vocab: int
+    text_hidden: int
+    groups: int
+    positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorConfig:
+    """`codes`: entries of each codebook."""
+
+    stack: StackConfig
+    codes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Control ids: of the text vocabulary, then of the talker's."""
+
+    text_pad: int
+    text_bos: int
+    text_eos: int
+    codec_pad: int
+    codec_bos: int
+    codec_eos: int
+    think: int
+    nothink: int
+    think_bos: int
+    think_eos: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """`speaker` of Base only. `languages` and `speakers` are names in lower case to ids of the talker's
+    vocabulary, `dialects` speakers to the language that replaces Chinese for them. `writer`: the
+    version of transformers that wrote the file, or ""."""
+
+    kind: Kind
+    size: str
+    talker: TalkerConfig
+    predictor: PredictorConfig
+    speaker: SpeakerConfig | None
+    ids: Ids
+    languages: Mapping[str, int]
+    speakers: Mapping[str, int]
+    dialects: Mapping[str, str]
+    writer: str = ""
+
+    @property
+    def projects(self) -> bool:
+        """Whether the predictor is narrower than the talker, and has a projection."""
+        return self.talker.stack.hidden != self.predictor.stack.hidden
+
+    @property
+    def follows_instructions(self) -> bool:
+        """Descriptions for VoiceDesign, styles for a CustomVoice that is not the small one."""
+        return self.kind == "voice_design" or (self.kind == "custom_voice" and self.size != "0.6B")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How codes are drawn: codebook 0, then (`sub_`) the others. `top_k` 0 keeps all.
+
+    Greedy still has the repetition penalty and the bans, as the reference has.
+    """
+
+    temperature: float = 0.9
+    top_k: int = 50
+    top_p: float = 1.0
+    repetition_penalty: float = 1.05
+    sub_temperature: float = 0.9
+    sub_top_k: int = 50
+    sub_top_p: float = 1.0
+    greedy: bool = False
+    sub_greedy: bool = False
+
+
+def read_model(raw: Mapping[str, Any]) -> ModelConfig:
+    """The content of config.json. Raises `CheckpointInvalid`."""
+    top = Fields(FILE, raw)
+    kind = top.choice("tts_model_type", KINDS)
+    size = SIZES[top.choice("tts_model_size", tuple(SIZES))]
+    top.choice("tokenizer_type", (TOKENIZER,))
+    talker = top.fields("talker_config")
+    predictor = talker.fields("code_predictor_config")
+    hidden = talker.integer("hidden_size")
+    heads = talker.integer("num_attention_heads")
+    groups = talker.integer("num_code_groups")
+    if predictor.integer("num_code_groups", groups) != groups:
+        raise predictor.wrong("num_code_groups", f"the talker's {groups}")
+    _only_plain(talker)
+    _only_plain(predictor)
+    dialects = talker.table("spk_is_dialect", {})
+    return ModelConfig(
+        kind=kind,
+        size=size,
+        talker=TalkerConfig(
+            stack=_stack(talker, hidden, heads, talker.integer("head_dim", hidden // heads)),
+            vocab=talker.integer("vocab_size"),
+            text_vocab=talker.integer("text_vocab_size"),
+            text_hidden=talker.integer("text_hidden_size"),
+            groups=groups,
+            positions=talker.integer("max_position_embeddings", 32768),
+        ),
+        predictor=PredictorConfig(
+            stack=_stack(
+                predictor,
+                predictor.integer("hidden_size"),
+                predictor.integer("num_attention_heads"),
+                predictor.integer("head_dim", 128),
+            ),
+            codes=predictor.integer("vocab_size"),
+        ),
+        speaker=_speaker(top.fields("speaker_encoder_config", {})) if kind == "base" else None,
+        ids=Ids(
+            text_pad=top.integer("tts_pad_token_id"),
+            text_bos=top.integer("tts_bos_token_id"),
+            text_eos=top.integer("tts_eos_token_id"),
+            codec_pad=talker.integer("codec_pad_id"),
+            codec_bos=talker.integer("codec_bos_id"),
+            codec_eos=talker.integer("codec_eos_token_id"),
+            think=talker.integer("codec_think_id"),
+            nothink=talker.integer("codec_nothink_id"),
+            think_bos=talker.integer("codec_think_bos_id"),
+            think_eos=talker.integer("codec_think_eos_id"),
+        ),
+        languages=talker.ids("codec_language_id"),
+        speakers=talker.ids("spk_id"),
+        dialects={
+            name.lower(): language
+            for name, language in dialects.items()
+            if isinstance(language, str) and language
+        },
+        writer=top.text("transformers_version", ""),
+    )
+
+
+def _only_plain(stack: Fields) -> None:
+    """Variants that no published checkpoint has and that would be spoken wrongly are refused."""
+    _fixed(stack, {"hidden_act": "silu", "use_sliding_window": False})
+    scaling = stack.table("rope_scaling", {})
+    if scaling.get("rope_type", scaling.get("type", "default")) != "default":
+        raise stack.wrong("rope_scaling", "of the default type")
+
+
+def _stack(fields: Fields, hidden: int, heads: int, head_dim: int) -> StackConfig:
+    kv_heads = fields.integer("num_key_value_heads", heads)
+    if heads % kv_heads:
+        raise fields.wrong("num_key_value_heads", f"a divisor of {heads}")
+    return StackConfig(
+        hidden=hidden,
+        intermediate=fields.integer("intermediate_size"),
+        layers=fields.integer("num_hidden_layers"),
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        eps=fields.number("rms_norm_eps", 1e-6),
+        rope_theta=fields.number("rope_theta", 10000.0),
+        bias=fields.flag("attention_bias", False),
+    )
+
+
+def _speaker(fields: Fields) -> SpeakerConfig:
+    usual = SpeakerConfig()
+    return SpeakerConfig(
+        width=fields.integer("enc_dim", usual.width),
+        mels=fields.integer("mel_dim", usual.mels),
+        channels=fields.integers("enc_channels", usual.channels),
+        kernels=fields.integers("enc_kernel_sizes", usual.kernels),
+        dilations=fields.integers("enc_dilations", usual.dilations),
+        attention=fields.integer("enc_attention_channels", usual.attention),
+        scale=fields.integer("enc_res2net_scale", usual.scale),
+        squeeze=fields.integer("enc_se_channels", usual.squeeze),
+    )
+
+
+def read_codec(raw: Mapping[str, Any]) -> CodecConfig:
+    """The content of speech_tokenizer/config.json. Raises `CheckpointInvalid`."""
+    top = Fields(CODEC_FILE, raw)
+    top.choice("model_type", (TOKENIZER,))
+    _fixed(top, {"output_sample_rate": SAMPLE_RATE, "input_sample_rate": SAMPLE_RATE})
+    decoder = _decoder(top.fields("decoder_config"))
+    if decoder.frame_samples != FRAME_SAMPLES:
+        raise top.wrong("decoder_config", f"one of {FRAME_SAMPLES} samples a frame")
+    books = top.integer("encoder_valid_num_quantizers", 16)
+    return CodecConfig(decoder, _encoder(top.fields("encoder_config"), books))
+
+
+def _decoder(fields: Fields) -> DecoderConfig:
+    width = fields.integer("hidden_size", 1024)
+    heads = fields.integer("num_attention_heads", 16)
+    _fixed(fields, {"num_key_value_heads": heads, "attention_bias": False, "hidden_act": "silu"})
+    return DecoderConfig(
+        books=fields.integer("num_quantizers", 16),
+        entries=fields.integer("codebook_size", 2048),
+        code_width=fields.integer("codebook_dim"),
+        latent=fields.integer("latent_dim", 1024),
+        width=width,
+        inner=fields.integer("intermediate_size", 3072),
+        layers=fields.integer("num_hidden_layers", 8),
+        heads=heads,
+        head_dim=fields.integer("head_dim", width // heads),
+        window=fields.integer("sliding_window", 72),
+        rope_theta=fields.number("rope_theta", 10000.0),
+        eps=fields.number("rms_norm_eps", 1e-5),
+        ratios=fields.integers("upsampling_ratios", (2, 2)),
+        channels=fields.integer("decoder_dim", 1536),
+        rates=fields.integers("upsample_rates", (8, 5, 4, 3)),
+    )
+
+
+def _encoder(fields: Fields, books: int) -> EncoderConfig:
+    usual = EncoderConfig()
+    width = fields.integer("hidden_size", usual.width)
+    heads = fields.integer("num_attention_heads", usual.heads)
+    code_width = fields.integer("codebook_dim", usual.code_width)
+    _fixed(
+        fields,
+        {
+            "num_key_value_heads": heads,
+            "vector_quantization_hidden_dimension": code_width,
+            "num_semantic_quantizers": 1,
+            "num_residual_layers": 1,
+            "audio_channels": 1,
+            "attention_bias": False,
+            "use_conv_shortcut": False,
+            "use_causal_conv": True,
+            "pad_mode": "constant",
+            "hidden_act": "gelu",
+        },
+    )
+    return EncoderConfig(
+        filters=fields.integer("num_filters", usual.filters),
+        width=width,
+        rates=fields.integers("upsampling_ratios", usual.rates),
+        kernel=fields.integer("kernel_size", usual.kernel),
+        last_kernel=fields.integer("last_kernel_size", usual.last_kernel),
+        residual_kernel=fields.integer("residual_kernel_size", usual.residual_kernel),
+        compress=fields.integer("compress", usual.compress),
+        layers=fields.integer("num_hidden_layers", usual.layers),
+        heads=heads,
+        head_dim=fields.integer("head_dim", width // heads),
+        inner=fields.integer("intermediate_size", usual.inner),
+        rope_theta=fields.number("rope_theta", usual.rope_theta),
+        eps=fields.number("norm_eps", usual.eps),
+        code_width=code_width,
+        entries=fields.integer("codebook_size", usual.entries),
+        books=books,
+    )
+
+
+def _fixed(fields: Fields, values: Mapping[str, Any]) -> None:
+    """Keys that no published checkpoint has otherwise, and that are built in."""
+    for key, value in values.items():
+        if fields.get(key, value) != value:
+            raise fields.wrong(key, repr(value))
+
+
+def read_sampling(raw: Mapping[str, Any]) -> Sampling:
+    """The content of generation_config.json. Raises `CheckpointInvalid`."""
+    fields, usual = Fields(SAMPLING_FILE, raw), Sampling()
+    return Sampling(
+        temperature=fields.number("temperature", usual.temperature),
+        top_k=fields.integer("top_k", usual.top_k, least=0),
+        top_p=fields.number("top_p", usual.top_p),
+        repetition_penalty=fields.number("repetition_penalty", usual.repetition_penalty),
+        sub_temperature=fields.number("subtalker_temperature", usual.sub_temperature),
+        sub_top_k=fields.integer("subtalker_top_k", usual.sub_top_k, least=0),
+        sub_top_p=fields.number("subtalker_top_p", usual.sub_top_p),
+        greedy=not fields.flag("do_sample", True),
+        sub_greedy=not fields.flag("subtalker_dosample", True),
+    )
