@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -162,13 +162,15 @@ class Fetcher:
         max_bytes: int,
         patience: Patience,
         param: str = "url",
+        leaves: Callable[[], None] | None = None,
     ) -> AsyncIterator[Stream]:
         """An answer whose body is read as it comes, whatever its status, after at most 5 redirects.
 
         A `trusted` URL is one of the settings': it may be private and on any port, and its connection is
         kept for the next request. A redirect to another origin is checked as foreign, is a GET, and gets
-        no `headers`. Leaving the block frees the connection at once. Raises `UrlNotAllowed`,
-        `FetchFailed`, also while the body is read.
+        no `headers`. `leaves` is called when the request is about to be sent: until then nobody knows of
+        it. Leaving the block frees the connection at once. Raises `UrlNotAllowed`, `FetchFailed`, also
+        while the body is read.
         """
         wanted = trusted_url(url, param) if trusted else self._read(url, param)
         until = time.monotonic() + patience.first_s
@@ -178,7 +180,7 @@ class Fetcher:
             if left.first_s <= 0:
                 raise FetchFailed("no whole answer in time", param=param, reason="timeout")
             async with self._streams.opened(
-                method, wanted, headers, body, trusted, left, param
+                method, wanted, headers, body, trusted, left, param, leaves
             ) as stream:
                 location = stream.headers.get("location")
                 if stream.status not in REDIRECTING or location is None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 
@@ -22,9 +22,15 @@ CHUNK_BYTES = 64
 
 
 def request_of(
-    method: str, url: httpx.URL, headers: Mapping[str, str] | None, body: bytes, *, keep: bool
+    method: str,
+    url: httpx.URL,
+    headers: Mapping[str, str] | None,
+    body: bytes,
+    *,
+    keep: bool,
+    leaves: Callable[[], None] | None = None,
 ) -> httpcore.Request:
-    """`keep`: the connection may serve another request."""
+    """`keep`: the connection may serve another request. `leaves` is called before the first byte."""
     told = {name.lower(): value for name, value in (headers or {}).items()}
     told |= {
         "host": url.netloc.decode("ascii"),
@@ -39,7 +45,18 @@ def request_of(
     target = httpcore.URL(
         scheme=url.raw_scheme, host=url.raw_host, port=port_of(url), target=url.raw_path
     )
-    return httpcore.Request(method, target, headers=list(told.items()), content=body)
+    extensions = {} if leaves is None else {"trace": _telling(leaves)}
+    return httpcore.Request(
+        method, target, headers=list(told.items()), content=body, extensions=extensions
+    )
+
+
+def _telling(leaves: Callable[[], None]) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    async def trace(name: str, _: Mapping[str, Any]) -> None:
+        if name.endswith(".send_request_headers.started"):
+            leaves()
+
+    return trace
 
 
 def headers_of(response: httpcore.Response) -> dict[str, str]:

@@ -145,9 +145,10 @@ class Streams:
         trusted: bool,
         patience: Patience,
         param: str,
+        leaves: Callable[[], None] | None = None,
     ) -> AsyncIterator[Stream]:
         """One answer, redirects too. The connection is kept or closed however this ends."""
-        request = request_of(method, url, headers, body, keep=trusted)
+        request = request_of(method, url, headers, body, keep=trusted, leaves=leaves)
         link: _Link | None = None
         response: httpcore.Response | None = None
         stream: Stream | None = None

@@ -134,6 +134,7 @@ class Traits:
     instructions: bool = False
     languages: tuple[str, ...] = tuple(tag for tag in _NAMES if tag != "auto")
     words: bool = False
+    cancels: bool = False
 
 
 class HostedClient(Protocol):
@@ -159,6 +160,11 @@ class HostedClient(Protocol):
     def read(self, call: Call, status: int, headers: Mapping[str, str], body: bytes) -> Step:
         """What the answer to `call` says. Header names are lower case. Raises `EngineFailed`, see
         `failure`."""
+        ...
+
+    def cancel(self, call: Call) -> Call | None:
+        """What ends the task that `call` asks for (`Again.call`); None: nothing does, see
+        `Traits.cancels`. Any 2xx says that it has ended."""
         ...
 
 

@@ -1,4 +1,5 @@
-"""Evolink's `POST /v1/audios/generations` and `GET /v1/tasks/{id}`, as its documents have them."""
+"""Evolink's `POST /v1/audios/generations` and `GET /v1/tasks/{id}`, as its documents have them, and a way to
+end a task, as our own server has it."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ _TYPES = {
 
 @dataclass
 class Task:
-    """What was asked for, and how far it is. `failure`: how it will end instead."""
+    """What was asked for, and how far it is. `failure`: how it will end, or has ended, instead."""
 
     text: str
     act: Act
@@ -54,6 +55,8 @@ class EvolinkProvider(Provider):
     def kind(self, request: Request) -> str:
         if request.path == "/v1/audios/generations":
             return "speech"
+        if request.path.endswith("/cancel"):
+            return "cancel"
         return "poll" if request.path.startswith("/v1/tasks/") else "other"
 
     async def answer(self, request: Request, act: Act) -> Reply:
@@ -64,6 +67,8 @@ class EvolinkProvider(Provider):
                 return self._create(request, act)
             case "poll", "GET":
                 return self._poll(request.path.removeprefix("/v1/tasks/"), act)
+            case "cancel", "POST":
+                return self._cancel(request.path.split("/")[3])
         return self.refusal(404, "no such address")
 
     def refusal(self, status: int, said: str) -> Reply:
@@ -80,16 +85,23 @@ class EvolinkProvider(Provider):
         task = self._tasks[id] = Task(asked["prompt"], act, failure=failure)
         return as_json(_told(id, task, "pending", 0))
 
+    @property
+    def cancelled(self) -> list[str]:
+        """The texts of tasks that were, in the order in which they were made."""
+        ended = "request_cancelled"
+        return [task.text for task in self._tasks.values() if task.failure == ended]
+
+    def _cancel(self, id: str) -> Reply:
+        task = self._tasks.get(id)
+        if task is None:
+            return _unknown()
+        task.failure, task.polls = "request_cancelled", self.waits + 1
+        return as_json(_told(id, task, "failed", 0))
+
     def _poll(self, id: str, act: Act) -> Reply:
         task = self._tasks.get(id)
         if task is None:
-            error = {
-                "code": "invalid_task_id",
-                "message": "Invalid task ID",
-                "type": "invalid_request_error",
-                "param": "task_id",
-            }
-            return as_json({"error": error}, 400)
+            return _unknown()
         task.polls += 1
         if task.polls <= self.waits:
             status = "pending" if task.polls == 1 else "processing"
@@ -109,6 +121,16 @@ class PromptEvolinkProvider(EvolinkProvider):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.waits = 0
+
+
+def _unknown() -> Reply:
+    error = {
+        "code": "invalid_task_id",
+        "message": "Invalid task ID",
+        "type": "invalid_request_error",
+        "param": "task_id",
+    }
+    return as_json({"error": error}, 400)
 
 
 def _wrong(asked: Mapping[str, Any]) -> str:

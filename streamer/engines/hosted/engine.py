@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from streamer.engines.ahead import Ahead
 from streamer.engines.base import Lead
+from streamer.engines.hosted.abandoned import Abandoned
 from streamer.engines.hosted.chunks import Chunks
+from streamer.engines.hosted.exchange import Target
 from streamer.engines.hosted.pieces import pieces
-from streamer.engines.hosted.request import Requests, Target
+from streamer.engines.hosted.request import Requests
 from streamer.engines.hosted.row import Reading, Row
 from streamer.engines.hosted.slots import Slots
 from streamer.errors import EngineFailed, InvalidParameter
@@ -30,7 +32,8 @@ _OUTBOX = 2
 
 
 class Hosted:
-    """See `streamer.engines.base.Engine`. `open` requests are under way, `waiting` wait for a place."""
+    """See `streamer.engines.base.Engine`. `open` requests are under way, `waiting` wait for a place;
+    `abandoned` are tasks that nobody waits for any more."""
 
     sample_rate = SAMPLE_RATE
     granularity: Literal["sentence", "word"] = "sentence"
@@ -46,10 +49,10 @@ class Hosted:
             instructions=traits.instructions,
             word_times="model" if traits.words and provider.word_times else "estimated",
             price_per_1000=provider.price_per_1000,
+            models=_models(provider, traits),
         )
         self._names = _names(name, provider, traits.voices)
         self.voices: Sequence[Voice] = tuple(
-            models=_models(provider, traits),
             Voice(voice, name, name=voice, languages=traits.languages) for voice in self._names
         )
         self._limit = provider.text_limit or traits.text_limit
@@ -66,10 +69,11 @@ class Hosted:
             provider.model or traits.model,
             provider.timeout_s,
         )
+        _check_voices(name, client, target.model, self._names)
         self.version = f"{target.url} {target.model} {sorted(self._names.items())}"
         """What else decides how a phrase sounds, for who keeps it."""
-        self._requests = Requests(client, target, self._fetcher, self._the_guard)
-        _check_voices(name, client, target.model, self._names)
+        self.abandoned = Abandoned(name, client, target, self._fetcher)
+        self._requests = Requests(client, target, self._fetcher, self._the_guard, self.abandoned)
         self._guard: Guard | None = None
         self._slots = Slots(provider.concurrency)
         self._ahead = Ahead(_OUTBOX)
@@ -87,6 +91,7 @@ class Hosted:
 
     async def aclose(self) -> None:
         self._ahead.close()
+        await self.abandoned.aclose()
         await self._fetcher.aclose()
         if self._guard is not None:
             await self._guard.aclose()
@@ -173,20 +178,15 @@ class Hosted:
             volume=options.volume,
             seed=options.seed,
             timestamps=self._timestamps,
+            model=options.model,
         )
 
     def _named(self, error: EngineFailed) -> EngineFailed:
         """With the provider's name, and for certain without its key."""
         said = error.message.replace(self._key, "…") if self._key else error.message
-            model=options.model,
         return EngineFailed(f"{self.name}: {said}", retryable=error.retryable, **error.details)
 
 
-def _names(engine: str, provider: Provider, known: Sequence[str]) -> dict[str, str]:
-    """Our names of its voices and its own, the default first: those of the settings, else those of its
-    documents. A default that these don't name is the only one: then it is another's voices."""
-    if provider.voices:
-        found = dict(provider.voices)
 def _models(provider: Provider, traits: Traits) -> dict[str, float | None]:
     """Those that a client may name: of the settings, else of its documents; the usual one costs the same
     by its name."""
@@ -195,6 +195,11 @@ def _models(provider: Provider, traits: Traits) -> dict[str, float | None]:
     return usual | others | usual
 
 
+def _names(engine: str, provider: Provider, known: Sequence[str]) -> dict[str, str]:
+    """Our names of its voices and its own, the default first: those of the settings, else those of its
+    documents. A default that these don't name is the only one: then it is another's voices."""
+    if provider.voices:
+        found = dict(provider.voices)
         first = provider.voice or next(iter(found))
     else:
         first = provider.voice or (known[0] if known else "")

@@ -97,6 +97,10 @@ class Client:
             case _:
                 return Again(call)
 
+    def cancel(self, call: Call) -> Call | None:
+        """The documents have none."""
+        return None
+
 
 def _data(status: int, headers: Mapping[str, str], body: bytes) -> msgspec.Raw:
     """What an answer carries; an error in HTTP's words or in its own is one."""

@@ -40,7 +40,9 @@ class _Task(msgspec.Struct):
 class Client:
     """Fits `HostedClient`. It names no voices: each has to be designed first, by whoever has the key."""
 
-    traits = Traits(url="https://api.evolink.ai", model=SPEECH, voices=(), text_limit=TEXT)
+    traits = Traits(
+        url="https://api.evolink.ai", model=SPEECH, voices=(), text_limit=TEXT, cancels=True
+    )
 
     def authorize(self, key: str) -> Mapping[str, str]:
         return {"authorization": f"Bearer {key}"} if key else {}
@@ -74,6 +76,11 @@ class Client:
             case "failed" | "cancelled":
                 raise _failed(task)
         raise unreadable("a status that is not documented")
+
+    def cancel(self, call: Call) -> Call | None:
+        """The documents have `can_cancel` and tasks that were cancelled, and no address for it: this is our
+        own server's."""
+        return Call("POST", f"/v1/tasks/{call.task}/cancel", task=call.task) if call.task else None
 
 
 def _ask(id: str) -> Call:

@@ -93,6 +93,10 @@ class Client:
             raise unreadable("neither sound nor JSON") from None
         return _sound_in(value, call, headers)
 
+    def cancel(self, call: Call) -> Call | None:
+        """There is no task: the sound ends with the connection."""
+        return None
+
 
 def _sound_in(value: Any, call: Call, headers: Mapping[str, str]) -> Sound:
     """The sound in an answer in JSON: a string, an object, or the model's own answer passed through."""

@@ -68,6 +68,10 @@ class Client:
         retryable = False if _code(body) in SPENT else None
         raise failure(status, headers, message_in(body), retryable=retryable)
 
+    def cancel(self, call: Call) -> Call | None:
+        """There is no task: the sound ends with the connection."""
+        return None
+
 
 def _code(body: bytes) -> Any:
     try:

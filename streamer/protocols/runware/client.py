@@ -125,6 +125,10 @@ class Client:
             raise failure(status, headers)
         raise unreadable("nothing of the task in it")
 
+    def cancel(self, call: Call) -> Call | None:
+        """The documents have none."""
+        return None
+
     def _step(self, item: Mapping[str, Any], id: str) -> Step | None:
         kind = CONTENT_TYPES[self._output_format]
         match item:

@@ -55,6 +55,13 @@ def test_a_poll_whose_answer_has_no_id_goes_on_with_its_own() -> None:
     assert read({"status": "processing"}, asked) == Again(asked)
 
 
+def test_a_task_that_is_known_can_be_ended() -> None:
+    asked = read({"status": "pending", "id": "t-1"})
+    assert isinstance(asked, Again)
+    assert CLIENT.cancel(asked.call) == Call("POST", "/v1/tasks/t-1/cancel", task="t-1")
+    assert CLIENT.cancel(CREATE) is None
+
+
 def test_the_sound_is_the_first_result() -> None:
     fields = {"status": "completed", "results": ["https://cdn.example/a", "https://cdn.example/b"]}
     assert read(fields) == Sound(url="https://cdn.example/a")
