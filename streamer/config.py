@@ -70,6 +70,10 @@ class Settings:
         "Refuse what a client of a hosted API asks for and nothing here can do, such as instructions,"
         " rather than warn.",
     )
+    runware_ogg: Literal["opus", "vorbis"] = _row(
+        "opus",
+        "Codec of OGG for clients of Runware's API; 'vorbis' needs the package soundfile (extra 'vorbis').",
+    )
     providers: dict[str, Provider] = _row(
         {},
         "Hosted APIs that speak, each an engine of its name: a table of url, key, model, models, voice,"

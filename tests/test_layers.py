@@ -67,6 +67,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ("",),
     "msgspec": ("",),
     "av": ("audio", "guarded"),
+    "soundfile": ("audio",),
     "onnxruntime": ("engines",),
     "hibari": ("engines",),
     "scipy": ("engines", "audio"),

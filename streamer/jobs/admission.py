@@ -16,6 +16,7 @@ from streamer.jobs.queue import Queue
 from streamer.jobs.speaking import OpenSession, first_seed, rehearse
 from streamer.jobs.stored import Stored
 from streamer.jobs.table import Entry
+from streamer.jobs.whole import spoken_of
 from streamer.resources import NATIVE, Job, JobRequest
 from streamer.tasks import settled
 from streamer.webhooks import Webhooks
@@ -51,7 +52,7 @@ class Admission:
         """The job, queued, once it is on disk. Raises what is wrong with it, and what `admit` raises."""
         self._check(key, request)
         await self._check_alias(key, request)
-        session = self.open_session(request.start)
+        session = self.open_session(spoken_of(request))
         speaker = await rehearse(session, request.text, self.settings.max_pending_chars)
         self._check_room(key)
         characters = len(request.text) * request.results

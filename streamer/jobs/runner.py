@@ -24,6 +24,7 @@ from streamer.jobs.queue import Queue
 from streamer.jobs.speaking import OpenSession, Rendering, refused, speak, start_of
 from streamer.jobs.stored import Stored
 from streamer.jobs.table import Entry
+from streamer.jobs.whole import create_writer, mime_of
 from streamer.resources import Job
 from streamer.tasks import ended, settled
 
@@ -59,6 +60,7 @@ class Runner:
     ) -> None:
         settings = endings.settings
         self.workers = settings.job_workers or max(1, (os.cpu_count() or 1) // 2)
+        self._encoding = asyncio.Semaphore(self.workers)
         self._database = database
         self._queue = queue
         self._endings = endings
@@ -247,7 +249,7 @@ class Runner:
         open_session = live if entry.urgent else self._open_session
         made: list[Rendering] = []
         text, limit = kept.request.text, self._settings.max_pending_chars
-        longest_s = kept.request.longest_s
+        longest_s, mime = kept.request.longest_s, mime_of(kept.request)
         for result in range(kept.request.results):
 
             def told(characters: int, before: int = result * len(text)) -> None:
@@ -255,9 +257,9 @@ class Runner:
 
             session = open_session(start_of(kept, result))
             name = f"{entry.id}-{entry.claims}-{result}"
-            writer = await self._endings.files.blobs.create(name)
+            writer = await create_writer(self._endings.files, name, kept.request, self._encoding)
             try:
-                made.append(await speak(session, text, name, writer, told, limit, longest_s))
+                made.append(await speak(session, text, name, writer, told, limit, longest_s, mime))
             except BaseException:
                 await writer.abort()
                 raise

@@ -13,6 +13,7 @@ from streamer.audio.container import HEAD, file_header
 from streamer.blobs import BlobWriter
 from streamer.errors import EngineFailed, InternalError, RequestError, StreamerError, TextLimit
 from streamer.jobs.stored import Stored
+from streamer.jobs.whole import spoken_of
 from streamer.script import RANGES
 from streamer.tasks import ended
 from streamer.types import (
@@ -89,7 +90,7 @@ def seed_of(kept: Stored, result: int) -> int:
 
 def start_of(kept: Stored, result: int) -> Start:
     """How result k is to be spoken."""
-    start = kept.request.start
+    start = spoken_of(kept.request)
     options = replace(start.options, seed=seed_of(kept, result))
     if kept.vary and result:
         speed, pitch = _VARIED[result % len(_VARIED)]
@@ -125,7 +126,7 @@ async def rehearse(session: Speaking, text: str, limit: int) -> Speaker:
 async def refused(open_session: OpenSession, kept: Stored, limit: int) -> bool:
     """Whether the job would not be taken in now: voices, engines or settings have changed since it was."""
     try:
-        await rehearse(open_session(kept.request.start), kept.request.text, limit)
+        await rehearse(open_session(spoken_of(kept.request)), kept.request.text, limit)
     except StreamerError as error:
         return isinstance(error, RequestError)
     return False
@@ -139,9 +140,11 @@ async def speak(
     told: Callable[[int], None],
     limit: int,
     longest_s: float | None = None,
+    mime: str = "",
 ) -> Rendering:
-    """Speak the text and commit the blob; `told` hears how many characters are out. Raises what the
-    session fails with, or the disk, and `TextLimit` as soon as it is longer than `longest_s`."""
+    """Speak the text and commit the blob; `told` hears how many characters are out. `mime` of the blob,
+    where its writer makes another. Raises what the session fails with, or the disk, and `TextLimit` as
+    soon as it is longer than `longest_s`."""
     feeder = _Feeder(session, text, limit)
     started: Started | None = None
     done: Done | None = None
@@ -180,7 +183,7 @@ async def speak(
     return Rendering(
         blob,
         writer.size,
-        started.mime,
+        mime or started.mime,
         started.seed,
         started.audio.sample_rate,
         done.audio_ms,

@@ -13,10 +13,11 @@ from types import FrameType
 
 import uvicorn
 
+from streamer.audio import vorbis
 from streamer.config import Settings, data_dir
 from streamer.database import storage_error
 from streamer.engines.opening import EngineCounts, open_engines
-from streamer.errors import InvalidParameter, StreamerError, UnknownVoice
+from streamer.errors import InvalidParameter, NotAvailable, StreamerError, UnknownVoice
 from streamer.listeners import Listeners
 from streamer.protocols.hosted_voices import default_aliases
 from streamer.server import logs, tls
@@ -150,6 +151,7 @@ def require_keys(settings: Settings, keys: KeyStore, *, first_key: bool) -> str:
 def load(settings: Settings, counts: EngineCounts | None = None) -> Catalogue:
     """The engines of the settings, loaded and warm, and names for their voices that clients of hosted
     APIs know. Blocks; raises `StreamerError`."""
+    _require_vorbis(settings)
     engines = open_engines(settings, counts=counts)
     voices = [voice for engine in engines for voice in engine.voices]
     own = settings.voice_aliases
@@ -160,6 +162,15 @@ def load(settings: Settings, counts: EngineCounts | None = None) -> Catalogue:
     except UnknownVoice as error:
         raise InvalidParameter(f"stand_in: {error.message}", param="stand_in") from None
     return catalogue
+
+
+def _require_vorbis(settings: Settings) -> None:
+    if settings.runware_ogg != "vorbis":
+        return
+    try:
+        vorbis.load()
+    except NotAvailable as error:
+        raise InvalidParameter(f"runware_ogg: {error.message}", param="runware_ogg") from None
 
 
 def sessions(settings: Settings, catalogue: Catalogue) -> OpenSession:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,30 @@ def test_a_stand_in_is_a_voice_that_is_here() -> None:
     with pytest.raises(InvalidParameter) as caught:
         load(Settings(engines=["tone"], stand_in="nobody"))
     assert caught.value.param == "stand_in"
+
+
+def test_vorbis_without_its_package_is_refused_before_a_voice_is_loaded(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: None,
+) -> None:
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    settings = Settings(
+        engines=["nobody's"], runware_ogg="vorbis", port=0, data_dir=str(tmp_path / "data")
+    )
+    with pytest.raises(InvalidParameter) as caught:
+        load(settings)
+    assert caught.value.param == "runware_ogg"
+    assert serve(settings) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("streamer: runware_ogg: ")
+    assert error.count("\n") == 1
+    assert "soundfile" in error
+
+
+def test_vorbis_with_its_package_is_served() -> None:
+    assert load(Settings(engines=["tone"], runware_ogg="vorbis")).voices
 
 
 def test_first_key_is_made_once_and_told_in_the_address(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ LOSSY: Mapping[str, str] = {
     "Utterance.language": "one of the eleven; its region is left out, others are said as Auto",
     "Utterance.voice": "with the base model it is the URL or UUID of a recording",
     "audioSettings.bitrate": "MP3 has steps: the nearest one is used",
-    "outputFormat OGG": "Opus in Ogg, also where the document says Vorbis",
+    "outputFormat OGG": "Opus in Ogg, or Vorbis as the document says: a setting",
     "webhook": "tells where a result is, also where outputType is base64Data or dataURI",
 }
 """What this dialect cannot say of our types, or we of its, and what becomes of it."""

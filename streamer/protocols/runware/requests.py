@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 from streamer.protocols.runware.tables import CUSTOM_VOICE, FRAMES_PER_S
 from streamer.protocols.runware.tasks import Inference, encode_inference
@@ -13,8 +15,15 @@ NAME = "runware"
 """Of the dialect, and of its policy of webhooks."""
 
 
-def job_request(task: Inference, *, stand_in: str = "", warnings: Sequence[str] = ()) -> JobRequest:
-    """The job. Its echo is the task. `stand_in` speaks where the model's own voice can't be made."""
+def job_request(
+    task: Inference,
+    *,
+    ogg: Literal["opus", "vorbis"] = "opus",
+    stand_in: str = "",
+    warnings: Sequence[str] = (),
+) -> JobRequest:
+    """The job. Its echo is the task. `stand_in` speaks where the model's own voice can't be made; `ogg` is
+    the codec of OGG."""
     named = task.model == CUSTOM_VOICE
     voice = (None if task.voice == "auto" else task.voice) if named else stand_in
     options = OptionsUpdate(
@@ -23,8 +32,9 @@ def job_request(task: Inference, *, stand_in: str = "", warnings: Sequence[str] 
         instructions=task.prompt or None if named else None,
         speed=task.speed,
     )
+    audio = replace(task.audio, codec=ogg) if task.output_format == "OGG" else task.audio
     return JobRequest(
-        Start("job", options, task.audio, timestamps="none"),
+        Start("job", options, audio, timestamps="none"),
         task.text,
         task.results,
         WebhookTarget(task.webhook, policy=NAME) if task.webhook else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ import pytest
 from streamer.config import Settings
 from streamer.engines.base import open_engine
 from streamer.errors import EngineFailed
+from streamer.protocols import runware
 from streamer.providers import Provider
 from streamer.types import Options, PcmChunk, Segment
 from tests.server.hosted.tones import WORD_S, level, toned
@@ -82,6 +84,19 @@ async def test_segments_are_spoken_whole_and_in_order(
             assert [text[w.offset :][: len(w.text)] for w in words] == [w.text for w in words]
             starts = [word.start / 24000 for word in words]
             assert starts == pytest.approx([at * WORD_S for at in range(count)], abs=0.02)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("codec", ["opus", "vorbis"])
+async def test_ogg_of_runware_is_heard_whatever_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    monkeypatch.setattr(runware, "Client", partial(runware.Client, output_format="OGG"))
+    async with toned(tmp_path, runware_ogg=codec) as server:
+        chunks = await spoken("runware", settings_for("runware", server.url), "One two three four.")
+        sound = np.concatenate([chunk.samples for chunk in chunks])
+        assert len(sound) / 24000 == pytest.approx(4 * WORD_S, abs=0.1)
+        assert level(sound) > 0.05
 
 
 @pytest.mark.asyncio

@@ -86,6 +86,54 @@ async def test_the_result_is_of_the_format_asked_for(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("settings", "rate", "channels", "bitrate"),
+    [
+        (None, 24000, 2, 72),
+        ({"sampleRate": 8000, "bitrate": 8, "channels": 1}, 8000, 1, 8),
+        ({"sampleRate": 48000, "bitrate": 256}, 48000, 2, 256),
+    ],
+)
+async def test_ogg_is_vorbis_where_that_is_set(
+    tmp_path: Path, settings: Any, rate: int, channels: int, bitrate: int
+) -> None:
+    async with serving(tmp_path, runware_ogg="vorbis") as (_, http):
+        asked = task(outputFormat="OGG")
+        if settings is not None:
+            asked["audioSettings"] = settings
+        (told,) = await done(http, asked)
+        got = await http.get(told["audioURL"])
+        assert got.headers["content-type"] == "audio/ogg; codecs=vorbis"
+        assert '.ogg"' in got.headers["content-disposition"]
+        codec, heard_rate, heard_channels, sound = decoded(got.content)
+        assert (codec, heard_rate, heard_channels) == ("vorbis", rate, channels)
+        seconds = len(sound) / channels / rate
+        assert seconds == pytest.approx(3 * WORD_S, abs=0.2)
+        assert (len(got.content) - 5000) * 8 / seconds <= bitrate * 1000
+
+
+@pytest.mark.asyncio
+async def test_vorbis_comes_in_every_way_and_may_be_a_reference(tmp_path: Path) -> None:
+    changes = {"runware_ogg": "vorbis", "stand_in": "tone-low"}
+    async with serving(tmp_path, **changes) as (_, http):
+        (told,) = await done(http, task(outputFormat="OGG", outputType="dataURI"))
+        head, _, text = told["audioDataURI"].partition(",")
+        assert head == "data:audio/ogg;base64"
+        assert decoded(base64.b64decode(text))[0] == "vorbis"
+
+        asked = task(outputFormat="OGG", deliveryMethod="async", numberResults=2)
+        await done(http, asked)
+        poll = {"taskType": "getResponse", "taskUUID": asked["taskUUID"]}
+        while (items := await done(http, poll))[0]["status"] == "processing":
+            await asyncio.sleep(0.01)
+        for item in items:
+            assert decoded(await sound_at(http, item["audioURL"]))[0] == "vorbis"
+        await done(http, clone(items[0]["audioUUID"]))
+        (told,) = await done(http, task(outputFormat="MP3", outputType="base64Data"))
+        assert decoded(base64.b64decode(told["audioBase64Data"]))[0].startswith("mp3")
+
+
+@pytest.mark.asyncio
 async def test_a_result_can_be_a_data_uri_and_tell_its_cost(tmp_path: Path) -> None:
     async with serving(tmp_path, price_per_1000=1.0) as (_, http):
         asked = task("Hey.", outputType="dataURI", outputFormat="WAV", includeCost=True)

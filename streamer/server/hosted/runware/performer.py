@@ -119,14 +119,15 @@ class Performer:
         """The job that is asked for. Raises what nothing here can do."""
         if task.upload:
             self._service.resources.fetcher.check(task.upload, param="uploadEndpoint")
+        ogg = self._service.settings.runware_ogg
         if task.model == CUSTOM_VOICE:
-            request = job_request(task)
+            request = job_request(task, ogg=ogg)
             hints = ["positivePrompt"] if task.prompt else []
             return replace(request, warnings=self._hosted.unfollowed(request.start.options, hints))
         voice = self._hosted.stand_in("model")
         if task.model == BASE:
             await self._media.check(meter.key.id, task.reference)
-        return job_request(task, stand_in=voice, warnings=[STAND_IN])
+        return job_request(task, ogg=ogg, stand_in=voice, warnings=[STAND_IN])
 
     async def _find(self, meter: Meter, id: str) -> Job:
         try:
