@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from streamer.engines.ahead import Ahead
 from streamer.engines.base import Lead
+from streamer.engines.hosted.abandoned import Abandoned
 from streamer.engines.hosted.chunks import Chunks
+from streamer.engines.hosted.exchange import Target
 from streamer.engines.hosted.pieces import pieces
-from streamer.engines.hosted.request import Requests, Target
+from streamer.engines.hosted.request import Requests
 from streamer.engines.hosted.row import Reading, Row
 from streamer.engines.hosted.slots import Slots
 from streamer.errors import EngineFailed, InvalidParameter
@@ -30,7 +32,8 @@ _OUTBOX = 2
 
 
 class Hosted:
-    """See `streamer.engines.base.Engine`. `open` requests are under way, `waiting` wait for a place."""
+    """See `streamer.engines.base.Engine`. `open` requests are under way, `waiting` wait for a place;
+    `abandoned` are tasks that nobody waits for any more."""
 
     sample_rate = SAMPLE_RATE
     granularity: Literal["sentence", "word"] = "sentence"
@@ -69,7 +72,8 @@ class Hosted:
         _check_voices(name, client, target.model, self._names)
         self.version = f"{target.url} {target.model} {sorted(self._names.items())}"
         """What else decides how a phrase sounds, for who keeps it."""
-        self._requests = Requests(client, target, self._fetcher, self._the_guard)
+        self.abandoned = Abandoned(name, client, target, self._fetcher)
+        self._requests = Requests(client, target, self._fetcher, self._the_guard, self.abandoned)
         self._guard: Guard | None = None
         self._slots = Slots(provider.concurrency)
         self._ahead = Ahead(_OUTBOX)
@@ -87,6 +91,7 @@ class Hosted:
 
     async def aclose(self) -> None:
         self._ahead.close()
+        await self.abandoned.aclose()
         await self._fetcher.aclose()
         if self._guard is not None:
             await self._guard.aclose()
