@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from streamer.engines.qwen3.codec_eager import CodecEager
 
-class Eager:
+
+class Eager(CodecEager):
     """See `streamer.engines.qwen3.ops.Ops`."""
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

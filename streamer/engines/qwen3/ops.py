@@ -11,8 +11,10 @@ from typing import Protocol
 
 from torch import Tensor
 
+from streamer.engines.qwen3.codec_ops import CodecOps
 
-class Ops(Protocol):
+
+class Ops(CodecOps, Protocol):
     """What `stack.Stack` and the codec call. No method keeps anything."""
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
