@@ -45,11 +45,34 @@ class AudioFormat:
     frame_ms: float | None = None
 
 
+VoiceData: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""What a clone or a designed voice is made of: named arrays, no files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A recording of somebody's voice, mono, and what is said in it ("": nobody knows)."""
+
+    samples: Samples
+    sample_rate: int
+    transcript: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A voice in words, and what it says first, in BCP 47 `language` (or "auto")."""
+
+    text: str
+    preview_text: str
+    language: str = "auto"
+    seed: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """A voice an engine speaks with. `id` is unique per engine; `languages` are BCP 47, primary first.
 
-    `data` holds what a clone or a designed voice is made of: named arrays, no files.
+    `data` is of a clone or a designed voice.
     """
 
     id: str
@@ -58,7 +81,7 @@ class Voice:
     languages: tuple[str, ...] = ("en",)
     gender: str = ""
     description: str = ""
-    data: Mapping[str, npt.NDArray[Any]] | None = None
+    data: VoiceData | None = None
 
 
 @dataclass(frozen=True, slots=True)

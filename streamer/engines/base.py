@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from streamer.errors import InvalidParameter
-from streamer.types import Capabilities, PcmChunk, Segment, Voice
+from streamer.types import (
+    Capabilities,
+    Description,
+    PcmChunk,
+    Reference,
+    Segment,
+    Voice,
+    VoiceData,
+)
 
 if TYPE_CHECKING:
     from streamer.config import Settings
@@ -22,7 +30,8 @@ any thread: it only reads."""
 
 
 class Engine(Protocol):
-    """The whole engine contract; `tests/engines/conformance.py` checks it for every row of `ENGINES`.
+    """What every engine is; `tests/engines/conformance.py` checks it for every row of `ENGINES`. Some have
+    more: `CONTRACT`.
 
     `synthesize` yields the chunks of each segment in order, the last one marked; it may take the next
     segment before the one it was given has been fetched, but holds a bounded amount. Failures are
@@ -47,6 +56,25 @@ class Engine(Protocol):
     async def aclose(self) -> None:
         """Free workers and models. Iterators still open end with `EngineFailed`."""
         ...
+
+
+class Enrolling(Protocol):
+    """What an engine has besides, whose capabilities name `clone` or `design`."""
+
+    async def enroll(self, source: Reference | Description) -> VoiceData:
+        """What a voice is made of that is as recorded, or as described: `Voice.data`."""
+        ...
+
+
+class Versioned(Protocol):
+    """What an engine may have besides, whose sound hangs on more than its name."""
+
+    version: str
+    """Which sound it makes. Phrases are kept under it."""
+
+
+CONTRACT: tuple[type, ...] = (Engine, Enrolling, Versioned)
+"""Whatever an engine can have. Engines around engines pass all of it on (`streamer.engines.around`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,20 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Literal
 
+from streamer.engines.around import Around
 from streamer.engines.base import Engine, Lead
 from streamer.engines.phrases import Phrase, Phrases, key_of
 from streamer.engines.whole import Open, Whole
 from streamer.errors import EngineFailed
-from streamer.types import Capabilities, PcmChunk, Segment, Voice
+from streamer.types import PcmChunk, Segment
 
 CHUNK_S = 0.25
 """The most sound in a chunk: so the loop keeps its turns, and what comes after a remembered phrase is
 begun before that has been played."""
 
 
-class Cached:
+class Cached(Around):
     """See `streamer.engines.base.Engine`. What is said again is the same, chunk for chunk.
 
     A phrase is kept once all of it has been made. Not kept: another reading each time (an engine that
@@ -33,17 +33,12 @@ class Cached:
     which sound it makes: with another version, phrases are made anew.
     """
 
-    granularity: Literal["sentence", "word"] = "sentence"
-
     def __init__(self, engine: Engine, phrases: Phrases) -> None:
-        self.name = engine.name
-        self.sample_rate = engine.sample_rate
-        self.voices: Sequence[Voice] = engine.voices
-        self.capabilities: Capabilities = engine.capabilities
-        self._engine = engine
+        super().__init__(engine)
+        self.granularity = "sentence"
         self._phrases = phrases
         # Ours too: a release may change how an engine sounds.
-        self._version = f"{version('streamer')} {getattr(engine, 'version', '')}"
+        self._version = f"{version('streamer')} {self.version}"
         self._open = Open()
 
     async def synthesize(
@@ -65,7 +60,7 @@ class Cached:
 
     async def aclose(self) -> None:
         self._open.close()
-        await self._engine.aclose()
+        await super().aclose()
         self._phrases.close()
 
     async def _make(self, source: Whole, lead: Lead) -> AsyncGenerator[PcmChunk, None]:

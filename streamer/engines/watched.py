@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Literal
 
+from streamer.engines.around import Around
 from streamer.engines.base import Engine, Lead
 from streamer.engines.breaker import Breaker
 from streamer.errors import (
@@ -21,7 +21,7 @@ from streamer.errors import (
     UnknownVoice,
     UnsupportedParameter,
 )
-from streamer.types import Capabilities, PcmChunk, Segment, Voice
+from streamer.types import PcmChunk, Segment
 
 BACKGROUND_PATIENCE = 12
 """Times the deadline where nobody listens: there an engine serves everyone else first."""
@@ -35,7 +35,7 @@ _NOT_MADE_FOR_THIS = (
 )
 
 
-class Watched:
+class Watched(Around):
     """See `streamer.engines.base.Engine`. An iterator speaks or fails; the next attempt is another's.
 
     Fails with `EngineFailed` if a segment it was given brings no sound for `timeout_s`. `segments` must
@@ -43,14 +43,8 @@ class Watched:
     """
 
     def __init__(self, engine: Engine, breaker: Breaker, timeout_s: float) -> None:
-        self.name = engine.name
-        self.sample_rate = engine.sample_rate
-        self.voices: Sequence[Voice] = engine.voices
-        self.capabilities: Capabilities = engine.capabilities
-        self.granularity: Literal["sentence", "word"] = engine.granularity
-        self.version = str(getattr(engine, "version", ""))
+        super().__init__(engine)
         self.breaker = breaker
-        self._engine = engine
         self._timeout_s = timeout_s
 
     async def synthesize(
@@ -78,9 +72,6 @@ class Watched:
             raise
         finally:
             attempt.left()
-
-    async def aclose(self) -> None:
-        await self._engine.aclose()
 
 
 class _Watch:
