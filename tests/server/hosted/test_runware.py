@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from streamer.protocols.runware.tables import BASE, VOICE_DESIGN
+from streamer.server.hosted.runware.http import WIDE
 from tests.foreign import answer, foreign, ok
 from tests.server.hosted.bodies import spoilt
 from tests.server.hosted.runware import (
@@ -485,3 +486,40 @@ async def test_no_body_is_a_fault(tmp_path: Path) -> None:
                     assert isinstance(error["code"], str)
                     assert isinstance(error["message"], str)
                 assert fields.get("errors") or told.status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_wide_bodies_take_a_place_of_their_key_and_leave_others_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.server.hosted.runware.http.WIDE_WAIT_S", 0.2)
+    async with serving(tmp_path, max_body_bytes=1024, max_file_bytes=1 << 20) as (server, http):
+        mine, other = ({"X-API-Key": server.keys.new(name)} for name in ("mine", "other"))
+        media = base64.b64encode(recording()).decode()
+
+        def upload() -> dict[str, Any]:
+            fields = {"operation": "upload", "media": f"data:audio/wav;base64,{media}"}
+            return {"taskType": "mediaStorage", "taskUUID": new_id(), **fields}
+
+        _, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-API-Key: {mine['X-API-Key']}\r\n"
+        writer.write(f"{head}Content-Length: 4000\r\n\r\n[".encode())  # and no more for now
+        await asyncio.sleep(0.05)
+        waited = asyncio.create_task(ask(http, upload(), headers=mine))
+        for _ in range(WIDE):
+            assert (await ask(http, upload(), headers=other)).status_code == 200
+        assert (await ask(http, task(), headers=mine)).status_code == 200, "it is not wide"
+        answered = await waited
+        assert answered.status_code == 429
+        assert answered.json()["errors"][0]["code"] == "rateLimitExceeded"
+        assert int(answered.headers["retry-after"]) > 0
+        writer.close()
+        await writer.wait_closed()
+
+        async def again() -> int:
+            return (await ask(http, upload(), headers=mine)).status_code
+
+        async with asyncio.timeout(10):
+            while await again() == 429:
+                await asyncio.sleep(0.02)
+        assert await again() == 200, "the place came back"
