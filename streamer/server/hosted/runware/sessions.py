@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -17,13 +17,15 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 KEPT_S = 120.0
 """How long a session waits for its client to come back."""
 KEPT_BYTES = 64 << 20
-"""Most that a session holds for its client; results that find no room can be polled."""
+"""Most that the sessions of a key hold for clients that are away, and one for a client that is there;
+results that find no room can be polled."""
 
 
 class Session:
     """One client. Whatever was said goes out in order, to the socket that is attached or to the next."""
 
-    def __init__(self, key: str, send_timeout_s: float, spawn: Spawn) -> None:
+    def __init__(self, key: str, send_timeout_s: float, spawn: Spawn, held: Counter[str]) -> None:
+        """`held`: the bytes that all sessions hold, by key."""
         self.id = str(uuid.uuid4())
         self.key = key
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -32,6 +34,7 @@ class Session:
         self._socket: AsgiSocket | None = None
         self._outbox: deque[str] = deque()
         self._bytes = 0
+        self._held = held
         self._lock = asyncio.Lock()
 
     @property
@@ -51,18 +54,18 @@ class Session:
         return former
 
     def detach(self, socket: AsgiSocket) -> bool:
-        """The socket is lost; whether it was the one."""
-        if self._socket is not socket:
-            return False
-        self._socket = None
-        return True
+        """The socket is lost; whether there is none now."""
+        if self._socket is socket:
+            self._socket = None
+        return self._socket is None
 
     async def say(self, message: bytes) -> None:
         """Send it, or keep it. Never raises but what cancels it."""
-        if self._bytes + len(message) > KEPT_BYTES:
+        kept = self._held[self.key] if self._socket is None else self._bytes
+        if kept + len(message) > KEPT_BYTES:
             return
         self._outbox.append(message.decode())
-        self._bytes += len(message)
+        self._hold(len(message))
         await self._flush()
 
     async def aclose(self) -> None:
@@ -71,6 +74,14 @@ class Session:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._outbox.clear()
+        self._hold(-self._bytes)
+
+    def _hold(self, size: int) -> None:
+        self._bytes += size
+        self._held[self.key] += size
+        if not self._held[self.key]:
+            del self._held[self.key]
 
     async def _flush(self) -> None:
         async with self._lock:
@@ -86,7 +97,7 @@ class Session:
                             await socket.close(1013, "stalled")
                     return
                 self._outbox.popleft()
-                self._bytes -= len(message.encode())
+                self._hold(-len(message.encode()))
 
 
 class Sessions:
@@ -97,12 +108,13 @@ class Sessions:
         self._spawn = spawn
         self._all: dict[str, Session] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._held: Counter[str] = Counter()
 
     def resume(self, id: str, key: str) -> Session:
         """The session of that id if it is this key's and still there, else a new one."""
         session = self._all.get(id)
         if session is None or session.key != key:
-            session = Session(key, self._send_timeout_s, self._spawn)
+            session = Session(key, self._send_timeout_s, self._spawn, self._held)
             self._all[session.id] = session
         elif (leaving := self._leaving.pop(id, None)) is not None:
             leaving.cancel()
