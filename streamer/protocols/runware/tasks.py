@@ -252,6 +252,8 @@ def _inference(element: bytes, model: object) -> Inference:
 
 def _check(task: Inference) -> None:
     """What one field says of another."""
+    if not task.text.strip():
+        raise InvalidParameter("speech.text holds nothing to say", param="speech.text")
     audio_of(task.output_format, task.settings)
     if task.model != BASE:
         return

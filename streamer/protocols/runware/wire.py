@@ -18,7 +18,7 @@ from streamer.protocols.runware.tables import (
 )
 from streamer.protocols.strict import Schema
 
-UUID4 = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
+UUID4 = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}\Z"
 Uuid4: TypeAlias = Annotated[str, Meta(pattern=UUID4)]
 Url: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2048)]
 Said: TypeAlias = Annotated[str, Meta(min_length=1, max_length=10000)]

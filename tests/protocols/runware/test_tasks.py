@@ -128,6 +128,8 @@ def test_null_is_the_same_as_nothing() -> None:
         (CUSTOM, {"deliveryMethod": "stream"}, "deliveryMethod"),
         (CUSTOM, {"includeCost": "yes"}, "includeCost"),
         (CUSTOM, {"taskUUID": "12345678"}, "taskUUID"),
+        (CUSTOM, {"taskUUID": ID + "\n"}, "taskUUID"),
+        (CUSTOM, {"speech": {"text": " \n", "voice": "a"}}, "speech.text"),
         (CUSTOM, {"taskUUID": "58703dfd-8d1b-16f2-8efd-8ef2a9f23fdd"}, "taskUUID"),
         (CUSTOM, {"speech": None}, "speech"),
         (CUSTOM, {"speech": {"text": "a"}}, "speech.voice"),
