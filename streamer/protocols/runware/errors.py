@@ -164,6 +164,8 @@ def code_of(error: StreamerError) -> str:
         return "unknownModel"
     if isinstance(error, NotFound) and error.param in ("id", "taskUUID"):
         return TASK_NOT_FOUND
+    if isinstance(error, NotFound) and error.param is None:
+        return "addressNotFound"
     if isinstance(error, Unauthenticated) and error.details.get("missing"):
         return "missingApiKey"
     return next(code for kind, code in CODES if isinstance(error, kind))

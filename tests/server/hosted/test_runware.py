@@ -416,18 +416,20 @@ async def test_the_key_comes_as_a_header_or_as_a_task(tmp_path: Path) -> None:
     async with serving(tmp_path) as (server, http):
         key = server.keys.new("one")
         element = {"taskType": "authentication", "apiKey": key}
-        for status, tasks, headers in (
-            (200, [task("Hey.")], {"authorization": f"Bearer {key}"}),
-            (200, [element, task("Hey.")], {}),
-            (401, [task("Hey.")], {}),
-            (401, [task("Hey.")], {"authorization": "Bearer wrong"}),
-            (401, [element | {"apiKey": "wrong"}, task("Hey.")], {}),
-            (401, [element | {"apiKey": "wrong"}, task()], {"authorization": f"Bearer {key}"}),
+        wrong = element | {"apiKey": "wrong"}
+        for code, tasks, headers in (
+            ("", [task("Hey.")], {"authorization": f"Bearer {key}"}),
+            ("", [element, task("Hey.")], {}),
+            ("missingApiKey", [task("Hey.")], {}),
+            ("missingApiKey", [{"taskType": "authentication"}, task("Hey.")], {}),
+            ("invalidApiKey", [task("Hey.")], {"authorization": "Bearer wrong"}),
+            ("invalidApiKey", [wrong, task("Hey.")], {}),
+            ("invalidApiKey", [wrong, task()], {"authorization": f"Bearer {key}"}),
         ):
             told = await ask(http, *tasks, headers=headers)
-            assert told.status_code == status, told.text
-            if status == 401:
-                assert told.json()["errors"][0]["code"] == "invalidApiKey"
+            assert told.status_code == (401 if code else 200), told.text
+            if code:
+                assert told.json()["errors"][0]["code"] == code
         (job, other) = await server.service.resources.jobs.list(server.keys.list()[0].id)
         assert job.key == other.key != ""
 
@@ -457,6 +459,14 @@ async def test_a_task_is_of_its_key_alone(tmp_path: Path) -> None:
 
 
 # Whatever else comes
+
+
+@pytest.mark.asyncio
+async def test_an_address_that_is_none_is_told_as_that(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, http):
+        told = await http.post(PATH + "/nothing", json=[task()])
+        assert told.status_code == 404
+        assert told.json()["errors"][0]["code"] == "addressNotFound"
 
 
 @pytest.mark.asyncio

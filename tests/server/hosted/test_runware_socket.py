@@ -133,6 +133,10 @@ async def test_a_key_is_needed_where_there_are_keys(tmp_path: Path) -> None:
             assert (await hear(one))["errors"][0]["code"] == "invalidApiKey"
             assert await closed(one) == 1008
         async with socket(server) as one:
+            await say(one, {"taskType": "authentication"})
+            assert (await hear(one))["errors"][0]["code"] == "missingApiKey"
+            assert await closed(one) == 1008
+        async with socket(server) as one:
             session = await authenticated(one, key)
             assert await authenticated(one, key) == session  # again: the same
             other = server.keys.new("two")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamer.errors import StreamerError
+from streamer.errors import StreamerError, Unauthenticated
 from streamer.protocols import native
 from streamer.protocols.base import Handshake
 from streamer.protocols.runware.answers import envelope
@@ -63,14 +63,14 @@ class RunwareHttp(Endpoint):
         """The client's meter. Raises `Unauthenticated`, `KeyRevoked`, `ScopeMissing`, `RateLimited`."""
         access = self._service.access
         for task in tasks:
-            if isinstance(task, Authenticate):
+            if isinstance(task, Authenticate) and (task.key or not access.keyed):
                 key = access.check_key(task.key)
                 key.allow("speak")
                 if key.id != meter.key.id:
                     meter = self._service.meter(key, meter.request_id)
                     meter.request()
-        if not meter.key.id:
-            access.check_key(None)
+        if access.keyed and not meter.key.id:
+            raise Unauthenticated("a key is needed: Authorization: Bearer, or a task", missing=True)
         return meter
 
 

@@ -164,7 +164,10 @@ class _Connection:
                 self._begin(self._session, task)
 
     async def _authenticate(self, task: Authenticate) -> None:
-        key = self._service.access.check_key(task.key)
+        access = self._service.access
+        if access.keyed and not task.key:
+            raise Unauthenticated("authentication has an apiKey", missing=True)
+        key = access.check_key(task.key)
         key.allow("speak")
         session = self._session
         if session is not None:
