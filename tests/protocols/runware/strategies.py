@@ -65,7 +65,7 @@ def inferences(draw: st.DrawFn) -> Inference:
     return Inference(
         id=draw(ids),
         model=model,
-        text=draw(st.text(min_size=1, max_size=60)),
+        text=draw(st.text(min_size=1, max_size=60).filter(str.strip)),
         language=draw(st.sampled_from(sorted(LANGUAGES.values()))),
         speed=draw(st.floats(0.25, 4)),
         max_new_tokens=draw(st.integers(1, 100_000)),
