@@ -19,6 +19,7 @@ from streamer.engines.qwen3.codec_config import (
     SpeakerConfig,
 )
 from streamer.engines.qwen3.fields import Fields
+from streamer.errors import CheckpointInvalid
 
 Kind = Literal["custom_voice", "base", "voice_design"]
 KINDS: tuple[Kind, ...] = ("custom_voice", "base", "voice_design")
@@ -26,6 +27,8 @@ SIZES = {"0b6": "0.6B", "1b7": "1.7B"}
 """`tts_model_size` to what people call it."""
 TOKENIZER = "qwen3_tts_tokenizer_12hz"
 FILE = "config.json"
+CONTROL = 1024
+"""Ids at the end of the talker's vocabulary that are no codes; of these only the end may be said."""
 CODEC_FILE = "speech_tokenizer/config.json"
 SAMPLING_FILE = "generation_config.json"
 
@@ -143,7 +146,7 @@ def read_model(raw: Mapping[str, Any]) -> ModelConfig:
     _only_plain(talker)
     _only_plain(predictor)
     dialects = talker.table("spk_is_dialect", {})
-    return ModelConfig(
+    config = ModelConfig(
         kind=kind,
         size=size,
         talker=TalkerConfig(
@@ -185,6 +188,23 @@ def read_model(raw: Mapping[str, Any]) -> ModelConfig:
         },
         writer=top.text("transformers_version", ""),
     )
+    _known(config)
+    return config
+
+
+def _known(config: ModelConfig) -> None:
+    """Every id has its row: on a GPU a look beyond a table ends the process."""
+    talker, ids = config.talker, config.ids
+    text = (ids.text_pad, ids.text_bos, ids.text_eos)
+    control = (ids.codec_pad, ids.codec_bos, ids.codec_eos)
+    thought = (ids.think, ids.nothink, ids.think_bos, ids.think_eos)
+    spoken = (*control, *thought, *config.languages.values(), *config.speakers.values())
+    if max(text) >= talker.text_vocab or max(spoken) >= talker.vocab:
+        raise CheckpointInvalid(f"{FILE}: an id is beyond its vocabulary", file=FILE)
+    if max(config.predictor.codes, CONTROL) > talker.vocab:
+        raise CheckpointInvalid(f"{FILE}: talker_config.vocab_size is too small", file=FILE)
+    if not set(config.dialects.values()) <= set(config.languages):
+        raise CheckpointInvalid(f"{FILE}: spk_is_dialect names no language", file=FILE)
 
 
 def _only_plain(stack: Fields) -> None:

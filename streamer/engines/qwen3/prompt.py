@@ -20,6 +20,7 @@ from streamer.engines.qwen3.config import Kind
 from streamer.engines.qwen3.model import Model
 from streamer.engines.qwen3.tokenizer import Tokenizer
 from streamer.errors import (
+    CheckpointInvalid,
     InvalidParameter,
     LanguageNotSupported,
     UnknownVoice,
@@ -60,6 +61,13 @@ class Prompts:
     """
 
     def __init__(self, model: Model, tokenizer: Tokenizer) -> None:
+        """Raises `CheckpointInvalid` when the tokenizer says more than the model has rows for."""
+        if tokenizer.size > model.config.talker.text_vocab:
+            raise CheckpointInvalid(
+                f"vocab.json: ids up to {tokenizer.size - 1} for a text vocabulary of "
+                f"{model.config.talker.text_vocab}",
+                file="vocab.json",
+            )
         self._model = model
         self._tokenizer = tokenizer
         self._prefixes: OrderedDict[Hashable, Tensor] = OrderedDict()

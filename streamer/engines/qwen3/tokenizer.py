@@ -62,13 +62,14 @@ class Tokenizer:
 
     def __init__(self, files: TokenizerFiles) -> None:
         self._encoder, added = _load(files)
-        self.size = self._encoder.get_vocab_size()
         for name in ("<|im_start|>", "<|im_end|>"):
             if name not in added:
                 raise CheckpointInvalid(
                     f"{files.config.name}: no token {name}", file=files.config.name
                 )
         self._start, self._end = added["<|im_start|>"], added["<|im_end|>"]
+        self.size = 1 + max(self._start, self._end, *self._encoder.get_vocab().values())
+        """Above every id of text."""
         self._newline = self.encode("\n")
         self.role = [self._start, *self.encode("assistant\n")]
         if len(self.role) != 3 or len(self._newline) != 1:
