@@ -22,6 +22,9 @@ from streamer.cli import run, serve
 from streamer.cli.sink import FORMATS
 from streamer.config import SETTINGS, Settings
 from streamer.engines.base import Engine
+from tests.providers.base import KEY
+from tests.providers.base import running as providers_running
+from tests.providers.openai import OpenAiProvider
 from tests.scripted_engine import ScriptedEngine
 from tests.server_process import ServerProcess, running_server
 
@@ -357,6 +360,38 @@ def test_doctor_says_which_engines_can_run_and_why_not(capsys: pytest.CaptureFix
     assert "missing" in found["missing.module:engine"]["detail"]
     assert found["av"]["state"] == "ok"
     assert found["data_dir"]["state"] == "ok"
+
+
+def test_doctor_asks_providers_and_shows_no_key(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def found(*flags: str, code: int) -> dict[tuple[str, str], dict[str, str]]:
+        assert run(["doctor", "--json", "--port", "0", *TONE, *flags]) == code
+        out = capsys.readouterr().out
+        assert KEY not in out
+        return {(row["topic"], row["name"]): row for row in json.loads(out)}
+
+    chain = ["--fallbacks", "agent=openai:nova tone:tone-low"]
+    with providers_running(OpenAiProvider()) as double:
+        table = {"url": double.url, "key": KEY, "voice": "nova", "price_per_1000": 0.3}
+        openai = json.dumps({"openai": table})
+        told = found("--providers", openai, *chain, code=0)
+        assert told["providers", "openai"]["state"] == "ok"
+        for part in (double.url, "key set", "gpt-4o-mini-tts", "nova", "0.3 for", "is taken"):
+            assert part in told["providers", "openai"]["detail"]
+        for topic in ("providers", "engines"):
+            assert "not in the settings" not in told[topic, "openai"]["detail"]
+            assert "neither" not in told[topic, "openai"]["detail"]
+        wrong = json.dumps({"openai": table | {"key": "another"}})
+        told = found("--providers", wrong, *chain, code=1)
+        assert told["providers", "openai"]["detail"].endswith("the key is refused")
+        told = found("--providers", wrong, code=0)
+        assert told["providers", "openai"]["state"] == "missing"
+        assert "in neither engines nor fallbacks" in told["providers", "openai"]["detail"]
+        asked = len(double.requests)
+        told = found("--providers", wrong, *chain, "--offline", code=0)
+        assert told["providers", "openai"]["detail"].endswith("not asked")
+        assert len(double.requests) == asked
 
 
 def test_doctor_finds_a_data_dir_that_cannot_be(

@@ -10,7 +10,7 @@ import shutil
 import ssl
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,8 +26,13 @@ from streamer.cli.sink import PLAYERS
 from streamer.cli.table import print_table
 from streamer.config import Settings, data_dir
 from streamer.engines.base import ENGINES
-from streamer.engines.opening import open_engine
+from streamer.engines.hosted import client_of
+from streamer.engines.hosted.probes import Probed, probe
+from streamer.engines.opening import in_use, open_engine
 from streamer.errors import StreamerError
+from streamer.fetch import Fetcher
+from streamer.protocols.hosted import HostedClient, Traits
+from streamer.providers import Provider
 from streamer.server.port import require_free
 
 PACKAGES = (
@@ -40,7 +45,12 @@ PACKAGES = (
     "starlette",
     "websockets",
 )
-MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]-[/]", "failed": "[red]no[/]"}
+State = Literal["ok", "missing", "failed"]
+MARKS: Mapping[State, str] = {
+    "ok": "[green]ok[/]",
+    "missing": "[yellow]-[/]",
+    "failed": "[red]no[/]",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +59,28 @@ class Finding:
 
     topic: str
     name: str
-    state: Literal["ok", "missing", "failed"]
+    state: State
     detail: str
 
 
-@takes_settings("data_dir", "engines", "host", "port", "tls", "tls_cert")
+@takes_settings(
+    *("data_dir", "engines", "providers", "fallbacks", "host", "port", "tls", "tls_cert")
+)
 def doctor(
     settings: Settings,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     running: Annotated[
         bool, typer.Option("--running", help="Only ask the server of these settings how it is.")
     ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no provider anything.")] = False,
 ) -> None:
     """Say what is installed, which engines can run and why not, and whether a server would start.
 
+    Each provider of the settings is asked one thing that costs nothing, for 5 s at most.
+
     Exits with 1 if a server of these settings would not work.
     """
-    found = [_health(settings)] if running else list(_findings(settings))
+    found = [_health(settings)] if running else list(_findings(settings, offline=offline))
     if as_json:
         print(json.dumps([asdict(finding) for finding in found], indent=2))
     else:
@@ -74,7 +89,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _findings(settings: Settings) -> Iterator[Finding]:
+def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
     yield Finding("system", "streamer", "ok", streamer.__version__)
     yield Finding("system", "python", "ok", f"{platform.python_version()}, {platform.platform()}")
     yield Finding("system", "cores", "ok", str(len(os.sched_getaffinity(0))))
@@ -82,6 +97,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         yield _package(package)
     for engine in dict.fromkeys([*settings.engines, *settings.fallbacks, *ENGINES]):
         yield _engine(engine, settings)
+    yield from _providers(settings, offline=offline)
     yield _directory(data_dir(settings))
     yield _port(settings)
     for command in PLAYERS:
@@ -99,7 +115,7 @@ def _package(name: str) -> Finding:
 
 def _engine(name: str, settings: Settings) -> Finding:
     """Load it, as the server would."""
-    wanted = name in settings.engines or name in settings.fallbacks
+    wanted = name in in_use(settings)
     about = ENGINES[name].about if name in ENGINES else "an engine of your own"
     if name in settings.fallbacks:
         about = f"a chain: {settings.fallbacks[name]}"
@@ -120,6 +136,51 @@ def _engine(name: str, settings: Settings) -> Finding:
         f"{about}; voices: {voices}; loaded in {seconds:.1f} s"
         + ("" if wanted else "; not in the settings"),
     )
+
+
+def _providers(settings: Settings, *, offline: bool) -> list[Finding]:
+    """How each is reached, and whether it is there. Its key is never shown."""
+    if not settings.providers:
+        return []
+    clients = {name: client_of(name) for name in settings.providers}
+    if offline:
+        told = [Probed(True, "not asked")] * len(clients)
+    else:
+        with status("asking providers"):
+            told = asyncio.run(_asked(settings, clients))
+    used = in_use(settings)
+    found = []
+    for (name, provider), probed in zip(settings.providers.items(), told, strict=True):
+        state: State = "ok" if probed.ok else "failed" if name in used else "missing"
+        about = _about(provider, clients[name].traits, settings)
+        idle = [] if name in used else ["in neither engines nor fallbacks"]
+        found.append(Finding("providers", name, state, "; ".join([*about, *idle, probed.said])))
+    return found
+
+
+async def _asked(settings: Settings, clients: Mapping[str, HostedClient]) -> list[Probed]:
+    fetcher = Fetcher(allow=settings.fetch_allow, ports=settings.fetch_ports)
+    probes = (
+        probe(name, client, settings.providers[name], fetcher) for name, client in clients.items()
+    )
+    try:
+        return await asyncio.gather(*probes)
+    finally:
+        await fetcher.aclose()
+
+
+def _about(provider: Provider, traits: Traits, settings: Settings) -> list[str]:
+    """What the settings, or else the API's documents, say of it."""
+    voices = [*provider.voices] or [*traits.voices]
+    voice = provider.voice or next(iter(voices), "")
+    price, usual = provider.price_per_1000, settings.price_per_1000
+    return [
+        (provider.url or traits.url).rstrip("/"),
+        "key set" if provider.key else "no key",
+        f"model {provider.model or traits.model}",
+        f"voice {voice}" if voice else "no voice",
+        f"{usual if price is None else price:g} for 1,000 characters",
+    ]
 
 
 def _directory(path: Path) -> Finding:

@@ -51,6 +51,14 @@ def open_engine(name: str, settings: Settings) -> Engine:
     return _Opening(settings, EngineCounts(), time.monotonic).all([name])[0]
 
 
+def in_use(settings: Settings) -> set[str]:
+    """Names of the engines and chains that a server of these settings loads, chains' steps among them."""
+    steps = [
+        step.partition(":")[0] for text in settings.fallbacks.values() for step in text.split()
+    ]
+    return {*settings.engines, *settings.fallbacks, *steps}
+
+
 class _Opening:
     def __init__(
         self, settings: Settings, counts: EngineCounts, clock: Callable[[], float]

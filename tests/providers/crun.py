@@ -12,6 +12,7 @@ from tests.providers.sounds import CONTENT_TYPES, RATE, encoded, spoken
 MODEL = "qwen3-tts/speech-synthesis"
 _CREATE = "/api/v1/client/job/CreateTask"
 _INFO = "/api/v1/client/job/TaskInfo"
+_BALANCE = "/api/v1/client/account/balance"
 _CREATED = 1768900378
 _FIELDS = {"text", "voice", "language_type", "instructions", "optimize_instructions"}
 
@@ -41,7 +42,7 @@ class CrunProvider(Provider):
         self._tasks: dict[str, Task] = {}
 
     def kind(self, request: Request) -> str:
-        return {_CREATE: "speech", _INFO: "poll"}.get(request.path, "other")
+        return {_CREATE: "speech", _INFO: "poll", _BALANCE: "balance"}.get(request.path, "other")
 
     async def answer(self, request: Request, act: Act) -> Reply:
         if request.headers.get("x-api-key") != self.key:
@@ -51,6 +52,8 @@ class CrunProvider(Provider):
                 return self._create(request.json(), act)
             case "poll", "GET":
                 return self._poll(request.query.get("task_id", ""), act)
+            case "balance", "GET":
+                return as_json({"code": 200, "message": "success", "data": {"balance": 12.5}})
         return self.refusal(404, "The requested resource or endpoint does not exist")
 
     def refusal(self, status: int, said: str) -> Reply:

@@ -16,13 +16,16 @@ class OpenAiProvider(Provider):
     base = "/v1"
 
     def kind(self, request: Request) -> str:
-        return "speech" if request.path == "/v1/audio/speech" else "other"
+        return {"/v1/audio/speech": "speech", "/v1/models": "models"}.get(request.path, "other")
 
     async def answer(self, request: Request, act: Act) -> Reply:
-        if self.kind(request) == "other" or request.method != "POST":
+        wanted = {"speech": "POST", "models": "GET"}.get(self.kind(request))
+        if request.method != wanted:
             return self.refusal(404, "no such address")
         if request.headers.get("authorization") != f"Bearer {self.key}":
             return self.refusal(401, f"Incorrect API key provided: {self.key}")
+        if wanted == "GET":
+            return as_json({"object": "list", "data": [{"id": "gpt-4o-mini-tts"}]})
         asked = request.json()
         if asked["voice"] not in VOICES:
             return self.refusal(400, f"voice must be one of {', '.join(VOICES)}")

@@ -66,7 +66,8 @@ class RunwareProvider(Provider):
             kind = request.json()[0]["taskType"]
         except (ValueError, LookupError, TypeError):
             return "other"
-        return {"audioInference": "speech", "getResponse": "poll"}.get(kind, "other")
+        kinds = {"audioInference": "speech", "getResponse": "poll", "authentication": "key"}
+        return kinds.get(kind, "other")
 
     async def answer(self, request: Request, act: Act) -> Reply:
         if request.headers.get("authorization") != f"Bearer {self.key}":
@@ -78,6 +79,11 @@ class RunwareProvider(Provider):
             case "poll":
                 (asked,) = request.json()
                 return self._poll(asked["taskUUID"], act)
+            case "key":
+                (asked,) = request.json()
+                if asked["apiKey"] != self.key:
+                    return self.refusal(401, "Invalid API key")
+                return as_json({"data": [{"taskType": "authentication"}]})
         return self.refusal(404, "no such task")
 
     def refusal(self, status: int, said: str) -> Reply:

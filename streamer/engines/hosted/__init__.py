@@ -31,6 +31,13 @@ CLIENTS: Mapping[str, str] = {
 """The client's half of each API, as an import string."""
 
 
+def client_of(name: str) -> HostedClient:
+    """The client's half of that API."""
+    module, _, attribute = CLIENTS[name].partition(":")
+    client = cast(Callable[[], HostedClient], getattr(importlib.import_module(module), attribute))
+    return client()
+
+
 def open_provider(name: str, settings: Settings) -> Hosted:
     """The engine of that provider. No request is made. Raises `InvalidParameter` where the settings have
     no such provider."""
@@ -41,9 +48,7 @@ def open_provider(name: str, settings: Settings) -> Hosted:
         raise InvalidParameter(
             f"the setting providers has no table {name!r} yet", param=f"providers.{name}"
         )
-    module, _, attribute = CLIENTS[name].partition(":")
-    client = cast(Callable[[], HostedClient], getattr(importlib.import_module(module), attribute))
-    return Hosted(name, client(), provider, settings)
+    return Hosted(name, client_of(name), provider, settings)
 
 
 open_crun = partial(open_provider, "crun")
