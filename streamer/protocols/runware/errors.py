@@ -15,6 +15,7 @@ import msgspec
 from streamer.errors import (
     AccessError,
     BudgetSpent,
+    CheckpointInvalid,
     ContextConflict,
     Draining,
     EngineFailed,
@@ -76,6 +77,7 @@ CODES: tuple[tuple[type[StreamerError], str], ...] = (
     (Draining, "serviceUnavailable"),
     (StorageUnavailable, "serviceUnavailable"),
     (StorageFull, "serviceUnavailable"),
+    (CheckpointInvalid, "unsupportedModel"),
     (StreamerError, "internalServerError"),
 )
 """The first row that fits."""

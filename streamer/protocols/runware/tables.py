@@ -34,7 +34,7 @@ _CODECS: Mapping[str, AudioFormat] = {
     "MP3": AudioFormat("mp3", "mp3"),
     "WAV": AudioFormat("pcm_s16le", "wav"),
     "FLAC": AudioFormat("flac", "flac"),
-    "OGG": AudioFormat("opus", "ogg"),
+    "OGG": AudioFormat("opus", "ogg", frame_ms=60),  # a page, 28 bytes, for each 60 ms
 }
 CONTENT_TYPES: Mapping[str, str] = {
     "MP3": "audio/mpeg",
@@ -124,4 +124,5 @@ def audio_of(output_format: OutputFormat, settings: AudioSettings | None) -> Aud
         rate,
         channels,
         None if bitrate is None else bitrate * 1000,
+        codec.frame_ms,
     )
