@@ -13,6 +13,12 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
+CODEC_SEED, SPEAKER_SEED, CODES_SEED, SOUND_SEED = 1, 2, 3, 4
+FRAMES = 160
+"""Decoded by the reference in one piece: more than two windows."""
+SECONDS = 12.3
+"""Of the recording: more steps of the encoder's transformer than its nominal window of 250."""
+
 DECODER: dict[str, Any] = {
     "code_width": 32,
     "latent": 48,
@@ -56,6 +62,12 @@ def sound(seconds: float, seed: int) -> Floats:
     loud = 0.5 + 0.5 * np.sin(2 * np.pi * 2.1 * time)
     noise = random.standard_normal(time.size)
     return np.asarray(0.15 * voiced * loud + 0.02 * noise, dtype=np.float32)
+
+
+def codes(rows: int, frames: int, seed: int) -> npt.NDArray[np.int64]:
+    """[rows, 16, frames]."""
+    random = np.random.RandomState(seed)
+    return random.randint(0, 2048, (rows, 16, frames)).astype(np.int64)
 
 
 def _one(random: np.random.RandomState, name: str, shape: tuple[int, ...]) -> Floats:
