@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -55,6 +56,8 @@ class Watched(Around):
         try:
             async with aclosing(self._engine.synthesize(watch.given(segments), lead)) as chunks:
                 while (chunk := await watch.next(chunks)) is not None:
+                    if watch.silent:
+                        raise EngineFailed(f"engine {self.name!r} had no sound for its text")
                     if chunk.last:
                         attempt.succeeded()
                     elif len(chunk.samples):
@@ -80,19 +83,24 @@ class _Watch:
     def __init__(self, timeout_s: float, lead: Lead) -> None:
         self._timeout_s = timeout_s
         self._lead = lead
-        self._open = 0
-        """Segments given and not finished; pieces count once."""
+        self._open: deque[bool] = deque()
+        """Segments given and not finished, in order: whether there is anything to say. Pieces are one."""
+        self._says = self._sounded = False
+        self.silent = False
+        """Whether the last chunk ended a text without any sound."""
         self._deadline: asyncio.Timeout | None = None
 
     @property
     def waits(self) -> bool:
         """Whether the engine owes sound."""
-        return self._open > 0
+        return bool(self._open)
 
     async def given(self, segments: AsyncIterator[Segment]) -> AsyncGenerator[Segment, None]:
         async for segment in segments:
+            self._says = self._says or any(map(str.isalnum, segment.text))
             if not segment.more:
-                self._open += 1
+                self._open.append(self._says)
+                self._says = False
                 self._arm()
             yield segment
 
@@ -105,8 +113,11 @@ class _Watch:
                 chunk = await anext(chunks, None)
         finally:
             self._deadline = None
-        if chunk is not None and chunk.last:
-            self._open -= 1
+        if chunk is not None:
+            self._sounded = self._sounded or len(chunk.samples) > 0
+            if chunk.last:
+                says = self._open.popleft() if self._open else False
+                self.silent, self._sounded = says and not self._sounded, False
         return chunk
 
     def _arm(self) -> None:

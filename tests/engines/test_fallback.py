@@ -322,8 +322,9 @@ async def test_failure_of_the_text_is_not_the_engines() -> None:
 
 
 @pytest.mark.asyncio
-async def test_engine_that_keeps_failing_is_not_asked_any_more() -> None:
-    broken = Puppet("a", ["fail"] * 9)
+@pytest.mark.parametrize("deed", ["fail", "silent", "end"])
+async def test_engine_that_keeps_failing_is_not_asked_any_more(deed: Deed) -> None:
+    broken = Puppet("a", [deed] * 9)
     fallback = chain(broken, Puppet("b"), failures=2)
     for _ in range(5):
         assert speakers(await speak(fallback, 1)) == ["b"]

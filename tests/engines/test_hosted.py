@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from streamer.config import Settings
-from streamer.engines.hosted import open_openai, open_runware
+from streamer.engines.hosted import exchange, open_crun, open_openai, open_runware
 from streamer.engines.hosted.engine import Hosted
+from streamer.engines.hosted.request import SOONEST_S, TRIES
 from streamer.engines.hosted.row import AHEAD
 from streamer.errors import EngineFailed, InvalidParameter
 from streamer.protocols.runware.tables import BASE
@@ -23,6 +25,7 @@ from streamer.types import Options, PcmChunk, Segment
 from tests.engines.conformance import collect, given, nothing_heard, sound
 from tests.engines.hosted_suite import settings_for
 from tests.providers.base import Act, Reply, Request, running
+from tests.providers.crun import CrunProvider
 from tests.providers.openai import OpenAiProvider
 from tests.providers.sounds import encoded, spoken
 
@@ -345,6 +348,78 @@ async def test_when_to_come_back_is_told_where_that_is_late(provider: Upstream) 
     async with opened(provider) as engine:
         error = await failure(engine)
     assert error.details["retry_after_s"] == 7
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_a_provider_that_keeps_asking_to_come_back_is_asked_a_few_times(
+    provider: Upstream, status: int
+) -> None:
+    provider.usually("speech", Act(status=status, headers={"retry-after": "0"}))
+    async with opened(provider) as engine:
+        await failure(engine)
+    asked = provider.asked("speech")
+    assert len(asked) == TRIES
+    assert all(later.at - one.at >= SOONEST_S for one, later in itertools.pairwise(asked))
+
+
+async def test_a_link_that_asks_to_come_back_is_asked_again_and_not_the_api(
+    provider: Upstream,
+) -> None:
+    provider.linked = True
+    provider.script("file", Act(status=503, headers={"retry-after": "0.1"}))
+    async with opened(provider) as engine:
+        assert len(sound(await speak(engine, TEXT)))
+    assert [len(provider.asked(kind)) for kind in ("speech", "file")] == [1, 2]
+
+
+@pytest.mark.parametrize("act", [Act(status=429, headers={"retry-after": "0.1"}), Act(status=455)])
+async def test_a_task_that_was_taken_is_not_made_again(act: Act) -> None:
+    with running(CrunProvider()) as provider:
+        provider.script("poll", act, act)
+        engine = open_crun(settings_for(provider))
+        assert len(sound(await speak(engine, TEXT)))
+        provider.usually("poll", Act(status=429, headers={"retry-after": "0.01"}))
+        with pytest.raises(EngineFailed):
+            await speak(engine, TEXT)
+        await engine.aclose()
+        assert len(provider.asked("speech")) == 2
+
+
+async def test_a_provider_may_think_for_longer_than_it_may_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Early(Upstream):
+        """Answers at once, and speaks later."""
+
+        async def _send(self, reply: Reply, act: Act, writer: asyncio.StreamWriter) -> bool:
+            head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(reply.body)}\r\n"
+            writer.write(f"{head}content-type: audio/wav\r\n\r\n".encode())
+            await asyncio.sleep(0.3)
+            writer.write(reply.body)
+            await writer.drain()
+            return True
+
+    monkeypatch.setattr(exchange, "GAP_S", 0.1)
+    with running(Early()) as early:
+        async with opened(early) as engine:
+            assert len(sound(await speak(engine, TEXT)))
+    with running(Upstream()) as provider:
+        provider.script("speech", Act(fault="stall"))
+        async with opened(provider) as engine:
+            assert "in time" in (await failure(engine)).message
+
+
+async def test_a_long_page_about_an_error_hides_neither_it_nor_when_to_come_back(
+    provider: Upstream,
+) -> None:
+    class Wordy(Upstream):
+        async def answer(self, request: Request, act: Act) -> Reply:
+            return Reply(429, b"x" * (1 << 20), "text/html", {"retry-after": "30"})
+
+    with running(Wordy()) as wordy:
+        async with opened(wordy) as engine:
+            error = await failure(engine)
+    assert error.details["retry_after_s"] == 30
 
 
 async def test_a_listener_with_sound_left_can_wait_longer(provider: Upstream) -> None:

@@ -78,6 +78,31 @@ async def test_a_place_given_to_who_is_cancelled_goes_to_the_next() -> None:
     assert (slots.taken, slots.waiting) == (0, 0)
 
 
+@pytest.mark.asyncio
+async def test_who_comes_while_another_is_about_to_go_is_not_forgotten() -> None:
+    slots = Slots(1)
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def take(until: asyncio.Future[None] | None = None) -> None:
+        async with slots.place(lambda: (0.0, 0.0)):
+            if until is not None:
+                await until
+
+    holder = asyncio.create_task(take(over))
+    await asyncio.sleep(0)
+    going = asyncio.create_task(take())
+    await asyncio.sleep(0)
+    over.set_result(
+        None
+    )  # in one turn of the loop: a place is free, one comes, one has been cancelled
+    late = asyncio.create_task(take())
+    going.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.gather(holder, late)
+    assert going.cancelled()
+    assert (slots.taken, slots.waiting) == (0, 0)
+
+
 def test_word_times_are_those_of_the_texts_words() -> None:
     spoken = [
         SpokenWord("Hello", 0.5, 0.9),

@@ -70,8 +70,9 @@ class Hosted:
             provider.timeout_s,
         )
         _check_voices(name, client, target.model, self._names)
-        self.version = f"{target.url} {target.model} {sorted(self._names.items())}"
-        """What else decides how a phrase sounds, for who keeps it."""
+        names = sorted(self._names.items())
+        self.version = f"{target.url} {target.model} {names} {self._timestamps}"
+        """What else decides how a phrase sounds and is timed, for who keeps it."""
         self.abandoned = Abandoned(name, client, target, self._fetcher)
         self._requests = Requests(client, target, self._fetcher, self._the_guard, self.abandoned)
         self._guard: Guard | None = None

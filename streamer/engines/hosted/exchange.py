@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -83,16 +84,22 @@ class Exchange:
                 body=body,
                 trusted=ours,
                 max_bytes=self._max_bytes,
-                patience=Patience(left, GAP_S),
+                patience=Patience(left, max(left, GAP_S)),
                 leaves=leaves,
             ) as stream:
                 yield stream
 
     async def body(self, stream: Stream) -> bytes:
-        """The whole body of an answer that is not sound."""
-        stream.max_bytes = self._max_bytes * 2 if 200 <= stream.status < 300 else ANSWER_BYTES
+        """The body of an answer that is not sound: the whole, or the beginning of an error's."""
+        stream.max_bytes = self._max_bytes * 2
+        fine = 200 <= stream.status < 300
+        body = bytearray()
         async with aclosing(self.timely(stream.chunks())) as chunks:
-            return b"".join([chunk async for chunk in chunks])
+            async for chunk in chunks:
+                body += chunk
+                if not fine and len(body) > ANSWER_BYTES:  # its status tells enough
+                    break
+        return bytes(body)
 
     async def timely(self, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """Chunks within the deadline, which sound that comes puts off."""
@@ -100,7 +107,8 @@ class Exchange:
             while True:
                 with _told():
                     try:
-                        async with asyncio.timeout(max(0.0, self.left())):
+                        gap_s = GAP_S if self.given else math.inf  # before, it may think
+                        async with asyncio.timeout(max(0.0, min(gap_s, self.left()))):
                             chunk = await anext(chunks, None)
                     except TimeoutError:
                         raise _late() from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SENTENCE = re.compile(r"(?:[.!?…]+[\"'”’)\]»]*(?=\s)|[。！？]+[」』”’）]*|\n+)")
+_SENTENCE = re.compile(r"(?:(?<![.!?…])[.!?…]+[\"'”’)\]»]*(?=\s)|[。！？]+[」』”’）]*|\n+)")
 _CLAUSE = re.compile(r"(?:[,;:—–](?=\s)|[，、；：])")
 _SPACE = re.compile(r"\s+")
 

@@ -35,6 +35,9 @@ POLL_FACTOR = 1.4
 LONGEST_POLL_S = 2.0
 POLLS_FAILED = 3
 """A task is given up when asking for it has failed so often in a row."""
+TRIES = 4
+SOONEST_S = 0.1
+"""A provider that asks to come back is asked so often in all, and not sooner than this."""
 PATIENT_S = 1.0
 """A provider that asks to come back is obeyed where it takes no longer than this, or than the listener
 has sound; else whoever called may know another."""
@@ -75,16 +78,18 @@ class Requests:
         request = _Request(
             self._client, self._target, exchange, self._guard, self._abandoned, utterance
         )
-        while True:
+        for left in reversed(range(TRIES)):
             try:
                 async with aclosing(request.heard()) as heard:
                     async for part in heard:
                         yield part
                 return
             except EngineFailed as error:
-                wait = error.details.get("retry_after_s")
-                if exchange.given or wait is None or not error.retryable:
+                told = error.details.get("retry_after_s")
+                final = exchange.given or request.given_up or not error.retryable
+                if final or not left or told is None:
                     raise
+                wait = max(SOONEST_S, told)
                 if wait > max(PATIENT_S, spare_s()) or exchange.left() <= wait:
                     raise
             await asyncio.sleep(wait)
@@ -108,31 +113,51 @@ class _Request:
         self._guard = guard
         self._abandoned = abandoned
         self._utterance = utterance
+        self._step: Step | None = None
+        """How far it is: None until a request has been taken, and is to be paid."""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether a task was taken, and has been left before its end."""
+        return isinstance(self._step, Again)
 
     async def heard(self) -> AsyncGenerator[Heard, None]:
+        """From where it was left: what has been taken is not asked for again."""
+        if self._step is None:
+            async with aclosing(self._created()) as parts:
+                async for part in parts:
+                    yield part
+            if self._step is None:
+                return
+        if isinstance(self._step, Again):
+            self._step = await self._polled(self._step)
+        async with aclosing(self._sound(self._step)) as parts:
+            async for part in parts:
+                yield part
+
+    async def _created(self) -> AsyncGenerator[Heard, None]:
+        """Ask for it. The sound, where that is the answer; else the next step is known behind it."""
         # An id of its own for each try: some APIs refuse one that they have seen.
         utterance = replace(self._utterance, id=str(uuid.uuid4()))
         call = self._client.create(utterance, utterance.model or self._target.model)
         if self._client.traits.cancels:
-            step = await self._made(call)
-        else:
-            async with self._exchange.asked(call) as stream:
-                if stream.redirected:  # to the sound, whose host knows nothing of the API
-                    async with aclosing(self._file(stream, "")) as parts:
-                        async for part in parts:
-                            yield part
-                    return
-                kind = self._client.streams(call, stream.status, stream.headers)
-                if kind is not None:
-                    async with aclosing(self._streamed(stream, kind)) as parts:
-                        async for part in parts:
-                            yield part
-                    return
-                step = await self._read(call, stream)
-        sound = step if isinstance(step, Sound) else await self._polled(step)
-        async with aclosing(self._sound(sound)) as parts:
-            async for part in parts:
-                yield part
+            self._step = await self._made(call)
+            return
+        async with self._exchange.asked(call) as stream:
+            if stream.redirected:  # to the sound, whose host knows nothing of the API
+                self._step = Sound(url=stream.url)
+                async with aclosing(self._file(stream, "")) as parts:
+                    async for part in parts:
+                        yield part
+                self._step = None
+                return
+            kind = self._client.streams(call, stream.status, stream.headers)
+            if kind is not None:
+                async with aclosing(self._streamed(stream, kind)) as parts:
+                    async for part in parts:
+                        yield part
+                return
+            self._step = await self._read(call, stream)
 
     # What an answer says
 
@@ -179,7 +204,9 @@ class _Request:
                     found = self._client.read(call, status, stream.headers, body)
                 except EngineFailed as error:
                     failed += 1
-                    asking = error.retryable and (status in (0, 408, 425, 429) or status >= 500)
+                    asking = error.retryable and (
+                        status in (0, 408, 425, 429, 455) or status >= 500
+                    )
                     if not asking or failed >= POLLS_FAILED or self._exchange.left() <= 0:
                         raise
                     told = error.details.get("retry_after_s")

@@ -36,9 +36,10 @@ class Slots:
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():  # it had come by then: to the next
                     self._free += 1
-                    self._call()
                 else:
                     self._waiting.remove(entry)
+                # Also here: who came while this one was about to go stands behind it.
+                self._call()
                 raise
         self.taken += 1
         try:
