@@ -58,7 +58,9 @@ $(VENV)/.serve: requirements/serve.txt requirements/build.txt pyproject.toml | $
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/.serve
+$(VENV)/.dev: requirements/dev.txt requirements/torch.txt $(VENV)/.serve
 	@echo "Installing what the tests need ..." >&2
 	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-deps -r requirements/torch.txt 2>/dev/null \
+	  || $(PIP) --no-deps -r requirements/torch.txt --extra-index-url https://download.pytorch.org/whl/cpu
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,8 +73,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "hibari": ("engines",),
     "scipy": ("engines", "audio"),
     "torch": ("engines.qwen3",),
-    "safetensors": ("engines.qwen3",),
+    "safetensors": ("engines.qwen3", "voices"),
     "tokenizers": ("engines.qwen3",),
+    "triton": ("engines.qwen3",),
+    "huggingface_hub": ("engines.qwen3",),
     "httpx": ("fetch", "cli"),
     "httpcore": ("fetch",),
     "websockets": ("client", "engines.hosted_ws"),
@@ -230,3 +233,12 @@ def test_checker_finds(module: str, source: str) -> None:
 )
 def test_checker_allows(module: str, source: str) -> None:
     assert violations(source, module) == []
+
+
+def test_a_server_without_its_voice_never_loads_torch() -> None:
+    script = (
+        "import streamer.cli, streamer.engines.base, streamer.server.run, sys;"
+        "print(*{'torch', 'tokenizers', 'triton', 'huggingface_hub'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -65,5 +66,25 @@ def test_a_server_runs_with_the_versions_that_were_tested() -> None:
             assert tested[name] == versions
 
 
-def test_nothing_brings_torch_along() -> None:
-    assert not {"torch", "triton"} & set(pinned("dev"))
+def test_nothing_brings_torch_or_cuda_along() -> None:
+    assert not [name for name in pinned("dev") if name == "torch" or name.startswith("nvidia-")]
+    assert not {"safetensors", "tokenizers", "triton"} & set(pinned("build"))
+    assert not {"tokenizers", "triton"} & set(pinned("serve"))
+
+
+def test_the_extra_for_qwen3_is_what_is_tested() -> None:
+    extra = {named(item) for item in PROJECT["project"]["optional-dependencies"]["qwen3"]}
+    assert extra - set(pinned("dev")) == {"torch"}
+
+
+def test_torch_is_a_build_for_processors_and_what_it_asks_for_is_pinned() -> None:
+    lines = (ROOT / "requirements" / "torch.txt").read_text("utf-8").splitlines()
+    builds = [line for line in lines if not line.startswith("#")]
+    assert [named(line) for line in builds] == ["torch", "torch"]
+    assert re.fullmatch(r"torch==[0-9.]+\+cpu ; sys_platform != 'darwin'", builds[0])
+    asked = {
+        named(item)
+        for item in requires("torch") or ()
+        if "extra ==" not in item and named(item) != "setuptools"  # to compile, which we don't
+    }
+    assert asked <= set(pinned("dev"))
