@@ -106,8 +106,8 @@ def _value(param: str, value: Any, type_: Any, source: str) -> Any:
         raise _bad(source, param, f"at least {least:g}")
     if name == "url" and value and not _is_base(value):
         raise _bad(source, param, "an http or https URL without user, query and fragment")
-    if name == "key" and not (value.isascii() and value.isprintable()):
-        raise _bad(source, param, "printable ASCII")
+    if name == "key" and not (value.isascii() and value.isprintable() and value == value.strip()):
+        raise _bad(source, param, "printable ASCII without space at its ends")
     return value
 
 

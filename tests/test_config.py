@@ -209,6 +209,7 @@ def test_a_providers_key_is_not_shown() -> None:
             )
         ),
         ({"crun": {"key": "k-secret\n"}}, "providers.crun.key"),
+        ({"crun": {"key": "k-secret "}}, "providers.crun.key"),
         ({"crun": {"key": ["k-secret"]}}, "providers.crun.key"),
         ({"crun": {"voices": ["Serena"]}}, "providers.crun.voices"),
         ({"crun": {"timeout_s": 0}}, "providers.crun.timeout_s"),
