@@ -99,6 +99,11 @@ class DirectoryBlobs:
         if paths:
             await _on_thread(work)
 
+    async def sync(self) -> None:
+        """Have on disk what was deleted so far. Raises as `delete`."""
+        if await _on_thread(self._directory.is_dir):
+            await _on_thread(lambda: _sync(self._directory))
+
     async def names(self) -> set[str]:
         def work() -> set[str]:
             try:

@@ -163,6 +163,11 @@ class Settings:
     max_file_ttl_s: float = _row(2592000.0, "The longest a client may ask for.", minimum=1)
     max_file_bytes: int = _row(20971520, "Largest upload.", minimum=1024)
     key_file_bytes: int = _row(1073741824, "Most bytes of files of one key.", minimum=1024)
+    key_voices: int = _row(
+        100,
+        "Most voices that one key has made; as many again of those that tasks of hosted APIs bring along.",
+        minimum=1,
+    )
     public_url: str = _row(
         "",
         "Where clients reach this server, for links in webhooks; empty: as the job's client did.",

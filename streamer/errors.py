@@ -27,12 +27,13 @@
     │   ├── KeyRevoked               key_revoked              was valid, is no more
     │   ├── ScopeMissing             scope_missing            the key is not made for this
     │   └── OriginNotAllowed         origin_not_allowed       this page may not ask
-    ├── LimitError                   all retryable but budget and quota
+    ├── LimitError                   all retryable but budget, quota and voices
     │   ├── RateLimited              rate_limited             too many requests or characters
     │   ├── ContextLimit             context_limit            too many contexts at once
     │   ├── ConnectionLimit          connection_limit         too many connections at once
     │   ├── JobLimit                 job_limit                too many unfinished jobs
     │   ├── FileQuota                file_quota               the key's files take all the space it has
+    │   ├── VoiceLimit               voice_limit              the key has made as many voices as it may
     │   └── BudgetSpent              budget_spent             the key's budget is used up
     └── ServerError
         ├── EngineFailed             engine_failed            synthesis failed
@@ -42,6 +43,7 @@
         ├── StorageUnavailable       storage_unavailable      the database or the disk can't be used now
         ├── StorageFull              storage_full             the disk is full
         ├── CheckpointInvalid        checkpoint_invalid       a model's files are not what they have to be
+        ├── VoiceDamaged             voice_damaged            what a voice is made of can't be read any more
         └── InternalError            internal_error           ours, and logged
 
 Each carries what a shell needs to render it: `code`, `status` (HTTP), `retryable`, `param`. Nothing
@@ -304,6 +306,14 @@ class FileQuota(LimitError):
     retryable = False
 
 
+class VoiceLimit(LimitError):
+    """The key has made as many voices as it may, `limit`: one has to be deleted first."""
+
+    code = "voice_limit"
+    status = 409
+    retryable = False
+
+
 class BudgetSpent(LimitError):
     """The key's budget is used up."""
 
@@ -380,6 +390,15 @@ class CheckpointInvalid(ServerError):
     code = "checkpoint_invalid"
 
     def __init__(self, message: str, *, param: str | None = "qwen3", **details: Any) -> None:
+        super().__init__(message, param=param, **details)
+
+
+class VoiceDamaged(ServerError):
+    """What a voice is made of is lost or not what was stored; `voice` is its id. It has to be made anew."""
+
+    code = "voice_damaged"
+
+    def __init__(self, message: str, *, param: str | None = "voice", **details: Any) -> None:
         super().__init__(message, param=param, **details)
 
 

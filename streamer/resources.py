@@ -18,6 +18,8 @@ PENDING: tuple[JobStatus, ...] = ("queued", "running")
 FilePurpose = Literal["result", "upload", "reference"]
 """What a file is for: a job's sound, anything of a client's, sound to clone a voice from."""
 DeliveryState = Literal["pending", "delivered", "failed", "disabled"]
+VoiceKind = Literal["clone", "design"]
+"""How a voice was made: after a recording, or after a description."""
 NATIVE = "native"
 """The dialect that sees all jobs of its key."""
 
@@ -148,3 +150,21 @@ class Delivery:
     next_at: float | None = None
     last_status: int | None = None
     last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnVoice:
+    """A voice that a key has made, without what it is made of. `languages` as in `types.Voice`;
+    `description` and `preview_text` of a designed one. `passing`: made for what a request brought with
+    it, found by its id alone, and gone when nobody has asked for it for a while."""
+
+    id: str
+    key: str
+    engine: str
+    kind: VoiceKind
+    languages: tuple[str, ...]
+    created: float
+    name: str = ""
+    description: str = ""
+    preview_text: str = ""
+    passing: bool = False

@@ -52,7 +52,7 @@ class Admission:
         """The job, queued, once it is on disk. Raises what is wrong with it, and what `admit` raises."""
         self._check(key, request)
         await self._check_alias(key, request)
-        session = self.open_session(spoken_of(request))
+        session = self.open_session(spoken_of(request), key=key)
         speaker = await rehearse(session, request.text, self.settings.max_pending_chars)
         self._check_room(key)
         characters = len(request.text) * request.results

@@ -241,6 +241,10 @@ class Jobs:
         except NotFound:  # the job is remembered for longer than its file
             raise Gone("the file has expired", param="id") from None
 
+    async def voices(self) -> set[str]:
+        """The voices of all unfinished jobs."""
+        return await self._database.read(table.voices)
+
     def reserved(self, key: str) -> float:
         """What the unfinished jobs of a key will cost at most."""
         return self._queue.cost_of(key)

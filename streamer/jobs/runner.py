@@ -245,8 +245,9 @@ class Runner:
 
     async def _speak(self, entry: Entry, kept: Stored, blobs: list[str]) -> list[Rendering]:
         """All results, one after the other; `blobs` are told as they are committed."""
-        live = partial(self._open_session, background=False)
-        open_session = live if entry.urgent else self._open_session
+        open_session = partial(self._open_session, key=entry.key)
+        if entry.urgent:
+            open_session = partial(open_session, background=False)
         made: list[Rendering] = []
         text, limit = kept.request.text, self._settings.max_pending_chars
         longest_s, mime = kept.request.longest_s, mime_of(kept.request)
@@ -271,7 +272,7 @@ class Runner:
         reason, or has waited for long enough."""
         if self._endings.clock() - job.created >= self._settings.job_keep_s:
             return False
-        if not await refused(self._open_session, kept, self._settings.max_pending_chars):
+        if not await refused(self._open_session, job.key, kept, self._settings.max_pending_chars):
             return False
         if not entry.held:
             extra = {"job": entry.id, "error": failure.code, "param": failure.param}

@@ -61,10 +61,10 @@ class Speaking(Protocol):
 
 
 class OpenSession(Protocol):
-    """Makes a session, in the background if not told otherwise, or raises a `StreamerError` that says why
-    there can't be one."""
+    """Makes a session of that key, in the background if not told otherwise, or raises a `StreamerError`
+    that says why there can't be one."""
 
-    def __call__(self, start: Start, *, background: bool = True) -> Speaking: ...
+    def __call__(self, start: Start, *, background: bool = True, key: str = "") -> Speaking: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,11 @@ async def rehearse(session: Speaking, text: str, limit: int) -> Speaker:
     return session.rehearse()
 
 
-async def refused(open_session: OpenSession, kept: Stored, limit: int) -> bool:
+async def refused(open_session: OpenSession, key: str, kept: Stored, limit: int) -> bool:
     """Whether the job would not be taken in now: voices, engines or settings have changed since it was."""
     try:
-        await rehearse(open_session(spoken_of(kept.request)), kept.request.text, limit)
+        session = open_session(spoken_of(kept.request), key=key)
+        await rehearse(session, kept.request.text, limit)
     except StreamerError as error:
         return isinstance(error, RequestError)
     return False

@@ -127,6 +127,12 @@ def unfinished(
     return entries, unknown
 
 
+def voices(connection: sqlite3.Connection) -> set[str]:
+    """Of the unfinished."""
+    query = f"SELECT DISTINCT voice FROM jobs WHERE {_UNFINISHED}"
+    return {voice for (voice,) in connection.execute(query)}
+
+
 def give_back(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
     """These are queued, with these figures."""
     connection.executemany(

@@ -6,7 +6,7 @@ Knows no starlette: a socket that can send and close is attached, and detached w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 from streamer import types
@@ -17,7 +17,15 @@ from streamer.server.contexts import Contexts
 from streamer.server.meter import Meter
 from streamer.server.speaking import SessionFactory
 from streamer.server.writer import Socket, SocketGone, Writer
-from streamer.types import Command, Failed, Idle, Ready, Start, Text
+from streamer.types import Command, Failed, Idle, OptionsUpdate, Ready, Start, Text
+
+
+Prepare = Callable[[OptionsUpdate | None], Awaitable[None]]
+"""Waits for what a session with these options would else wait for while all others do too."""
+
+
+async def _nothing(options: OptionsUpdate | None) -> None:
+    pass
 
 
 class Connection:
@@ -28,11 +36,18 @@ class Connection:
     """
 
     def __init__(
-        self, dialect: Server, sessions: SessionFactory, meter: Meter, settings: Settings
+        self,
+        dialect: Server,
+        sessions: SessionFactory,
+        meter: Meter,
+        settings: Settings,
+        *,
+        prepare: Prepare = _nothing,
     ) -> None:
         self._dialect = dialect
         self._meter = meter
         self._settings = settings
+        self._prepare = prepare
         self._writer = Writer(dialect, settings.send_timeout_s)
         self._contexts = Contexts(
             sessions, meter, self._writer, bound=settings.max_contexts, on_lost=self.detach
@@ -139,8 +154,10 @@ class Connection:
         contexts = self._contexts
         match command:
             case Start():
+                await self._prepare(command.options)
                 contexts.start(command)
             case Text():
+                await self._prepare(command.options)
                 live = contexts.get(command.context) or contexts.start(Start(command.context))
                 live.charge.take(len(command.text), live.session.quote(command))
                 live.session.text(command)

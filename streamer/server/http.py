@@ -41,7 +41,7 @@ class Speaks:
 
     async def openai(self, request: Request, meter: Meter) -> Speech:
         body = await read_body(request, self._service.settings.max_body_bytes)
-        catalogue = self._service.catalogue
+        catalogue = self._service.catalogue_of(meter.key.id)
         known = {voice.id for voice in catalogue.voices} | set(catalogue.aliases)
         wanted = openai.decode_request(body, known=known)
         sse = wanted.delivery == "sse"
@@ -59,10 +59,12 @@ class Speaks:
         *,
         in_band: bool = False,
     ) -> Speech:
+        key = meter.key.id
+        await self._service.prepare(key, wanted.start.options)
         speech = open_speech(
             wanted,
             meter,
-            lambda: self._service.open_session(wanted.start, paced=False),
+            lambda: self._service.open_session(wanted.start, paced=False, key=key),
             encode,
             in_band=in_band,
             receive=receive,

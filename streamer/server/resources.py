@@ -27,12 +27,14 @@ from streamer.server.links import Links
 from streamer.server.speaking import OpenSession, Speaking
 from streamer.types import Start
 from streamer.usage import Usage
+from streamer.voices import VoiceStore
 from streamer.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
 DATABASE = "streamer.sqlite3"
 FILES = "files"
+VOICES = "voices"
 AGAIN_S = 1.0
 """A loop that ended by a fault of ours begins again after this time."""
 
@@ -48,17 +50,20 @@ class Resources:
     webhooks: Webhooks
     jobs: Jobs
     links: Links
+    voices: VoiceStore
 
     async def start(self) -> None:
         """Take up what an earlier process left. Raises `StorageUnavailable` or `StorageFull`."""
         await self.files.start()
+        await self.voices.start()
         await self.webhooks.start()
         await self.jobs.start()
 
     async def run(self) -> None:
         """Sweep, speak and deliver until cancelled; jobs stop first, so that their ends are told."""
         async with AsyncExitStack() as stack:
-            for loop in (self.files.run, self.webhooks.run, self.jobs.run):
+            voices = partial(self.voices.run, self.jobs.voices)
+            for loop in (self.files.run, self.webhooks.run, voices, self.jobs.run):
                 task = asyncio.create_task(_kept_up(loop))
                 stack.push_async_callback(stop, task)
             await asyncio.Event().wait()
@@ -71,10 +76,20 @@ class Resources:
             stack.push_async_callback(self.guard.aclose)
 
 
+def open_voices(settings: Settings, directory: Path) -> VoiceStore:
+    """The voices of a data directory, of which nothing is read yet."""
+    return VoiceStore(DirectoryBlobs(directory / VOICES), settings, SteadyClock())
+
+
 def open_resources(
-    settings: Settings, directory: Path, usage: Usage, sessions: OpenSession
+    settings: Settings,
+    directory: Path,
+    usage: Usage,
+    sessions: OpenSession,
+    voices: VoiceStore | None = None,
 ) -> Resources:
-    """All of a data directory. No thread and no process begins here.
+    """All of a data directory, of its voices too where they are not given. No thread and no process begins
+    here.
 
     Raises `StorageUnavailable` or `StorageFull`, and `InvalidParameter` for bad settings.
     """
@@ -98,16 +113,19 @@ def open_resources(
         encode_event=partial(_event, links),
         encode_callbacks=partial(_callbacks, links),
     )
-    return Resources(database, fetcher, Guard(), files, webhooks, jobs, links)
+    voices = voices or open_voices(settings, directory)
+    return Resources(database, fetcher, Guard(), files, webhooks, jobs, links, voices)
 
 
 def _event(links: Links, job: Job) -> Mapping[str, Any]:
     return encode_event(job, links.from_base(job.base_url))
 
 
-def _unheard(sessions: OpenSession, start: Start, *, background: bool = True) -> Speaking:
+def _unheard(
+    sessions: OpenSession, start: Start, *, background: bool = True, key: str = ""
+) -> Speaking:
     """A session for a job: nobody listens, but somebody may wait."""
-    return sessions(start, paced=False, background=background)
+    return sessions(start, paced=False, background=background, key=key)
 
 
 def _callbacks(links: Links, job: Job) -> Sequence[Mapping[str, Any]] | None:

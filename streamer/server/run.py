@@ -26,14 +26,14 @@ from streamer.server.app import create_app
 from streamer.server.auth import KeyStore
 from streamer.server.directory import DirectoryLock
 from streamer.server.port import require_free
-from streamer.server.resources import DATABASE, open_resources
+from streamer.server.resources import DATABASE, open_resources, open_voices
 from streamer.server.service import Service
 from streamer.server.speaking import OpenSession
 from streamer.server.transport import HttpProtocol, WebSocketProtocol
 from streamer.session import Session
 from streamer.types import Start
 from streamer.usage import Usage
-from streamer.voices import Catalogue, open_catalogue
+from streamer.voices import Catalogue, VoiceStore, open_catalogue
 
 SWITCH_S = 0.001
 """How long a synthesis thread may hold the GIL while the loop waits for it (Python's default is 5 ms)."""
@@ -173,14 +173,21 @@ def _require_vorbis(settings: Settings) -> None:
         raise InvalidParameter(f"runware_ogg: {error.message}", param="runware_ogg") from None
 
 
-def sessions(settings: Settings, catalogue: Catalogue) -> OpenSession:
-    """How this server makes its sessions."""
-    listeners = Listeners()
+def sessions(
+    settings: Settings,
+    catalogue: Catalogue,
+    voices: VoiceStore | None = None,
+    listeners: Listeners | None = None,
+) -> OpenSession:
+    """How this server makes its sessions. `voices` are those that keys have made."""
+    listeners = listeners or Listeners()
 
-    def open_session(start: Start, *, paced: bool, background: bool = False) -> Session:
+    def open_session(
+        start: Start, *, paced: bool, background: bool = False, key: str = ""
+    ) -> Session:
         return Session(
             start,
-            catalogue=catalogue,
+            catalogue=catalogue if voices is None else catalogue.seen_with(voices.of(key)),
             settings=settings,
             paced=paced,
             background=background,
@@ -207,13 +214,16 @@ def serve(settings: Settings, *, tell: Tell | None = None, first_key: bool = Fal
             fragment = require_keys(settings, keys, first_key=first_key)
             counts = EngineCounts()
             catalogue = load(settings, counts)
-            opens = sessions(settings, catalogue)
+            voices, listeners = open_voices(settings, directory), Listeners()
+            opens = sessions(settings, catalogue, voices, listeners)
             with contextlib.ExitStack() as stack:
                 usage = stack.enter_context(contextlib.closing(_open_usage(directory)))
-                resources = open_resources(settings, directory, usage, opens)
+                resources = open_resources(settings, directory, usage, opens, voices)
                 stack.callback(resources.database.close)
                 service = Service(
-                    settings, catalogue, keys, usage, opens, resources, engine_counts=counts
+                    *(settings, catalogue, keys, usage, opens, resources),
+                    listeners=listeners,
+                    engine_counts=counts,
                 )
                 server = configure(settings, service, say, fragment)
                 with contextlib.suppress(SystemExit):  # uvicorn's word for a failed start

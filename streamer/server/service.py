@@ -9,17 +9,20 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
+from streamer.clock import SteadyClock
 from streamer.config import Settings
 from streamer.engines.opening import EngineCounts
 from streamer.errors import InternalError, KeyRevoked, StreamerError
+from streamer.listeners import Listeners
 from streamer.server.access import Access
 from streamer.server.auth import Key, KeyStore
 from streamer.server.limits import Clock, Limits
 from streamer.server.meter import Ledger, Meter
 from streamer.server.resources import Resources
 from streamer.server.speaking import OpenSession
+from streamer.types import OptionsUpdate
 from streamer.usage import Usage
-from streamer.voices import Catalogue
+from streamer.voices import Catalogue, Enroller
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +63,7 @@ class Service:
         sessions: OpenSession,
         resources: Resources,
         *,
+        listeners: Listeners | None = None,
         engine_counts: EngineCounts | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -69,6 +73,9 @@ class Service:
         self.access = Access(settings, keys)
         self.resources = resources
         self.links = resources.links
+        self.enroller = Enroller(
+            catalogue, resources.voices, SteadyClock(), (listeners or Listeners()).let_pass
+        )
         self.ledger = Ledger(
             Limits(settings, clock),
             usage,
@@ -81,6 +88,15 @@ class Service:
         """Why it could not start."""
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    def catalogue_of(self, key: str) -> Catalogue:
+        """With the voices that this key has made."""
+        return self.catalogue.seen_with(self.resources.voices.of(key))
+
+    async def prepare(self, key: str, options: OptionsUpdate | None) -> None:
+        """Before a session is asked for these: if the voice is the key's own, it is read off the loop."""
+        if options is not None and options.voice is not None:
+            await self.resources.voices.ready(key, options.voice)
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Work that no request waits for; it is cancelled where the server ends first."""

@@ -52,9 +52,12 @@ class Speaking(Spoken, Protocol):
 
 
 class OpenSession(Protocol):
-    """Makes a session: paced for live listeners, unpaced for downloads; in the background for jobs."""
+    """Makes a session: paced for live listeners, unpaced for downloads; in the background for jobs. `key`
+    is whose voices it finds besides the engines'."""
 
-    def __call__(self, start: Start, *, paced: bool, background: bool = False) -> Speaking: ...
+    def __call__(
+        self, start: Start, *, paced: bool, background: bool = False, key: str = ""
+    ) -> Speaking: ...
 
 
 SessionFactory = Callable[[Start], Speaking]

@@ -6,6 +6,7 @@ import importlib
 import secrets
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -118,9 +119,12 @@ class StreamEndpoint:
         service, meter = self._service, admitted.meter
 
         def open_session(start: Start) -> Any:
-            return service.open_session(start, paced=True)
+            return service.open_session(start, paced=True, key=meter.key.id)
 
-        connection = Connection(admitted.dialect, open_session, meter, service.settings)
+        connection = Connection(
+            *(admitted.dialect, open_session, meter, service.settings),
+            prepare=partial(service.prepare, meter.key.id),
+        )
         socket = AsgiSocket(send)
         headers = [(b"x-request-id", meter.request_id.encode())]
         selected = getattr(self._module, "SUBPROTOCOL", None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from streamer.engines.base import Engine
 from streamer.errors import (
@@ -39,6 +41,35 @@ def speaks(voice: Voice, language: str) -> bool:
     return any(known.lower().partition("-")[0] == primary for known in voice.languages)
 
 
+class OwnVoices(Protocol):
+    """The voices that one key has made."""
+
+    def all(self) -> Sequence[Voice]:
+        """Those that are listed, without what they are made of."""
+        ...
+
+    def find(self, name: str) -> Voice | None:
+        """By id or by name, without what it is made of."""
+        ...
+
+    def loaded(self, voice: Voice) -> Voice:
+        """With what it is made of. Raises `VoiceDamaged`, `StorageUnavailable`."""
+        ...
+
+
+class _Nobodys:
+    """Of who has made none."""
+
+    def all(self) -> Sequence[Voice]:
+        return ()
+
+    def find(self, name: str) -> Voice | None:
+        return None
+
+    def loaded(self, voice: Voice) -> Voice:
+        return voice
+
+
 class Catalogue:
     """The loaded engines, in the settings' order, and their voices by id or alias."""
 
@@ -52,6 +83,7 @@ class Catalogue:
         if not engines:
             raise InvalidParameter("at least one engine is needed", param="engines")
         self.engines = dict(engines)
+        self._own: OwnVoices = _Nobodys()
         self.aliases = dict(aliases or {})
         for alias, target in self.aliases.items():
             if not self._named(target, self.engines):
@@ -60,9 +92,17 @@ class Catalogue:
             raise InvalidParameter(f"no voice {default!r}", param="voice")
         self.default = default
 
+    def seen_with(self, own: OwnVoices) -> Catalogue:
+        """The same, and these voices behind it: as the key sees it that has made them."""
+        seen = copy.copy(self)
+        seen._own = own
+        return seen
+
     @property
     def voices(self) -> list[Voice]:
-        return [voice for engine in self.engines.values() for voice in engine.voices]
+        """The engines', then those that the key has made, which are without what they are made of."""
+        here = [voice for engine in self.engines.values() for voice in engine.voices]
+        return [*here, *self._own.all()]
 
     @property
     def models(self) -> list[str]:
@@ -81,26 +121,22 @@ class Catalogue:
 
         `model` is `engine` or `engine/model`; without it the first engine that has the voice speaks.
         Without a voice: the default one, or the first that speaks the language. Raises `UnknownVoice`
-        with candidates, `UnsupportedParameter` where the engine's models can't be named, or
-        `LanguageNotSupported`.
+        with candidates, `UnsupportedParameter` where the engine's models can't be named,
+        `LanguageNotSupported`, or `VoiceDamaged`.
         """
         engines: Mapping[str, Engine] = self.engines
         if model is not None:
-            name = model.partition("/")[0]
-            if name not in self.engines:
-                raise UnknownVoice(f"no model {model!r}", param="model", candidates=self.models)
-            engines = {name: self.engines[name]}
-            _check_model(self.engines[name], model_of(model))
+            named = self.engine_of(model)
+            engines = {named[0]: named[1]}
         wanted = voice
         if wanted is None and model is None and self.default:
             wanted = self.default
         if wanted is not None:
             found = self._named(self.aliases.get(wanted, wanted), engines)
+            found = found or self._made(wanted, engines)
             if found is None:
                 raise UnknownVoice(
-                    f"no voice {wanted!r}",
-                    param="voice",
-                    candidates=[v.id for engine in engines.values() for v in engine.voices],
+                    f"no voice {wanted!r}", param="voice", candidates=self._candidates(engines)
                 )
             if voice is not None or speaks(found[1], language):
                 return found
@@ -109,6 +145,15 @@ class Catalogue:
                 if speaks(candidate, language):
                     return engine, candidate
         raise LanguageNotSupported(f"no voice here speaks {language!r}", param="language")
+
+    def engine_of(self, model: str) -> tuple[str, Engine]:
+        """The engine of `engine` or `engine/model`, with its name here. Raises `UnknownVoice`,
+        `UnsupportedParameter`."""
+        name = model.partition("/")[0]
+        if name not in self.engines:
+            raise UnknownVoice(f"no model {model!r}", param="model", candidates=self.models)
+        _check_model(self.engines[name], model_of(model))
+        return name, self.engines[name]
 
     def speaker_of(
         self, text: str, language: str, engine: Engine, voice: Voice
@@ -133,6 +178,21 @@ class Catalogue:
     async def aclose(self) -> None:
         for engine in self.engines.values():
             await engine.aclose()
+
+    def preset(self, name: str) -> Voice | None:
+        """The engines' voice of that id or alias."""
+        found = self._named(self.aliases.get(name, name), self.engines)
+        return None if found is None else found[1]
+
+    def _made(self, name: str, engines: Mapping[str, Engine]) -> tuple[Engine, Voice] | None:
+        voice = self._own.find(name)
+        if voice is None or voice.engine not in engines:
+            return None
+        return engines[voice.engine], self._own.loaded(voice)
+
+    def _candidates(self, engines: Mapping[str, Engine]) -> list[str]:
+        here = [voice.id for engine in engines.values() for voice in engine.voices]
+        return here + [v.name or v.id for v in self._own.all() if v.engine in engines]
 
     @staticmethod
     def _named(voice: str, engines: Mapping[str, Engine]) -> tuple[Engine, Voice] | None:

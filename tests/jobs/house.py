@@ -130,7 +130,7 @@ async def house(
     path = directory / "streamer.sqlite3"
     schemas = [usage_.SCHEMA, FileStore.SCHEMA, Webhooks.SCHEMA, Jobs.SCHEMA]
 
-    def open_session(start: Start, *, background: bool = True) -> Session:
+    def open_session(start: Start, *, background: bool = True, key: str = "") -> Session:
         return Session(
             start, catalogue=catalogue, settings=settings, paced=False, background=background
         )

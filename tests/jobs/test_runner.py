@@ -104,7 +104,7 @@ async def test_a_second_attempt_leaves_nothing_of_the_first(tmp_path: Path) -> N
         made: list[Any] = []
         speak = home.jobs._runner._open_session
 
-        def third_fails_once(start: Any, *, background: bool = True) -> Any:
+        def third_fails_once(start: Any, *, background: bool = True, key: str = "") -> Any:
             made.append(start)
             engine.fail_at = 0 if len(made) == 3 else None
             return speak(start)

@@ -41,7 +41,7 @@ async def test_it_is_spoken_in_the_foreground(tmp_path: Path) -> None:
         spoken: list[bool] = []
         speak = home.jobs._runner._open_session
 
-        def noting(start: Any, *, background: bool = True) -> Any:
+        def noting(start: Any, *, background: bool = True, key: str = "") -> Any:
             spoken.append(background)
             return speak(start, background=background)
 

@@ -159,7 +159,9 @@ class Sessions:
         self.made: list[ScriptedSession] = []
         self._price = price_per_1000
 
-    def __call__(self, start: Start, *, paced: bool, background: bool = False) -> ScriptedSession:
+    def __call__(
+        self, start: Start, *, paced: bool, background: bool = False, key: str = ""
+    ) -> ScriptedSession:
         session = ScriptedSession(start, paced=paced, price=self._price)
         self.made.append(session)
         return session

@@ -33,10 +33,11 @@ class ModelStreamEndpoint:
         wanted = modelstream.decode_request(body, strict=service.settings.hosted_strict)
         accept = request.headers.get("accept", "")
         json = wanted.start.timestamps != "none" or modelstream.wants_json(accept)
+        await service.prepare(meter.key.id, wanted.start.options)
         speech = open_speech(
             wanted,
             meter,
-            lambda: service.open_session(wanted.start, paced=False),
+            lambda: service.open_session(wanted.start, paced=False, key=meter.key.id),
             modelstream.AnswerEncoder(wanted).push if json else bare,
             in_band=False,
             receive=request.receive,
