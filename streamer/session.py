@@ -88,7 +88,7 @@ class Session:
         self._prices = Prices(settings.price_per_1000)
         self._bill = Bill(self._prices)
         self._encoder = open_encoder(resolve_format(start.audio, self._rate), self._rate)
-        self._sound = Sound(start, self._encoder, self._rate, clock)
+        self._sound = Sound(start, self._encoder, self._rate, clock, live=not background)
         self._lines: dict[int, Line] = {}
         self._pull: asyncio.Task[Spoken | None] | None = None
         self._reported: int | None = None

@@ -13,7 +13,7 @@ import numpy as np
 from streamer.audio.dsp import Dsp
 from streamer.audio.encoder import Encoder
 from streamer.script import Line
-from streamer.text.alignment import estimate, estimate_unfinished
+from streamer.text.estimates import Estimate, Tempo
 from streamer.text.pauses import pause_after
 from streamer.timeline import Timeline
 from streamer.types import (
@@ -37,10 +37,19 @@ few ms of the loop's time with the slowest codec."""
 
 
 class Sound:
-    """The clock of one context. Every method yields events lazily: sound is encoded as it is asked for."""
+    """The clock of one context. Every method yields events lazily: sound is encoded as it is asked for.
+
+    `live`: somebody wants words as they play, though times that are guessed are better behind the end.
+    """
 
     def __init__(
-        self, start: Start, encoder: Encoder, rate: int, clock: Callable[[], float]
+        self,
+        start: Start,
+        encoder: Encoder,
+        rate: int,
+        clock: Callable[[], float],
+        *,
+        live: bool = True,
     ) -> None:
         assert encoder.format.sample_rate is not None
         self.timeline = Timeline(rate, encoder.format.sample_rate)
@@ -48,6 +57,7 @@ class Sound:
         self._encoder = encoder
         self._rate = rate
         self._clock = clock
+        self._live = live
         self._position = 0
         self._begun_at = 0
         self._silence = 0
@@ -56,6 +66,8 @@ class Sound:
         self._dsp: Dsp | None = None
         self._taken = 0
         self._worded = False
+        self._guess: Estimate | None = None
+        self._tempos: dict[tuple[str, str], Tempo] = {}
         self._open_word: list[Word] = []
         self._segment_starts: deque[tuple[int, bool]] = deque()
         self.lost = False
@@ -117,16 +129,14 @@ class Sound:
             yield Mark(self._start.context, name, pts)
 
     def guess(self) -> None:
-        """Put the words of a segment that was cut off on the clock, where its engine tells none before the
-        end: somebody has heard some of them. To be asked once no chunk comes any more."""
-        line = self._line
-        if line is None or self._dsp is None or self._worded:
+        """Put the other words of a segment that was cut off on the clock, where its engine tells none:
+        somebody has heard some of them. To be asked once no chunk comes any more."""
+        line, guess = self._line, self._guess
+        if line is None or guess is None or self._dsp is None or self._worded:
             return
-        if line.engine.capabilities.word_times == "estimated":
-            self._worded = True
-            per_second = self._rate / line.segment.options.speed
-            words = estimate_unfinished(line.segment.text, self._taken, per_second)
-            self.timeline.add(self._in_the_clients_text(line, words, True))
+        self._worded = True
+        words = guess.guess(self._taken)
+        self.timeline.add(self._in_the_clients_text(line, words, True))
 
     def _begin(self, line: Line) -> None:
         options, native = line.options, line.segment.options
@@ -144,6 +154,7 @@ class Sound:
         self._padded = False
         self._taken = 0
         self._worded = False
+        self._guess = None
 
     def _pause(self, line: Line, dry_s: float) -> Iterator[Event]:
         before = self._line
@@ -216,20 +227,38 @@ class Sound:
     def _words(self, line: Line, chunk: PcmChunk) -> list[Event]:
         """The words of a chunk, on the context's clock and in the client's text."""
         words, timing = chunk.words, line.engine.capabilities.word_times
-        if words:
+        if not self._worded and (self._guessing or not words):
+            words, timing = self._guessed(line, chunk), "estimated"
+        elif words:
             self._worded = True
-        elif chunk.last and not (self._worded or chunk.lost):
-            self._worded = True
-            words, timing = (
-                estimate(line.segment.text, self._taken + len(chunk.samples)),
-                "estimated",
-            )
         placed = self.timeline.add(self._in_the_clients_text(line, words, chunk.last))
         if not placed or self._start.timestamps in ("none", "segment"):
             return []
         if self._start.timestamps == "char":
             return [Words(self._start.context, tuple(_characters(placed)), "estimated", "char")]
         return [Words(self._start.context, placed, timing)]
+
+    @property
+    def _guessing(self) -> bool:
+        """Whether words of the segment have been told by a guess: then the others are too."""
+        return self._guess is not None and self._guess.begun
+
+    def _guessed(self, line: Line, chunk: PcmChunk) -> tuple[Word, ...]:
+        """What a guess tells with a chunk: as it comes, of an engine that says no better; else at the end."""
+        estimated = line.engine.capabilities.word_times == "estimated"
+        comes = estimated and (self._live or chunk.total is not None)
+        if chunk.lost or not (comes or chunk.last):
+            return ()
+        options, taken = line.segment.options, self._taken + len(chunk.samples)
+        speaks = chunk.engine or line.engine.name, options.voice.id
+        tempo = self._tempos.setdefault(speaks, Tempo())
+        if self._guess is None:
+            self._guess = Estimate(line.segment.text, self._rate / options.speed, tempo)
+        if not chunk.last:
+            return self._guess.push(taken, chunk.total)
+        self._worded = True
+        tempo.heard(taken * options.speed / self._rate, self._guess.syllables)
+        return self._guess.flush(taken)
 
     def _in_the_clients_text(self, line: Line, words: Sequence[Word], complete: bool) -> list[Word]:
         """Engine words as words of the client, one where lexicon or normaliser made several of it: such

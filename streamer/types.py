@@ -170,6 +170,8 @@ class PcmChunk:
 
     `words` come no later than the first sample of theirs; each word once. `engine`: who spoke it, where
     that is not the engine that was asked. `lost`, of a last chunk: the rest of the segment failed.
+    `total`: samples of the whole segment, where that is known and the engine tells no words of it, whose
+    times are guessed by it then.
     """
 
     samples: Samples
@@ -178,6 +180,7 @@ class PcmChunk:
     last: bool = False
     engine: str = ""
     lost: bool = False
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from streamer.errors import (
 )
 from streamer.listeners import Listeners
 from streamer.session import Session
+from streamer.text.alignment import client_words
 from streamer.types import (
     Audio,
     AudioFormat,
@@ -40,6 +41,7 @@ from streamer.types import (
     Start,
     Started,
     Text,
+    Word,
     Words,
 )
 from streamer.voices import Catalogue, Speaker
@@ -56,6 +58,7 @@ def session(
     start: Start | None = None,
     settings: Settings | None = None,
     paced: bool = False,
+    background: bool = False,
 ) -> Session:
     catalogue = Catalogue({engine.name: engine for engine in engines or (ScriptedEngine(),)})
     return Session(
@@ -63,6 +66,7 @@ def session(
         catalogue=catalogue,
         settings=settings or Settings(),
         paced=paced,
+        background=background,
     )
 
 
@@ -263,6 +267,93 @@ async def test_an_engine_without_word_times_gets_estimates_that_say_so() -> None
     words = of(Words, events)
     assert {event.timing for event in words} == {"estimated"}
     assert [w.text for event in words for w in event.words] == [w.strip(".") for w in TEXT.split()]
+
+
+class Telling(ScriptedEngine):
+    """Has no word times, and says from the chunk `known` on how long a segment is."""
+
+    def __init__(self, known: int) -> None:
+        super().__init__(times=False)
+        self.known = known
+
+    def _chunks(self, segment: Segment) -> list[PcmChunk]:
+        chunks = super()._chunks(segment)
+        total = sum(len(chunk.samples) for chunk in chunks)
+        return [
+            replace(chunk, total=total if number >= self.known else None)
+            for number, chunk in enumerate(chunks)
+        ]
+
+
+LONG = "Please remember to bring your passport and two photographs with a pen to the counter."
+WHOLE = Start("c", audio=PCM, cut="sentence")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("known", "soon"), [(0, 14), (5, 9), (1 << 30, 0)])
+async def test_estimates_come_as_the_sound_does_and_before_it_where_its_length_is_known(
+    known: int, soon: int
+) -> None:
+    """`soon` are the words that come before the first packet they are in."""
+    events = await spoken(session(Telling(known), start=WHOLE), LONG)
+    words = [word for event in of(Words, events) for word in event.words]
+    assert [(word.offset, word.text) for word in words] == client_words(LONG)
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert times[-1] == of(Done, events)[0].samples
+    assert len(of(Words, events)) > 2
+    before = sent = 0
+    for event in events:
+        if isinstance(event, Audio):
+            sent = event.packet.pts + event.packet.duration
+        elif isinstance(event, Words):
+            before += sum(word.start >= sent for word in event.words)
+    assert before >= soon
+
+
+@pytest.mark.asyncio
+async def test_estimates_wait_for_the_end_where_nobody_listens() -> None:
+    engine = ScriptedEngine(times=False)
+    live = await spoken(session(engine, start=WHOLE), LONG)
+    job = await spoken(session(engine, start=WHOLE, background=True), LONG)
+    known = await spoken(session(Telling(0), start=WHOLE, background=True), LONG)
+    assert len(of(Words, live)) > len(of(Words, job)) == 1
+    told = [[w for event in of(Words, events) for w in event.words] for events in (job, known)]
+    assert told[0] == told[1]
+
+
+@pytest.mark.asyncio
+async def test_what_was_told_by_a_guess_stays_when_the_rest_is_guessed_at_an_interrupt() -> None:
+    speaking = session(ScriptedEngine(times=False), start=WHOLE)
+    speaking.text(Text("c", LONG))
+    told: list[Word] = []
+    async with aclosing(speaking.events()) as events:
+        async for event in events:
+            told += event.words if isinstance(event, Words) else ()
+            if speaking.samples >= 1.2 * 24000:
+                break
+    heard = speaking.interrupted(played_ms=1200)
+    assert told
+    assert heard.heard_words[: len(told)] == tuple(told)
+    assert heard.heard_text + heard.unspoken_text == LONG
+
+
+@pytest.mark.asyncio
+async def test_words_of_the_engine_that_come_behind_a_guess_are_not_told_again() -> None:
+    """In a chain, whose steps tell times or don't."""
+
+    class Late(ScriptedEngine):
+        def _chunks(self, segment: Segment) -> list[PcmChunk]:
+            chunks = super()._chunks(segment)
+            for chunk in chunks[:8]:
+                chunks[8] = replace(chunks[8], words=chunk.words + chunks[8].words)
+            return [replace(chunk, words=()) for chunk in chunks[:8]] + chunks[8:]
+
+    engine = Late()
+    engine.capabilities = replace(engine.capabilities, word_times="estimated")
+    events = await spoken(session(engine, start=WHOLE), LONG)
+    words = [(word.offset, word.text) for event in of(Words, events) for word in event.words]
+    assert words == client_words(LONG)
 
 
 @pytest.mark.asyncio

@@ -92,4 +92,5 @@ class ResampledChunks:
             Word(w.text, round(w.start * ratio), round(w.end * ratio), w.offset)
             for w in chunk.words
         )
-        return replace(chunk, samples=samples, words=words)
+        total = chunk.total and -(-chunk.total * self._wanted // self._rate)
+        return replace(chunk, samples=samples, words=words, total=total)

@@ -46,13 +46,16 @@ class Phrase:
         return self.sound.nbytes + _OVERHEAD + _OVERHEAD_WORD * words
 
     def chunks(self, segment: int) -> Iterator[PcmChunk]:
-        """The chunks it came in, sample for sample."""
+        """The chunks it came in, sample for sample, and its length where words must be guessed by it."""
         at = 0
+        worded = any(words for _, words in self.cuts)
+        total = None if worded else len(self.sound)
         for number, (length, words) in enumerate(self.cuts, 1):
             samples = self.sound[at : at + length]
             if samples.dtype == np.int16:
                 samples = _float(samples)
-            yield PcmChunk(samples, segment, words, last=number == len(self.cuts))
+            last = number == len(self.cuts)
+            yield PcmChunk(samples, segment, words, last=last, total=total)
             at += length
 
 

@@ -246,8 +246,6 @@ def _weight(word: str) -> float:
 SYLLABLE_S = 0.18
 """Seconds of a syllable at speed 1. The embedded voice takes 0.14 to 0.17: so rather a word too few is
 guessed to have been heard than one too many."""
-_COME = 0.8
-"""Of a sound whose end has not come, at most so much has."""
 
 
 def estimate(text: str, samples: int) -> tuple[Word, ...]:
@@ -255,36 +253,30 @@ def estimate(text: str, samples: int) -> tuple[Word, ...]:
 
     They don't overlap, and the last word ends with the sound.
     """
-    words, weights = client_words(text), _weights(text)
-    total = sum(spoken + silent for spoken, silent in weights) or 1.0
+    words, lengths = client_words(text), weights(text)
+    total = sum(spoken + silent for spoken, silent in lengths) or 1.0
     timed, at = [], 0.0
-    for (offset, word), (spoken, silent) in zip(words, weights, strict=True):
+    for (offset, word), (spoken, silent) in zip(words, lengths, strict=True):
         start, end = round(at / total * samples), round((at + spoken) / total * samples)
         timed.append(Word(word, start, end, offset))
         at += spoken + silent
     return tuple(timed)
 
 
-def estimate_unfinished(text: str, samples: int, per_second: float) -> tuple[Word, ...]:
-    """The same while only the first `samples` are there. `per_second`: samples of a second at speed 1."""
-    syllables = sum(spoken + silent for spoken, silent in _weights(text))
-    return estimate(text, round(max(samples / _COME, syllables * SYLLABLE_S * per_second)))
-
-
 def expected_seconds(text: str) -> float:
     """How long a text takes to say at speed 1, about: its silences too, but for the last one."""
-    weights = _weights(text)
-    if not weights:
+    lengths = weights(text)
+    if not lengths:
         return 0.0
-    return SYLLABLE_S * (sum(spoken + silent for spoken, silent in weights) - weights[-1][1])
+    return SYLLABLE_S * (sum(spoken + silent for spoken, silent in lengths) - lengths[-1][1])
 
 
-def _weights(text: str) -> list[tuple[float, float]]:
-    """Of each word, and of the silence behind it."""
+def weights(text: str) -> list[tuple[float, float]]:
+    """How long each word takes, and the silence behind it, in syllables."""
     words = client_words(text)
-    weights: list[tuple[float, float]] = []
+    found: list[tuple[float, float]] = []
     for n, (offset, word) in enumerate(words):
         behind = words[n + 1][0] if n + 1 < len(words) else offset + len(word)
         marks = text[offset + len(word) : behind]
-        weights.append((_weight(word), max((_PAUSES.get(c, 0.0) for c in marks), default=0.0)))
-    return weights
+        found.append((_weight(word), max((_PAUSES.get(c, 0.0) for c in marks), default=0.0)))
+    return found

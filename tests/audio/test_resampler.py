@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from streamer.audio.formats import RATES
-from streamer.audio.resampler import Resampler
+from streamer.audio.resampler import ResampledChunks, Resampler
+from streamer.types import PcmChunk
 from tests.audio.sounds import CUTTINGS, cuts
 
 PAIRS = [(source, rate) for source in (16000, 22050, 24000, 48000) for rate in RATES]
@@ -62,3 +63,14 @@ def test_equal_rates_pass_through() -> None:
     assert resampler.push(sound) is sound
     assert len(resampler.flush()) == 0
     assert resampler.held == 0
+
+
+@pytest.mark.parametrize("wanted", [16000, 24000, 44100])
+def test_chunks_know_their_length_at_the_other_rate(wanted: int) -> None:
+    resampled = ResampledChunks(24000, wanted)
+    parts = [tone(24000, size) for size in (1, 777, 2000)]
+    chunks = [
+        resampled(PcmChunk(part, 0, last=number == 2, total=2778))
+        for number, part in enumerate(parts)
+    ]
+    assert {chunk.total for chunk in chunks} == {sum(len(chunk.samples) for chunk in chunks)}

@@ -27,7 +27,7 @@ from tests.engines.hosted_suite import settings_for
 from tests.providers.base import Act, Reply, Request, running
 from tests.providers.crun import CrunProvider
 from tests.providers.openai import OpenAiProvider
-from tests.providers.sounds import encoded, spoken
+from tests.providers.sounds import RATE, encoded, spoken
 
 pytestmark = pytest.mark.asyncio
 
@@ -245,6 +245,40 @@ async def test_sound_is_handed_on_as_it_comes(provider: Upstream) -> None:
                 pass
         whole = time.perf_counter() - begun
     assert first < whole / 2
+
+
+async def test_how_long_a_segment_is_is_told_once_it_is_known(provider: Upstream) -> None:
+    """By a header, or when all of it is here."""
+    text = "One two three. Four five six, seven eight. Nine ten"
+    provider.usually("speech", Act(speed=20))
+    for form in ("wav", "mp3"):
+        provider.form = form
+        async with opened(provider, text_limit=30) as engine:
+            chunks = await speak(engine, text)
+        assert chunks[0].total is None
+        assert {chunk.total for chunk in chunks} == {None, len(sound(chunks))}
+        assert chunks[-1].total is not None
+    before = np.zeros(RATE // 2, np.float32)
+
+    class Knowing(Upstream):
+        """Sends WAVs that say how long they are, with a silence before."""
+
+        async def answer(self, request: Request, act: Act) -> Reply:
+            samples = np.concatenate((before, spoken(request.json()["input"])))
+            data = (samples * 32767).astype("<i2").tobytes()
+            size = len(data).to_bytes(4, "little")
+            body = encoded(samples[:0], "wav")[:40] + size + data
+            return Reply(200, body, "audio/wav", seconds=len(samples) / RATE, chunked=True)
+
+    with running(Knowing()) as knowing:
+        knowing.usually("speech", Act(speed=20))
+        for limit in (0, 30):
+            async with opened(knowing, text_limit=limit) as engine:
+                chunks = await speak(engine, text)
+            totals = [chunk.total for chunk in chunks]
+            unknown = totals.count(None)
+            assert (unknown > 0) is bool(limit)
+            assert totals == [None] * unknown + [len(sound(chunks))] * (len(chunks) - unknown)
 
 
 @pytest.mark.parametrize("form", ["mp3", "opus", "flac", "aac"])

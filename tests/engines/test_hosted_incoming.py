@@ -107,6 +107,20 @@ def test_a_wav_that_does_not_know_its_size_goes_on_to_its_end(size: int) -> None
     assert len(heard(wav(1, 16, 1, RATE, body, size=size))) == len(SAID)
 
 
+@pytest.mark.parametrize(("channels", "rate"), [(1, 24000), (2, 44100), (1, 16000)])
+def test_a_wav_that_knows_its_size_tells_it_with_its_first_sound(channels: int, rate: int) -> None:
+    body = bytes(2 * channels * 12_345)
+    incoming = Incoming("audio/wav", RATE, 60.0)
+    data = wav(1, 16, channels, rate, body)
+    parts = incoming.push(data[:200])
+    total = incoming.total
+    parts += [*incoming.push(data[200:]), *incoming.flush()]
+    assert total == sum(map(len, parts)) > 0
+    unknown = Incoming("audio/wav", RATE, 60.0)
+    unknown.push(wav(1, 16, 1, RATE, body, size=0))
+    assert unknown.total is None
+
+
 def test_what_follows_the_sound_of_a_wav_is_not_heard() -> None:
     body = (SAID * 32767).astype("<i2").tobytes()
     data = wav(1, 16, 1, RATE, body) + b"LIST" + bytes(2000)

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -63,6 +64,14 @@ def test_sound_that_came_as_int16_takes_two_bytes_a_sample(values: list[int]) ->
     assert kept.sound.dtype == np.int16
     assert_same(kept, samples)
     assert_same(decode(encode(kept)), samples)
+
+
+def test_phrase_says_how_long_it_is_where_no_words_came_with_it() -> None:
+    samples = np.full(1000, 0.5, np.float32)
+    worded = chunks_of(samples)
+    unworded = [replace(chunk, words=()) for chunk in worded]
+    assert {chunk.total for chunk in Phrase.of(worded).chunks(5)} == {None}
+    assert {chunk.total for chunk in Phrase.of(unworded).chunks(5)} == {1000}
 
 
 def test_what_is_kept_is_no_view_of_an_engines_buffer_and_cannot_be_changed() -> None:

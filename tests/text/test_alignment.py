@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.text.alignment import SpannedText, client_words, estimate, estimate_unfinished
+from streamer.text.alignment import SpannedText, client_words, estimate
 
 
 def sources(spanned: SpannedText, text: str) -> list[tuple[str, str]]:
@@ -161,15 +161,6 @@ def test_estimated_words_follow_each_other_and_end_with_the_sound(text: str, sam
         assert at <= word.start <= word.end
         at = word.end
     assert at <= samples
-
-
-@given(st.text(alphabet="abc AB1.,! 今\n", max_size=60), st.integers(0, 100_000))
-def test_words_of_unfinished_sound_go_on_behind_it(text: str, samples: int) -> None:
-    words = estimate_unfinished(text, samples, 24000)
-    assert [(word.offset, word.text) for word in words] == client_words(text)
-    if words:
-        assert words[-1].end >= samples
-        assert words[-1].end >= 0.17 * 24000, "a syllable"
 
 
 def test_estimated_words_end_with_the_sound_and_pause_at_marks() -> None:

@@ -36,6 +36,9 @@ class Chunks:
         self._dropped = 0
         self._words: tuple[SpokenWord, ...] = ()
         self._worded = False
+        self._total: int | None = None
+        self.pushed = 0
+        """Samples."""
 
     @property
     def silent(self) -> bool:
@@ -46,7 +49,12 @@ class Chunks:
         """The provider's times, from the start of all its sound."""
         self._words = words
 
+    def expect(self, total: int) -> None:
+        """So many samples will be pushed in all."""
+        self._total = total
+
     def push(self, samples: Samples) -> Iterator[PcmChunk]:
+        self.pushed += len(samples)
         self._held = np.concatenate((self._held, samples)) if len(self._held) else samples
         if self._quiet:
             self._drop()
@@ -57,7 +65,7 @@ class Chunks:
         placed = place(self._text, self._words, self._dropped, len(self._held))
         yield from self._cut(placed)
         words = () if self._worded else placed
-        yield PcmChunk(self._held, self._segment, words, last=True)
+        yield self._chunk(self._held, words, last=True)
 
     def _size(self) -> int:
         if self._made < FIRST_COUNT:
@@ -77,9 +85,15 @@ class Chunks:
         while len(self._held) >= (size := self._size()):
             told = () if self._worded else tuple(words)
             self._worded = self._worded or bool(told)
-            yield PcmChunk(self._held[:size], self._segment, told)
+            yield self._chunk(self._held[:size], told)
             self._held = self._held[size:]
             self._made += 1
+
+    def _chunk(self, samples: Samples, words: tuple[Word, ...], *, last: bool = False) -> PcmChunk:
+        total = None
+        if self._total is not None and not self._words:
+            total = self._total - self._dropped
+        return PcmChunk(samples, self._segment, words, last=last, total=total)
 
 
 def place(text: str, spoken: Sequence[SpokenWord], dropped: int, samples: int) -> tuple[Word, ...]:

@@ -147,8 +147,9 @@ class Hosted:
                 yield chunk
             return
         parts = [part for part in pieces(segment.text, self._limit) if any(map(str.isalnum, part))]
-        for part in parts:
+        for number, part in enumerate(parts, 1):
             utterance = self._utterance(part, voice, segment)
+            before = chunks.pushed
             try:
                 async with (
                     self._slots.place(lambda: (reading.behind, lead())),
@@ -157,6 +158,8 @@ class Hosted:
                     async for found in heard:
                         if found.words and len(parts) == 1:
                             chunks.words(found.words)
+                        if found.total is not None and number == len(parts):
+                            chunks.expect(before + found.total)
                         if found.samples is not None:
                             for chunk in chunks.push(found.samples):
                                 yield chunk

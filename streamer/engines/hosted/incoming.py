@@ -58,6 +58,8 @@ class Incoming:
         self._head = b""
         self._skip = 0
         self._reader: _Reader | None = None
+        self.total: int | None = None
+        """Samples in all, where its header says so."""
 
     def push(self, data: bytes) -> list[Samples]:
         if self.whole is not None:
@@ -101,6 +103,7 @@ class Incoming:
             return b""
         if pcm is not None:
             self._reader = _Raw(pcm, self._rate)
+            self.total = pcm.samples and -(-pcm.samples * self._rate // pcm.rate)
         elif kind in _FORMATS and (kind != "ogg" or b"OpusHead" in head[:_SOUND_START]):
             self._reader = self._decoder(kind)
             self._skip = id3_length(head) if kind == "mp3" else 0
@@ -127,7 +130,7 @@ class _Raw:
 
     def __init__(self, form: Pcm, rate: int) -> None:
         self._form = form
-        self._block = form.width * form.channels
+        self._block = form.block
         self._left = form.size
         self._rest = b""
         self._resampler = Resampler(form.rate, rate)

@@ -47,10 +47,12 @@ SLICE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Samples at `SAMPLE_RATE`, or word times of the whole request, which come first."""
+    """Samples at `SAMPLE_RATE`, of `total` if that is known, or word times of the whole request, which
+    come first."""
 
     samples: Samples | None = None
     words: tuple[SpokenWord, ...] = ()
+    total: int | None = None
 
 
 class Requests:
@@ -270,7 +272,7 @@ class _Request:
                             await asyncio.sleep(0)
                         for samples in incoming.push(chunk[at : at + SLICE_BYTES]):
                             self._exchange.given += len(samples)
-                            yield Heard(samples)
+                            yield Heard(samples, total=incoming.total)
             for samples in incoming.flush():
                 self._exchange.given += len(samples)
                 yield Heard(samples)

@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from streamer.errors import EngineFailed
 from streamer.types import PcmChunk
@@ -47,10 +48,17 @@ class Reading:
             self._news.set()
 
     async def chunks(self) -> AsyncGenerator[PcmChunk]:
-        """All of them, in order; then what ended it."""
+        """All of them, in order; then what ended it. Once all are here, they say how long that is."""
+        given, worded = 0, False
+        total: int | None = None
         while True:
             while self._waiting:
-                yield self._waiting.popleft()
+                chunk = self._waiting.popleft()
+                worded = worded or bool(chunk.words)
+                given += len(chunk.samples)
+                if total is None and self._over and self._error is None and not worded:
+                    total = given + sum(len(other.samples) for other in self._waiting)
+                yield chunk if chunk.total is not None else replace(chunk, total=total)
             if self._over:
                 break
             self._news.clear()

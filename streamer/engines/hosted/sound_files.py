@@ -32,6 +32,16 @@ class Pcm:
     def width(self) -> int:
         return 3 if self.dtype == "<i3" else int(self.dtype[-1])
 
+    @property
+    def block(self) -> int:
+        """Bytes of one sample of each channel."""
+        return self.width * self.channels
+
+    @property
+    def samples(self) -> int | None:
+        """How many there are; None: nobody knows."""
+        return None if self.size is None else self.size // self.block
+
 
 def kind_of(head: bytes, content_type: str) -> str:
     """ "wav", "ogg", "flac", "mp3", "adts", "pcm", or "" for what only the guard may open. Raises
