@@ -5,6 +5,7 @@ from __future__ import annotations
 _WORDS = (
     "assistant|user| the| a| and| is| to| of| you| it| in| that| was| for| this| voice| speech| test"
     "|Hello| hello| world| calm| deep| reads|ing|tion|er|ed| re|你好|世界|，|。|こんにちは| été| где"
+    "|HelloWorld|//\n/"
 ).split("|")
 SPECIAL = (
     "<|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|>"
@@ -15,7 +16,7 @@ SPECIAL = (
     " <|audio_pad|>"
 ).split()
 """Control tokens, whose ids follow on the vocabulary's."""
-SMALLEST = 379
+SMALLEST = 387
 """Tokens of `vocabulary` with nothing to fill it up."""
 
 

@@ -50,7 +50,7 @@ def write_random_checkpoint(
         "speech_tokenizer/preprocessor_config.json": _FEATURES,
     }.items():
         _write(root / name, content)
-    _write_tokenizer(root, size)
+    write_tokenizer(root, size.first_special)
     for name, shapes in (
         (WEIGHTS, model_shapes(read_model(model))),
         (CODEC_WEIGHTS, codec_shapes(read_codec(codec)) | _unread(codec)),
@@ -123,13 +123,14 @@ def _unread(codec: Mapping[str, Any]) -> Shapes:
     return shapes
 
 
-def _write_tokenizer(root: Path, size: Size) -> None:
-    words, merges = vocabulary(size.first_special)
+def write_tokenizer(root: Path, first_special: int) -> None:
+    """Its files alone; control tokens get the ids from `first_special` on."""
+    words, merges = vocabulary(first_special)
     _write(root / "vocab.json", words)
     lines = ["#version: 0.2", *(" ".join(pair) for pair in merges), ""]
     (root / "merges.txt").write_text("\n".join(lines), "utf-8")
     tokens = {
-        str(size.first_special + index): {
+        str(first_special + index): {
             "content": content,
             "lstrip": False,
             "normalized": False,

@@ -62,8 +62,9 @@ class Case:
 def _cases() -> list[Case]:
     cases = []
     for seed, size in enumerate(("tiny", "tiny17", "odd")):
-        preset, base = ("custom_voice", size, seed), ("base", size, 10 + seed)
-        design = ("voice_design", size, 20 + seed)
+        preset: tuple[Kind, str, int] = "custom_voice", size, seed
+        base: tuple[Kind, str, int] = "base", size, 10 + seed
+        design: tuple[Kind, str, int] = "voice_design", size, 20 + seed
         said = "Hello world, this is a test of streaming speech."
         cases += [
             Case("preset", *preset, said, "English", "ryan"),

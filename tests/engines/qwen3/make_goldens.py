@@ -129,7 +129,7 @@ def main() -> None:
                     tokenizer(f"<|im_start|>assistant\n{text}<|im_end|>\n")["input_ids"]
                     for text in WORDS
                 ]
-    np.savez_compressed(GOLDENS / "prompts.npz", **answers)
+    np.savez_compressed(GOLDENS / "prompts.npz", allow_pickle=False, **answers)
     (GOLDENS / "words.json").write_text(json.dumps(words) + "\n")
 
 
