@@ -15,15 +15,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from streamer.engines.qwen3.codec_config import CodecConfig
+from streamer.engines.qwen3.codec_fields import CODEC_FILE, read_codec
 from streamer.engines.qwen3.codec_shapes import Shapes, codec_shapes
 from streamer.engines.qwen3.config import (
-    CODEC_FILE,
     CONTROL,
     FILE,
     SAMPLING_FILE,
     ModelConfig,
     Sampling,
-    read_codec,
     read_model,
     read_sampling,
 )

@@ -92,3 +92,9 @@ class Fields:
         """Whatever it is."""
         value = self._values.get(key)
         return default if value is None else value
+
+    def fixed(self, values: Mapping[str, Any]) -> None:
+        """Refuse any other value of keys that all published checkpoints agree in, and that are built in."""
+        for key, value in values.items():
+            if self.get(key, value) != value:
+                raise self.wrong(key, repr(value))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from streamer.engines.qwen3.config import CONTROL, TOKENIZER, Kind
+from streamer.engines.qwen3.codec_fields import TOKENIZER
+from streamer.engines.qwen3.config import CONTROL, Kind
 from streamer.engines.qwen3.random_text import SMALLEST
 
 _LANGUAGES = {

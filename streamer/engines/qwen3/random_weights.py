@@ -19,13 +19,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from streamer.engines.qwen3.checkpoint import CODEC_WEIGHTS, WEIGHTS
+from streamer.engines.qwen3.codec_fields import CODEC_FILE, read_codec
 from streamer.engines.qwen3.codec_shapes import Shapes, codec_shapes
 from streamer.engines.qwen3.config import (
-    CODEC_FILE,
     FILE,
     SAMPLING_FILE,
     Kind,
-    read_codec,
     read_model,
 )
 from streamer.engines.qwen3.random_config import SIZES, Size, raw_codec, raw_model, raw_sampling
