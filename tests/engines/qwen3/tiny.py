@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from streamer.engines.qwen3.codec import Codec
-from streamer.engines.qwen3.codec_shapes import decoder_shapes
 from streamer.engines.qwen3.codec_fields import read_codec
+from streamer.engines.qwen3.codec_shapes import decoder_shapes
 from streamer.engines.qwen3.config import Sampling, read_model
 from streamer.engines.qwen3.eager import Eager
 from streamer.engines.qwen3.model import Model
