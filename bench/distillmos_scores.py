@@ -22,7 +22,7 @@ def main() -> None:
     sys.modules.update({"torchaudio": torchaudio, "torchaudio.transforms": transforms})
     import distillmos  # type: ignore[import-not-found]
     import numpy as np
-    import torch  # type: ignore[import-not-found]
+    import torch
 
     with contextlib.redirect_stdout(sys.stderr):  # it tells where its weights come from
         model = distillmos.ConvTransformerSQAModel().eval()

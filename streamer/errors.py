@@ -19,6 +19,7 @@
     │   ├── IdempotencyConflict      idempotency_conflict     the key was used for another request
     │   ├── UrlNotAllowed            url_not_allowed          an address this server doesn't open
     │   ├── FetchFailed              fetch_failed             a URL of the client's could not be fetched
+    │   ├── CheckpointInvalid        checkpoint_invalid       a model's files are not what they have to be
     │   ├── InvalidMedia             invalid_media            not sound, or more of it than may be
     │   ├── MethodNotAllowed         method_not_allowed       not with this HTTP method
     │   └── NotAvailable             not_available            this server doesn't offer it
@@ -42,7 +43,6 @@
         ├── Draining                 draining                 the server is shutting down
         ├── StorageUnavailable       storage_unavailable      the database or the disk can't be used now
         ├── StorageFull              storage_full             the disk is full
-        ├── CheckpointInvalid        checkpoint_invalid       a model's files are not what they have to be
         ├── VoiceDamaged             voice_damaged            what a voice is made of can't be read any more
         └── InternalError            internal_error           ours, and logged
 
@@ -210,6 +210,17 @@ class FetchFailed(RequestError):
 
     code = "fetch_failed"
     status = 422
+
+
+class CheckpointInvalid(RequestError):
+    """A model's files are missing or not what they have to be; `file` names the one at fault, in its
+    checkpoint, `tensor` what in it."""
+
+    code = "checkpoint_invalid"
+    status = 422
+
+    def __init__(self, message: str, *, param: str | None = "qwen3", **details: Any) -> None:
+        super().__init__(message, param=param, **details)
 
 
 class InvalidMedia(RequestError):
@@ -381,16 +392,6 @@ class StorageFull(ServerError):
     code = "storage_full"
     status = 507
     retryable = True
-
-
-class CheckpointInvalid(ServerError):
-    """A model's files are missing or not what they have to be; `file` names the one at fault, in its
-    checkpoint, `tensor` what in it."""
-
-    code = "checkpoint_invalid"
-
-    def __init__(self, message: str, *, param: str | None = "qwen3", **details: Any) -> None:
-        super().__init__(message, param=param, **details)
 
 
 class VoiceDamaged(ServerError):
