@@ -22,6 +22,7 @@ from streamer.server.page import Page
 from streamer.server.requests import EncodeError
 from streamer.server.resources import stop
 from streamer.server.service import Service
+from streamer.server.voices import VoiceEndpoints
 from streamer.server.webhooks import WebhookEndpoints
 from streamer.server.websocket import StreamEndpoint
 
@@ -80,16 +81,15 @@ def _native(service: Service) -> list[BaseRoute]:
     speaks, tells = Speaks(service), Tells(service)
     endpoints = {
         "/v1/speech": Endpoint(service, post=speaks.native),
-        "/v1/voices": Endpoint(service, get=tells.voices),
         "/v1/usage": Endpoint(service, get=tells.usage, scope="usage"),
     }
     return _routes(endpoints, "/native")
 
 
 def _kept(service: Service) -> list[BaseRoute]:
-    """What has an address of its own: jobs, files, webhooks. The first path that fits counts."""
+    """What has an address of its own: jobs, files, voices, webhooks. The first path that fits counts."""
     jobs, files = JobEndpoints(service), FileEndpoints(service)
-    webhooks = WebhookEndpoints(service)
+    voices, webhooks = VoiceEndpoints(service), WebhookEndpoints(service)
     endpoints = {
         "/v1/jobs": Endpoint(service, get=jobs.list, post=jobs.create),
         "/v1/jobs/{id}": Endpoint(service, get=jobs.get, delete=jobs.cancel),
@@ -98,6 +98,10 @@ def _kept(service: Service) -> list[BaseRoute]:
         "/v1/files": Endpoint(service, get=files.list, post=files.create),
         "/v1/files/{id}": Endpoint(service, get=files.get, delete=files.delete),
         "/v1/files/{id}/content": Endpoint(service, get=files.content, signed=True),
+        "/v1/voices": Endpoint(service, get=voices.list, post=voices.create),
+        "/v1/voices/design": Endpoint(service, post=voices.design),
+        "/v1/voices/{id}": Endpoint(service, get=voices.get, delete=voices.delete),
+        "/v1/voices/{id}/preview": Endpoint(service, get=voices.preview),
         "/v1/webhooks": Endpoint(service, get=webhooks.list, post=webhooks.create),
         "/v1/webhooks/secret": Endpoint(service, get=webhooks.secret, post=webhooks.rotate),
         "/v1/webhooks/deliveries": Endpoint(service, get=webhooks.deliveries),

@@ -19,7 +19,6 @@ from streamer.server.speaking import SessionFactory
 from streamer.server.writer import Socket, SocketGone, Writer
 from streamer.types import Command, Failed, Idle, OptionsUpdate, Ready, Start, Text
 
-
 Prepare = Callable[[OptionsUpdate | None], Awaitable[None]]
 """Waits for what a session with these options would else wait for while all others do too."""
 

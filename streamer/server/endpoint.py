@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamer.errors import (
     FileQuota,
     IdleTimeout,
+    InvalidParameter,
     MessageLimit,
     MethodNotAllowed,
     NotFound,
@@ -39,6 +41,7 @@ from streamer.server.service import Service
 from streamer.server.speech import ClientGone, Speech
 
 T = TypeVar("T")
+_KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
 
 class _NoQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -139,6 +142,16 @@ class Endpoint:
 def query_of(request: Request, schema: Schema[T]) -> T:
     """The query. Raises `UnknownParameter` or `InvalidParameter`."""
     return schema.query(dict(request.query_params))
+
+
+def idempotency_key_of(request: Request) -> str | None:
+    """Raises `InvalidParameter`."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidParameter(
+            "Idempotency-Key is 1 to 255 printable ASCII characters", param="Idempotency-Key"
+        )
+    return key
 
 
 def json_answer(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -1,4 +1,4 @@
-"""HTTP endpoints: speech, voices, models, usage, health, metrics. Thin: parse, speak, render."""
+"""HTTP endpoints: speech, models, usage, health, metrics. Thin: parse, speak, render."""
 
 from __future__ import annotations
 
@@ -79,10 +79,6 @@ class Tells:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-
-    async def voices(self, request: Request, meter: Meter) -> Response:
-        catalogue = self._service.catalogue
-        return json_answer(native.encode_voices(catalogue.voices, catalogue.aliases))
 
     async def models(self, request: Request, meter: Meter) -> Response:
         return json_answer(openai.encode_models([*self._service.catalogue.models, "tts-1"]))

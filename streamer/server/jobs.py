@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamer.errors import InvalidParameter
 from streamer.protocols.native import jobs as wire
 from streamer.protocols.strict import Schema
 from streamer.server.bodies import read_body
 from streamer.server.downloads import download
-from streamer.server.endpoint import NO_QUERY, json_answer, query_of
+from streamer.server.endpoint import NO_QUERY, idempotency_key_of, json_answer, query_of
 from streamer.server.meter import Meter
 from streamer.server.service import Service
 
-_KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 _LIST: Schema[wire.JobsQuery] = Schema(wire.JobsQuery)
 _RESULT: Schema[wire.ResultQuery] = Schema(wire.ResultQuery)
 
@@ -34,7 +31,7 @@ class JobEndpoints:
     async def create(self, request: Request, meter: Meter) -> Response:
         query_of(request, NO_QUERY)
         meter.check_draining()
-        idempotency_key = _idempotency_key(request)
+        idempotency_key = idempotency_key_of(request)
         base = self._links.base(request)
         wanted = wire.decode_job(await read_body(request, self._settings.max_body_bytes))
         job, new = await self._jobs.submit(
@@ -79,12 +76,3 @@ class JobEndpoints:
         index = query_of(request, _RESULT).result
         result = await self._jobs.words(meter.key.id, request.path_params["id"], index)
         return json_answer(wire.encode_words(result.words, result.sample_rate))
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidParameter(
-            "Idempotency-Key is 1 to 255 printable ASCII characters", param="Idempotency-Key"
-        )
-    return key

@@ -17,7 +17,14 @@ class Places:
     """`places` in all, `share` of one key. Who waits takes turns by key, for `wait_s` at most. Key "" is
     no key and has no share: a server without keys has one client."""
 
-    def __init__(self, places: int, share: int, wait_s: float) -> None:
+    def __init__(
+        self,
+        places: int,
+        share: int,
+        wait_s: float,
+        what: str = "uploads at once that are held whole",
+    ) -> None:
+        self._what = what
         self._free = places
         self._share = share
         self._wait_s = wait_s
@@ -47,9 +54,7 @@ class Places:
             else:
                 self._leave(key, turn)
             if isinstance(error, TimeoutError):
-                raise RateLimited(
-                    "too many uploads at once that are held whole", retry_after_s=RETRY_S
-                ) from None
+                raise RateLimited(f"too many {self._what}", retry_after_s=RETRY_S) from None
             raise
 
     def _give(self, key: str) -> None:

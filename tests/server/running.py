@@ -23,7 +23,7 @@ from streamer.server.service import Service
 from streamer.server.speaking import OpenSession
 from streamer.types import Capabilities, Voice
 from streamer.usage import Usage
-from streamer.voices import Catalogue
+from streamer.voices import Catalogue, VoiceStore
 from tests.server.scripted import Sessions
 
 
@@ -79,6 +79,7 @@ async def running(
     *,
     catalogue: Any = None,
     sessions: OpenSession | None = None,
+    voices: VoiceStore | None = None,
     change: Callable[[Resources], Resources] | None = None,
     **changes: Any,
 ) -> AsyncIterator[Running]:
@@ -89,7 +90,7 @@ async def running(
     engines: Any = {"scripted": SilentEngine()}
     opens = sessions or scripted
     with closing(Usage(directory / DATABASE)) as usage:
-        resources = open_resources(settings, directory, usage, opens)
+        resources = open_resources(settings, directory, usage, opens, voices)
         if change is not None:
             resources = change(resources)
         service = Service(settings, catalogue or Catalogue(engines), keys, usage, opens, resources)

@@ -156,7 +156,7 @@ async def test_wrong_methods_and_addresses_are_typed_errors_of_their_dialect(
         answer = await http.get(SPEECH)
         assert code_of(answer) == (405, "method_not_allowed")
         assert answer.headers["allow"] == "POST"
-        assert code_of(await http.post("/v1/voices")) == (405, "method_not_allowed")
+        assert code_of(await http.post("/v1/usage")) == (405, "method_not_allowed")
         assert code_of(await http.delete("/")) == (405, "method_not_allowed")
         assert code_of(await http.get("/v1/nothing")) == (404, "not_found")
         assert code_of(await http.get("/v1/voices/")) == (404, "not_found")

@@ -2,7 +2,7 @@
 
 `Server` and `Client` are the halves that `protocols.base` describes. docs/protocol.md is the
 specification; the law that the server half inverts the client half is property-tested. What has an
-address of its own is in `native.jobs`, `native.files` and `native.webhooks`.
+address of its own is in `native.jobs`, `native.files`, `native.voices` and `native.webhooks`.
 """
 
 from __future__ import annotations
@@ -42,11 +42,10 @@ from streamer.protocols.native.http import (
     LineDecoder,
     LineEncoder,
     decode_speech,
-    decode_voices,
     encode_speech,
-    encode_voices,
 )
 from streamer.protocols.native.reader import EventDecoder
+from streamer.protocols.native.voices import decode_voices, encode_voices
 from streamer.protocols.strict import Schema
 from streamer.types import Command, Event, Failed, Idle, Start
 

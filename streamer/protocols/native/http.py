@@ -1,24 +1,22 @@
-"""Native HTTP as plain functions, both roles: speech requests, JSON lines, the list of voices.
+"""Native HTTP as plain functions, both roles: speech requests and JSON lines.
 
 Knows no web framework; errors are in `native.errors`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from streamer.errors import InvalidMessage
-from streamer.protocols.base import RemoteProtocolError, SpeechRequest
+from streamer.protocols.base import SpeechRequest
 from streamer.protocols.native import messages as wire
 from streamer.protocols.native.commands import from_format, to_start, utterance_of
 from streamer.protocols.native.events import EventEncoder
 from streamer.protocols.native.reader import EventDecoder
 from streamer.protocols.strict import Schema
-from streamer.types import Event, Start, Voice
+from streamer.types import Event, Start
 
 NDJSON = "application/x-ndjson"
 """Content type of `delivery: "lines"`."""
@@ -116,42 +114,3 @@ class LineDecoder:
 
     def _line(self, line: bytes) -> list[Event]:
         return self._decoder.decode(line.decode("utf-8", "replace")) if line.strip() else []
-
-
-class _Voice(msgspec.Struct, kw_only=True):
-    id: str
-    engine: str
-    name: str = ""
-    languages: tuple[str, ...] = ("en",)
-    gender: str = ""
-    description: str = ""
-
-
-class _Voices(msgspec.Struct):
-    voices: list[_Voice]
-    aliases: dict[str, str] = {}
-
-
-def encode_voices(voices: Iterable[Voice], aliases: Mapping[str, str] | None = None) -> bytes:
-    """The body of `GET /v1/voices`. `aliases`: other names, and the voices they stand for."""
-    listed = [
-        _Voice(
-            id=voice.id,
-            engine=voice.engine,
-            name=voice.name,
-            languages=voice.languages,
-            gender=voice.gender,
-            description=voice.description,
-        )
-        for voice in voices
-    ]
-    return msgspec.json.encode(_Voices(listed, dict(aliases or {})))
-
-
-def decode_voices(body: bytes) -> list[Voice]:
-    """Raises `RemoteProtocolError` for what is no list of voices."""
-    try:
-        listed = msgspec.json.decode(body, type=_Voices).voices
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise RemoteProtocolError(InvalidMessage("not a list of voices"), fatal=True) from None
-    return [Voice(v.id, v.engine, v.name, v.languages, v.gender, v.description) for v in listed]
