@@ -15,7 +15,6 @@ import msgspec
 from streamer.errors import (
     AccessError,
     BudgetSpent,
-    CheckpointInvalid,
     ContextConflict,
     Draining,
     EngineFailed,
@@ -77,7 +76,6 @@ CODES: tuple[tuple[type[StreamerError], str], ...] = (
     (Draining, "serviceUnavailable"),
     (StorageUnavailable, "serviceUnavailable"),
     (StorageFull, "serviceUnavailable"),
-    (CheckpointInvalid, "unsupportedModel"),
     (StreamerError, "internalServerError"),
 )
 """The first row that fits."""
