@@ -96,7 +96,8 @@ class Sound:
         """
         begins = self._dsp is None
         if begins:
-            yield from self._pause(line, dry_s)
+            if not chunk.joins:
+                yield from self._pause(line, dry_s)
             synthesized = self._clock()
             self._begin(line)
         assert self._dsp is not None

@@ -171,7 +171,8 @@ class PcmChunk:
     `words` come no later than the first sample of theirs; each word once. `engine`: who spoke it, where
     that is not the engine that was asked. `lost`, of a last chunk: the rest of the segment failed.
     `total`: samples of the whole segment, where that is known and the engine tells no words of it, whose
-    times are guessed by it then.
+    times are guessed by it then. `joins`, of a first chunk: it follows on the sound of the segment before,
+    said in one breath with it, and no pause is to be put between.
     """
 
     samples: Samples
@@ -181,6 +182,7 @@ class PcmChunk:
     engine: str = ""
     lost: bool = False
     total: int | None = None
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,6 +247,22 @@ async def test_pauses_lie_between_segments_and_not_at_the_ends() -> None:
     assert of(Done, events)[0].samples == third.start + 4 * 2400
 
 
+class BreathlessEngine(ScriptedEngine):
+    """Says the second segment in one breath with the first."""
+
+    def _chunks(self, segment: Segment) -> list[PcmChunk]:
+        first, *others = super()._chunks(segment)
+        return [replace(first, joins=segment.index == 1), *others]
+
+
+@pytest.mark.asyncio
+async def test_no_pause_is_put_before_a_segment_that_joins_the_one_before() -> None:
+    events = await spoken(session(BreathlessEngine()))
+    first, second, third = of(SegmentStarted, events)
+    assert (first.start, second.start) == (0, 4 * 2400)
+    assert third.start > second.start + 5 * 2400
+
+
 @pytest.mark.asyncio
 async def test_speed_outside_the_engines_range_is_made_up_for_and_word_times_scale() -> None:
     plain = of(Done, await spoken(session()))[0].samples

@@ -23,14 +23,18 @@ CHUNK_S = 0.25
 """The most sound in a chunk: so the loop keeps its turns, and what comes after a remembered phrase is
 begun before that has been played."""
 
+_Ended = tuple[Segment, Sequence[PcmChunk]]
+"""A segment that has been spoken, and its chunks."""
+
 
 class Cached(Around):
     """See `streamer.engines.base.Engine`. What is said again is the same, chunk for chunk.
 
     A phrase is kept once all of it has been made. Not kept: another reading each time (an engine that
-    varies by seed, and a seed that nobody asked for), and what nobody listens to (jobs, which only look
-    it up): a book would drive out what agents say. An engine's attribute `version`, if it has one, says
-    which sound it makes: with another version, phrases are made anew.
+    varies by seed, and a seed that nobody asked for), what joins its neighbour (`PcmChunk.joins`), and
+    what nobody listens to (jobs, which only look it up): a book would drive out what agents say. An
+    engine's attribute `version`, if it has one, says which sound it makes: with another version, phrases
+    are made anew.
     """
 
     def __init__(self, engine: Engine, phrases: Phrases) -> None:
@@ -67,6 +71,7 @@ class Cached(Around):
         """Chunks of the segments up to the next that is known."""
         given = 0
         made: list[PcmChunk] = []
+        ended: _Ended | None = None
 
         async def unknown() -> AsyncGenerator[Segment, None]:
             nonlocal given
@@ -80,19 +85,28 @@ class Cached(Around):
 
         segments = unknown()
         finished = 0
-        async with aclosing(segments), aclosing(self._engine.synthesize(segments, lead)) as chunks:
-            async for whole in chunks:
-                head = source.first
-                if head is None or whole.segment != head.index:
-                    raise EngineFailed(f"engine {self.name!r} speaks out of turn")
-                for chunk in _cut(whole, round(CHUNK_S * self.sample_rate)):
-                    made.append(chunk)
-                    if chunk.last:
-                        self._keep(head, made, lead)
-                        made = []
-                        finished += 1
-                        source.done()
-                    yield chunk
+        try:
+            async with (
+                aclosing(segments),
+                aclosing(self._engine.synthesize(segments, lead)) as chunks,
+            ):
+                async for whole in chunks:
+                    head = source.first
+                    if head is None or whole.segment != head.index:
+                        raise EngineFailed(f"engine {self.name!r} speaks out of turn")
+                    if not made:
+                        if not whole.joins:
+                            self._keep(ended, lead)
+                        ended = None
+                    for chunk in _cut(whole, round(CHUNK_S * self.sample_rate)):
+                        made.append(chunk)
+                        if chunk.last:
+                            ended, made = (head, made), []
+                            finished += 1
+                            source.done()
+                        yield chunk
+        finally:
+            self._keep(ended, lead)
         if finished < max(1, given):
             raise EngineFailed(f"engine {self.name!r} ended before its text")
 
@@ -100,7 +114,11 @@ class Cached(Around):
         key = self._key(segment)
         return None if key is None else await self._phrases.get(key)
 
-    def _keep(self, segment: Segment, chunks: Sequence[PcmChunk], lead: Lead) -> None:
+    def _keep(self, ended: _Ended | None, lead: Lead) -> None:
+        """What joins another was cut out of one sound with it, by guess: it is no phrase."""
+        if ended is None or ended[1][0].joins:
+            return
+        segment, chunks = ended
         key = self._key(segment)
         sound = any(len(chunk.samples) for chunk in chunks) and not chunks[-1].lost
         if key is not None and sound and lead() != math.inf:
@@ -117,7 +135,14 @@ class Cached(Around):
 def _cut(chunk: PcmChunk, size: int) -> list[PcmChunk]:
     """A chunk in chunks of at most `size` samples; its words come with the first."""
     pieces = [
-        replace(chunk, samples=chunk.samples[at : at + size], words=(), last=False, lost=False)
+        replace(
+            chunk,
+            samples=chunk.samples[at : at + size],
+            words=(),
+            last=False,
+            lost=False,
+            joins=chunk.joins and not at,
+        )
         for at in range(0, max(1, len(chunk.samples)), size)
     ]
     pieces[0] = replace(pieces[0], words=chunk.words)

@@ -179,6 +179,7 @@ class _Spoken:
         self._follows = chain.capabilities.instructions
         self._resampled = ResampledChunks(step.engine.sample_rate, chain.sample_rate)
         self._samples = 0
+        self._joins = False
         self._words: list[Word] = []
 
     async def chunks(self, lead: Lead) -> AsyncGenerator[PcmChunk, None]:
@@ -197,6 +198,7 @@ class _Spoken:
                     self._end()
                 if chunk.last or len(timed.samples):
                     self.sounding = not chunk.last
+                    self._joins = False
                     yield timed
         if self.finished < max(1, self._given):
             raise EngineFailed(f"engine {engine.name!r} ended before its text")
@@ -226,12 +228,14 @@ class _Spoken:
                 yield replace(segment, options=own)
 
     def _timed(self, chunk: PcmChunk) -> PcmChunk:
-        """With the words that begin in it: of those after it, there may never be sound."""
+        """With the words that begin in it: of those after it, there may never be sound. Where a first chunk
+        without sound is kept back, the next one joins in its place."""
         self._samples += len(chunk.samples)
         self._words += chunk.words
         ready = [word for word in self._words if chunk.last or word.start < self._samples]
         self._words = self._words[len(ready) :]
-        return replace(chunk, words=tuple(ready), engine=self._step.engine.name)
+        self._joins = self._joins or chunk.joins
+        return replace(chunk, words=tuple(ready), engine=self._step.engine.name, joins=self._joins)
 
     def _end(self) -> None:
         self._source.done()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -31,7 +31,7 @@ def level(index: int) -> float:
 @dataclass
 class Puppet:
     """`deeds` are done segment by segment, then it speaks. `ahead`: takes segments before it is asked.
-    `given` is what it was handed, `open` how many iterators are."""
+    `given` is what it was handed, `open` how many iterators are. `joins`: says all segments in one breath."""
 
     name: str = "puppet"
     deeds: list[Deed] = field(default_factory=list)
@@ -42,6 +42,7 @@ class Puppet:
     given: list[Segment] = field(default_factory=list)
     open: int = 0
     granularity: Literal["sentence", "word"] = "sentence"
+    joins: bool = False
 
     def __post_init__(self) -> None:
         self.voices: Sequence[Voice] = (Voice(f"{self.name}-voice", self.name),)
@@ -57,9 +58,11 @@ class Puppet:
 
     async def _chunks(self, segments: AsyncIterator[Segment]) -> AsyncGenerator[PcmChunk]:
         self.open += 1
+        given = len(self.given)
         try:
             async for segment in segments:
                 self.given.append(segment)
+                joins = self.joins and len(self.given) > given + 1
                 deed = next(self._deeds, "speak")
                 if deed == "fail":
                     raise self.error
@@ -79,7 +82,7 @@ class Puppet:
                         return
                     if number == 1 and deed == "hang_midway":
                         await asyncio.sleep(60)
-                    yield chunk
+                    yield replace(chunk, joins=joins and number == 0)
                     await asyncio.sleep(0)
         finally:
             self.open -= 1

@@ -250,3 +250,17 @@ async def test_long_chunks_are_cut_and_their_words_come_first() -> None:
     assert [len(chunk.samples) for chunk in chunks] == [6000, 40 * WORD - 6000]
     assert [len(chunk.words) for chunk in chunks] == [2, 0]
     assert [chunk.last for chunk in chunks] == [False, True]
+
+
+@pytest.mark.asyncio
+async def test_segments_said_in_one_breath_are_no_phrases_but_those_between_pauses_are() -> None:
+    puppet = Puppet(joins=True)
+    engine = cached(puppet)
+    first = await speak(engine, *(segment(engine, text, n) for n, text in enumerate(PHRASES)))
+    assert [chunk.segment for chunk in first if chunk.joins] == [1, 2]
+    alone = await speak(engine, segment(engine, PHRASES[1]))
+    assert len(puppet.given) == 4
+    again = await speak(engine, segment(engine, PHRASES[1]))
+    assert len(puppet.given) == 4
+    assert same(alone, again)
+    assert not any(chunk.joins for chunk in again)

@@ -392,3 +392,26 @@ def test_voices_without_a_common_language_make_no_chain() -> None:
     steps = [Step(Puppet(), Voice("v", "puppet", languages=(spoken,))) for spoken in ("de", "en")]
     with pytest.raises(ValueError, match="no language in common"):
         Fallback(NAME, steps)
+
+
+@pytest.mark.asyncio
+async def test_what_joins_the_segment_before_joins_it_behind_a_chain_too() -> None:
+    chunks = await speak(chain(Puppet(joins=True, sample_rate=16000)), 3)
+    firsts = {chunk.segment: chunk.joins for chunk in reversed(chunks)}
+    assert firsts == {0: False, 1: True, 2: True}
+
+
+class Hesitating(Puppet):
+    """Begins each segment with a chunk that has no sound."""
+
+    async def _chunks(self, segments: AsyncIterator[Segment]) -> AsyncGenerator[PcmChunk]:
+        async for chunk in super()._chunks(segments):
+            if chunk.joins:
+                yield replace(chunk, samples=chunk.samples[:0], last=False)
+            yield replace(chunk, joins=False)
+
+
+@pytest.mark.asyncio
+async def test_join_is_told_by_the_first_chunk_that_has_sound() -> None:
+    chunks = await speak(chain(Hesitating(joins=True)), 2)
+    assert [chunk.joins for chunk in chunks] == [False] * WORDS + [True] + [False] * (WORDS - 1)
