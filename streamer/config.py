@@ -106,6 +106,31 @@ class Settings:
     )
     cache_engines: list[str] = _row([], "Engines whose phrases are kept; empty: all.")
     workers: int = _row(0, "Threads that synthesise; 0: one per core.", minimum=0)
+    qwen3: list[str] = _row(
+        [],
+        "Checkpoints of Qwen3-TTS that the engine qwen3 speaks with, directories or names on the hub:"
+        " CustomVoice has voices, Base makes clones, VoiceDesign with Base makes voices after descriptions.",
+    )
+    qwen3_device: str = _row(
+        "auto", "Device of the engine qwen3, e.g. cuda:1 or cpu; auto: a GPU if there is one."
+    )
+    qwen3_slots: int = _row(
+        64, "Most utterances that each checkpoint of qwen3 speaks at once; others wait.", minimum=1
+    )
+    qwen3_capacity: int = _row(
+        1024,
+        "Room of one such utterance, in frames of 80 ms, its prompt included; with all slots 7.5 GB of"
+        " memory for 64 x 1024.",
+        minimum=128,
+        maximum=32768,
+    )
+    qwen3_eager: bool = _row(
+        False, "Run qwen3 on a GPU without CUDA graphs: slower, for finding faults. A CPU has none."
+    )
+    qwen3_hub: bool = _row(
+        True,
+        "Whether checkpoints that are named as on the hub may be fetched from there at the start.",
+    )
     first_clause_words: int = _row(
         4, "Least words of a first segment that is cut at a clause mark.", minimum=1
     )
