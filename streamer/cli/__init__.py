@@ -48,7 +48,7 @@ def common(
 app.command("serve")(serve.serve)
 app.command("say")(say.say)
 app.add_typer(jobs.app, name="jobs")
-app.command("voices")(voices.voices)
+app.add_typer(voices.app, name="voices")
 app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypeVar
-from urllib.parse import quote
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.markup import escape
 
 from streamer.cli import source
-from streamer.cli.remote import DEFAULT_URL, AsJson, ClientKey, Remote, Url
-from streamer.cli.running import run_async
+from streamer.cli.remote import DEFAULT_URL, AsJson, ClientKey, Remote, Url, asked, part
 from streamer.cli.sink import FORMATS, format_of, open_sink
 from streamer.cli.table import print_fields, print_json, print_table
 from streamer.cli.waiting import finished
@@ -29,8 +27,6 @@ from streamer.protocols.native.webhooks import (
 )
 from streamer.resources import JobRequest, WebhookTarget
 from streamer.types import OptionsUpdate, Start
-
-T = TypeVar("T")
 
 app = typer.Typer(
     help="Jobs of a running server: texts spoken into files, also while nobody waits.",
@@ -119,7 +115,7 @@ def new(
                 await _save(remote, job.id, index, _named(output, index, len(job.results)))
         return job
 
-    job = _with(url, key, submitted)
+    job = asked(url, key, submitted)
     if as_json and output != "-":
         print_json(job)
     elif output != "-":
@@ -139,7 +135,7 @@ def list_jobs(
 ) -> None:
     """List the key's jobs, newest first."""
     filters = {"status": status}
-    jobs = _with(
+    jobs = asked(
         url, key, lambda remote: remote.rows(native.decode_jobs, "/v1/jobs", limit, filters)
     )
     if as_json:
@@ -154,10 +150,10 @@ def show(
     job: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, key: ClientKey = None
 ) -> None:
     """Everything the server tells of a job."""
-    found = _with(
+    found = asked(
         url,
         key,
-        lambda remote: remote.ask(native.decode_job_state, "GET", f"/v1/jobs/{_part(job)}"),
+        lambda remote: remote.ask(native.decode_job_state, "GET", f"/v1/jobs/{part(job)}"),
     )
     if as_json:
         print_json(found)
@@ -168,10 +164,10 @@ def show(
 @app.command("cancel")
 def cancel(job: JobId, url: Url = DEFAULT_URL, key: ClientKey = None) -> None:
     """Cancel a job; the files of one that has ended are deleted."""
-    left = _with(
+    left = asked(
         url,
         key,
-        lambda remote: remote.ask(native.decode_job_state, "DELETE", f"/v1/jobs/{_part(job)}"),
+        lambda remote: remote.ask(native.decode_job_state, "DELETE", f"/v1/jobs/{part(job)}"),
     )
     print(f"{left.id} {left.status}")
 
@@ -188,7 +184,7 @@ def audio(
     key: ClientKey = None,
 ) -> None:
     """Write the sound of a completed job, in the format that the job was given."""
-    _with(url, key, lambda remote: _save(remote, job, result, output))
+    asked(url, key, lambda remote: _save(remote, job, result, output))
 
 
 @app.command("webhooks")
@@ -205,7 +201,7 @@ def webhooks(
 ) -> None:
     """List the key's webhooks, newest first."""
     path, filters = "/v1/webhooks/deliveries", {"state": state, "job": job}
-    found = _with(url, key, lambda remote: remote.rows(decode_deliveries, path, limit, filters))
+    found = asked(url, key, lambda remote: remote.rows(decode_deliveries, path, limit, filters))
     if as_json:
         print_json(found)
         return
@@ -222,22 +218,9 @@ def replay(
     key: ClientKey = None,
 ) -> None:
     """Send a webhook once more, under the same id."""
-    path = f"/v1/webhooks/deliveries/{_part(delivery)}/replay"
-    sent = _with(url, key, lambda remote: remote.ask(decode_delivery, "POST", path))
+    path = f"/v1/webhooks/deliveries/{part(delivery)}/replay"
+    sent = asked(url, key, lambda remote: remote.ask(decode_delivery, "POST", path))
     print(f"{sent.id} {sent.state}")
-
-
-def _with(url: str, key: str | None, work: Callable[[Remote], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with Remote(url, key) as remote:
-            return await work(remote)
-
-    return run_async(run())
-
-
-def _part(id: str) -> str:
-    """An id as a part of a path, whatever was typed."""
-    return quote(id, safe="")
 
 
 async def _read(pieces: AsyncGenerator[str, None]) -> str:
@@ -252,7 +235,7 @@ def _named(output: str, index: int, count: int) -> str:
 
 
 async def _save(remote: Remote, job: str, result: int, output: str) -> None:
-    pieces = remote.download(f"/v1/jobs/{_part(job)}/audio", {"result": result})
+    pieces = remote.download(f"/v1/jobs/{part(job)}/audio", {"result": result})
     async with aclosing(pieces), open_sink(output) as sink:
         async for piece in pieces:
             await sink.write(piece)

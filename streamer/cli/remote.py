@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import typer
 
 from streamer.cli.options import CLIENT_KEY
+from streamer.cli.running import run_async
 from streamer.errors import InvalidParameter
 from streamer.protocols.base import RemoteProtocolError
 from streamer.protocols.native import decode_error
@@ -35,7 +36,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 class Remote:
     """Raises what the server's errors say, typed; `OSError`, naming the server, where none answers."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, key: str | None, timeout_s: float = TIMEOUT_S) -> None:
         import httpx
 
         self._place, _, fragment = url.partition("#")
@@ -44,7 +45,7 @@ class Remote:
         self._http = httpx.AsyncClient(
             base_url=address,
             headers={"authorization": f"Bearer {key}"} if key else {},
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             follow_redirects=True,  # sound may lie in another store
             trust_env=address.host not in LOOPBACK,  # a proxy's own loopback is another machine's
         )
@@ -123,6 +124,26 @@ class Remote:
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise OSError(f"can't reach {self._place}: {reason}") from None
+
+
+def asked(
+    url: str,
+    key: str | None,
+    work: Callable[[Remote], Awaitable[T]],
+    timeout_s: float = TIMEOUT_S,
+) -> T:
+    """What `work` makes of the server there."""
+
+    async def run() -> T:
+        async with Remote(url, key, timeout_s) as remote:
+            return await work(remote)
+
+    return run_async(run())
+
+
+def part(id: str) -> str:
+    """An id as a part of a path, whatever was typed."""
+    return quote(id, safe="")
 
 
 def _address(url: str) -> httpx.URL:

@@ -1,28 +1,66 @@
-"""`streamer voices`: who can speak here."""
+"""`streamer voices`: who can speak here, and the voices that a key has made on a running server."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.markup import escape
 
 from streamer.cli.engines import load_catalogue
 from streamer.cli.options import takes_settings
-from streamer.cli.table import print_table
+from streamer.cli.remote import DEFAULT_URL, AsJson, ClientKey, Remote, Url, asked, part
+from streamer.cli.table import print_json, print_table
 from streamer.config import Settings
+from streamer.errors import InvalidParameter
+from streamer.protocols.native.voices import (
+    CloneRequest,
+    DesignRequest,
+    VoiceAnswer,
+    decode_voice,
+    decode_voice_list,
+    encode_clone,
+    encode_design,
+)
 from streamer.types import Voice
 from streamer.voices import Catalogue
 
+MAKING_S = 240.0
+"""A voice may wait for its turn, and then be made."""
 
+app = typer.Typer(
+    help="Voices: of the engines here, and those that are made on a running server.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+
+VoiceOf = Annotated[str, typer.Argument(metavar="VOICE", help="Its id or name.")]
+Name = Annotated[str | None, typer.Option(help="What it is called, besides its id.")]
+Language = Annotated[str | None, typer.Option(help="BCP 47 tag of its main language.")]
+Model = Annotated[str | None, typer.Option(help="Engine that is to make it.")]
+Again = Annotated[
+    str | None, typer.Option(metavar="KEY", help="The same request again is the same voice.")
+]
+
+
+@app.callback()
 @takes_settings("engines", "voice", "voice_aliases")
 def voices(
+    context: typer.Context,
     settings: Settings,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the voices of the engines in the settings; the first is the default one."""
+    """List the voices of the engines in the settings; the first is the default one. With a command: the
+    voices of a running server."""
+    if context.invoked_subcommand is not None:
+        return
     catalogue = load_catalogue(settings)
     try:
         if as_json:
@@ -31,6 +69,124 @@ def voices(
             _print(catalogue)
     finally:
         asyncio.run(catalogue.aclose())
+
+
+@app.command("list")
+def list_voices(as_json: AsJson = False, url: Url = DEFAULT_URL, key: ClientKey = None) -> None:
+    """List the voices of a server, those that the key has made last."""
+    found = asked(url, key, lambda remote: remote.ask(decode_voice_list, "GET", "/v1/voices"))
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (v.id, v.name, v.kind, v.engine, ", ".join(v.languages), v.description or v.gender)
+        for v in found
+    ]
+    headers = ("voice", "name", "kind", "engine", "languages", "about")
+    print_table(headers, [tuple(map(escape, row)) for row in rows])
+
+
+@app.command("add")
+def add(
+    recording: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|URL",
+            help="3 to 60 s of one speaker; - is standard input; or a file's id.",
+        ),
+    ],
+    name: Name = None,
+    transcript: Annotated[
+        str | None, typer.Option(help="What is said in it, word for word: a closer likeness.")
+    ] = None,
+    language: Language = None,
+    model: Model = None,
+    idempotency_key: Again = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    key: ClientKey = None,
+) -> None:
+    """Make a voice like a recording, and print its id."""
+    wanted = CloneRequest(
+        name=name or "", transcript=transcript or "", language=language or "auto", model=model
+    )
+    headers = _headers(idempotency_key)
+    params: dict[str, str] = {}
+    if recording.startswith(("http://", "https://")):
+        body = encode_clone(replace(wanted, url=recording))
+    elif re.fullmatch(r"file_[0-9a-f]{24}", recording):
+        body = encode_clone(replace(wanted, file=recording))
+    else:
+        body = _bytes_of(recording)
+        headers["content-type"] = "application/octet-stream"
+        params = msgspec.json.decode(encode_clone(wanted))
+
+    async def made(remote: Remote) -> VoiceAnswer:
+        return await remote.ask(
+            decode_voice, "POST", "/v1/voices", params=params, body=body, headers=headers
+        )
+
+    _tell(asked(url, key, made, MAKING_S), as_json)
+
+
+@app.command("design")
+def design(
+    description: Annotated[str, typer.Argument(help="The voice in words.")],
+    name: Name = None,
+    preview_text: Annotated[
+        str | None, typer.Option(help="What it says first; else a text of ours.")
+    ] = None,
+    language: Language = None,
+    model: Model = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same voice.")] = None,
+    idempotency_key: Again = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    key: ClientKey = None,
+) -> None:
+    """Make a voice as described, and print its id."""
+    body = encode_design(
+        DesignRequest(
+            description, preview_text or "", name or "", language or "auto", model, seed or 0
+        )
+    )
+
+    async def made(remote: Remote) -> VoiceAnswer:
+        headers = _headers(idempotency_key)
+        return await remote.ask(
+            decode_voice, "POST", "/v1/voices/design", body=body, headers=headers
+        )
+
+    _tell(asked(url, key, made, MAKING_S), as_json)
+
+
+@app.command("rm")
+def remove(voice: VoiceOf, url: Url = DEFAULT_URL, key: ClientKey = None) -> None:
+    """Delete a voice that the key has made."""
+    path = f"/v1/voices/{part(voice)}"
+    asked(url, key, lambda remote: remote.ask(lambda body: None, "DELETE", path))
+    print(f"deleted {voice}")
+
+
+def _headers(idempotency_key: str | None) -> dict[str, str]:
+    headers = {"content-type": "application/json"}
+    return headers if idempotency_key is None else {**headers, "idempotency-key": idempotency_key}
+
+
+def _bytes_of(recording: str) -> bytes:
+    if recording == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(recording).read_bytes()
+    except OSError as error:
+        raise InvalidParameter(f"{recording}: {error.strerror}", param="recording") from None
+
+
+def _tell(voice: VoiceAnswer, as_json: bool) -> None:
+    if as_json:
+        print_json(voice)
+    else:
+        print(voice.id)
 
 
 def _rows(catalogue: Catalogue) -> list[dict[str, object]]:
