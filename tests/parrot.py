@@ -35,8 +35,8 @@ def open_engine(settings: Any) -> Parrot:
 
 
 class Parrot:
-    """`gate` must be set before a voice is made; `heard` are those it was asked for, `making` how many are
-    under way now, `most` at once; `fault` is raised instead."""
+    """`gate` must be set before a voice is made, `mouth` before one speaks; `heard` are the sources of voices,
+    `making` how many are made now, `most` at once; `fault` is raised instead."""
 
     name = "parrot"
     sample_rate = RATE
@@ -48,6 +48,8 @@ class Parrot:
         self.voices: Sequence[Voice] = (Voice("polly", name, languages=("en", "de", "ja")),)
         self.gate = asyncio.Event()
         self.gate.set()
+        self.mouth = asyncio.Event()
+        self.mouth.set()
         self.heard: list[Reference | Description] = []
         self.spoken: list[Segment] = []
         self.making = self.most = 0
@@ -80,6 +82,7 @@ class Parrot:
     ) -> AsyncGenerator[PcmChunk, None]:
         async for segment in segments:
             self.spoken.append(segment)
+            await self.mouth.wait()
             voice = segment.options.voice
             if voice.engine != self.name:
                 raise EngineFailed(f"not a voice of mine: {voice.id}")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
 from dataclasses import dataclass
+
+import msgspec
 
 from streamer.errors import StreamerError
 from streamer.prices import Choice, Prices
 from streamer.resources import OwnVoice, VoiceKind
 from streamer.server.meter import Meter
 from streamer.server.places import Places
-from streamer.server.service import Service
 from streamer.types import Description, Reference
-from streamer.voices import Wish
-from streamer.voices.files import new_id
+from streamer.voices import Enroller, VoiceStore, Wish
+from streamer.voices.store import InUse
 
 AT_ONCE = 2
 """Voices that are made at once: engines have listeners to serve."""
@@ -33,11 +34,13 @@ class _Made:
 
 
 class Enrolling:
-    """Of one service."""
+    """Of one server."""
 
-    def __init__(self, service: Service) -> None:
-        self._enroller = service.enroller
-        self._prices = Prices(service.settings.price_per_1000)
+    def __init__(self, enroller: Enroller, store: VoiceStore, in_use: InUse, price: float) -> None:
+        self._enroller = enroller
+        self._store = store
+        self._in_use = in_use
+        self._prices = Prices(price)
         self._places = Places(AT_ONCE, OF_KEY, WAIT_S, what="voices being made")
 
     async def make(
@@ -45,24 +48,47 @@ class Enrolling:
         meter: Meter,
         source: Reference | Description,
         wish: Wish,
-        new_id: Callable[[], str] = new_id,
+        *,
+        charged: bool = True,
     ) -> OwnVoice:
         """A new voice of the meter's key. Cancelled, it leaves nothing. Raises as `Enroller.make`, and
-        what limits have against it."""
+        what limits have against it. `charged`: a preview costs what other speech does."""
         kind: VoiceKind = "clone" if isinstance(source, Reference) else "design"
-        characters = len(source.preview_text) if isinstance(source, Description) else 0
         engine = self._enroller.engine_for(kind, wish.model)
-        cost = self._prices.at_most(Choice(engine.capabilities)) * characters / 1000
-        charge = meter.start(kind, counted=True)
-        made, outcome = None, "gone"
-        try:
-            charge.take(characters, cost)
-            async with self._places.place(meter.key.id):
-                voice = await self._enroller.make(meter.key.id, source, wish, new_id)
-            made, outcome = _Made(characters, cost), "end"
-            return voice
-        except StreamerError:
-            outcome = "failed"
-            raise
-        finally:
-            charge.close(made, outcome)
+        spoken = source.preview_text if charged and isinstance(source, Description) else ""
+        cost = self._prices.at_most(Choice(engine.capabilities)) * len(spoken) / 1000
+        async with self._places.place(meter.key.id):
+            charge = meter.start(kind, counted=True)
+            made, outcome = None, "gone"
+            try:
+                charge.take(len(spoken), cost)
+                voice = await self._enroller.make(meter.key.id, source, wish)
+                made, outcome = _Made(len(spoken), cost), "end"
+                return voice
+            except StreamerError:
+                outcome = "failed"
+                raise
+            finally:
+                charge.close(made, outcome)
+
+    async def passing(self, meter: Meter, source: Reference | Description) -> OwnVoice:
+        """A voice for a task that brings with it what it is made of, and which pays for it: the same one
+        for the same source, as long as it is asked for. Raises as `make`."""
+        key, digest = meter.key.id, _digest(source)
+        # Begins with a blank, as no idempotency key of a client does.
+        wish = Wish(passing=True, idempotency_key=" " + digest, fingerprint=digest)
+
+        async def make() -> OwnVoice:
+            await self._store.make_room(key, self._in_use)
+            return await self.make(meter, source, wish, charged=False)
+
+        voice, _ = await self._enroller.once(key, wish, make)
+        return voice
+
+
+def _digest(source: Reference | Description) -> str:
+    """What the source is, as a name."""
+    if isinstance(source, Reference):
+        said = msgspec.msgpack.encode(("clone", source.sample_rate, source.transcript))
+        return hashlib.sha256(said + source.samples.tobytes()).hexdigest()
+    return hashlib.sha256(msgspec.msgpack.encode(("design", source))).hexdigest()

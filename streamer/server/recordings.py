@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
-from streamer.errors import Gone, MessageLimit, NotFound
+from streamer.errors import Gone, MessageLimit, NotFound, StreamerError
 from streamer.files import parse_data_uri
 from streamer.resources import StoredFile
 from streamer.server.service import Service
 from streamer.types import Reference
 from streamer.voices.enroller import MOST_S, RATE
+
+AT_ONCE = 8
+"""Recordings of a hosted API's tasks that are held in memory at once."""
 
 
 class Recordings:
@@ -20,6 +24,7 @@ class Recordings:
         self._files = service.resources.files
         self._fetcher = service.resources.fetcher
         self._guard = service.resources.guard
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def decoded(self, data: bytes, transcript: str = "") -> Reference:
         """Raises `InvalidMedia` for what is no sound, or too much of it, `MessageLimit`."""
@@ -27,6 +32,18 @@ class Recordings:
             raise MessageLimit(f"a recording of more than {self._limit} bytes", limit=self._limit)
         samples = await self._guard.decode(data, sample_rate=RATE, max_s=MOST_S)
         return Reference(samples, RATE, transcript.strip())
+
+    async def given(
+        self, read: Callable[[], Awaitable[bytes]], transcript: str = "", *, param: str
+    ) -> Reference:
+        """What `read` brings, decoded: few at once. What is wrong with it is wrong with `param`."""
+        try:
+            async with self._turns:
+                return await self.decoded(await read(), transcript)
+        except StreamerError as error:
+            if error.status < 500:
+                error.param = param
+            raise
 
     async def inline(self, data: str) -> bytes:
         """Of a data URI. Raises `InvalidParameter`."""

@@ -16,6 +16,7 @@ from streamer.errors import InternalError, KeyRevoked, StreamerError
 from streamer.listeners import Listeners
 from streamer.server.access import Access
 from streamer.server.auth import Key, KeyStore
+from streamer.server.enrolling import Enrolling
 from streamer.server.limits import Clock, Limits
 from streamer.server.meter import Ledger, Meter
 from streamer.server.resources import Resources
@@ -81,6 +82,9 @@ class Service:
             usage,
             clock,
             reserved=resources.jobs.reserved,
+        )
+        self.enrolling = Enrolling(
+            self.enroller, resources.voices, resources.jobs.voices, settings.price_per_1000
         )
         self.connections: set[Live] = set()
         self.open_session = sessions

@@ -15,7 +15,6 @@ from streamer.protocols.strict import Schema
 from streamer.resources import OwnVoice
 from streamer.server.bodies import hearing_out, read_body
 from streamer.server.endpoint import NO_QUERY, idempotency_key_of, json_answer, query_of
-from streamer.server.enrolling import Enrolling
 from streamer.server.meter import Meter
 from streamer.server.places import Places
 from streamer.server.recordings import Recordings
@@ -40,7 +39,7 @@ class VoiceEndpoints:
         self._service = service
         self._voices = service.resources.voices
         self._enroller = service.enroller
-        self._enrolling = Enrolling(service)
+        self._enrolling = service.enrolling
         self._recordings = Recordings(service)
         self._limit = service.settings.max_file_bytes
         self._small = service.settings.max_body_bytes

@@ -112,13 +112,7 @@ class Enroller:
                 )
             return voice, False
 
-    async def make(
-        self,
-        key: str,
-        source: Reference | Description,
-        wish: Wish,
-        name: Callable[[], str] = new_id,
-    ) -> OwnVoice:
+    async def make(self, key: str, source: Reference | Description, wish: Wish) -> OwnVoice:
         """A new voice, once it is on disk. Cancelled, it ends what the engine does and leaves nothing.
 
         Raises `NotAvailable`, `InvalidMedia`, `InvalidParameter`, `ContextConflict` for a name that is
@@ -139,7 +133,7 @@ class Enroller:
             except TimeoutError:
                 raise EngineFailed(f"engine {engine.name!r} made no voice in time") from None
             voice = OwnVoice(
-                name(),
+                new_id(),
                 key,
                 engine.name,
                 kind,

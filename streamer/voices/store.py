@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from streamer.blobs import DirectoryBlobs
 from streamer.config import Settings
-from streamer.errors import ContextConflict, NotFound, StreamerError, VoiceLimit
+from streamer.errors import ContextConflict, JobLimit, NotFound, StreamerError, VoiceLimit
 from streamer.resources import OwnVoice
 from streamer.tasks import settled
 from streamer.types import Voice, VoiceData
@@ -114,16 +114,25 @@ class VoiceStore:
         """The voice that was made for a request with this key, and that request's fingerprint."""
         of_key = self._of(key)
         record = of_key.records.get(of_key.asked.get(idempotency_key, ""))
-        return None if record is None else (record.voice, record.fingerprint)
+        if record is None:
+            return None
+        self._touch(record)
+        return record.voice, record.fingerprint
 
     @contextmanager
     def place(self, key: str, name: str = "", *, passing: bool = False) -> Iterator[None]:
-        """Hold a place, and the name, for a voice that is being made. Raises `VoiceLimit`,
-        `ContextConflict` where the name is taken."""
+        """Hold a place, and the name, for a voice that is being made. Raises `VoiceLimit`, `JobLimit` of
+        passing ones, `ContextConflict` where the name is taken."""
         of_key, limit = self._keys.setdefault(key, _Key()), self._settings.key_voices
         if name and (name in of_key.names or name in of_key.names_coming):
             raise ContextConflict(f"there is a voice {name[:64]!r} already", param="name")
         if of_key.count(passing) >= limit:
+            if passing:
+                raise JobLimit(
+                    f"unfinished tasks need {limit} voices of their own",
+                    limit=limit,
+                    retry_after_s=5,
+                )
             raise VoiceLimit(f"a key has {limit} voices at most: delete one", limit=limit)
         of_key.coming[passing] += 1
         of_key.names_coming.add(name)
@@ -169,8 +178,7 @@ class VoiceStore:
         record = self._of(key).records.get(id)
         if record is None:
             raise damaged(id)
-        if record.voice.passing:
-            self._used[id] = self._clock()
+        self._touch(record)
         data = self._loaded.get(id)
         if data is None:
             data = self._files.read(record)
@@ -242,6 +250,10 @@ class VoiceStore:
     def _passing(self) -> Sequence[Record]:
         kept = (record for key in self._keys.values() for record in key.records.values())
         return [record for record in kept if record.voice.passing]
+
+    def _touch(self, record: Record) -> None:
+        if record.voice.passing:
+            self._used[record.voice.id] = self._clock()
 
     def _last_used(self, record: Record) -> float:
         return self._used.get(record.voice.id, record.voice.created)

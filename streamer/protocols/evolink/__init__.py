@@ -19,11 +19,11 @@ from streamer.protocols.evolink.requests import (
 )
 from streamer.protocols.evolink.tasks import (
     DIALECT,
+    design_job,
     encode_callbacks,
     encode_state,
     is_task_id,
     speech_job,
-    stand_in_job,
     task_id,
 )
 
@@ -37,6 +37,7 @@ __all__ = [
     "Design",
     "Speech",
     "decode_request",
+    "design_job",
     "designed_name",
     "encode_callbacks",
     "encode_error",
@@ -44,7 +45,6 @@ __all__ = [
     "is_designed",
     "is_task_id",
     "speech_job",
-    "stand_in_job",
     "task_id",
 ]
 

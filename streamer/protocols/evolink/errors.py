@@ -32,6 +32,7 @@ from streamer.errors import (
     StorageUnavailable,
     StreamerError,
     Unauthenticated,
+    VoiceLimit,
 )
 from streamer.protocols.hosted import failure
 
@@ -47,6 +48,7 @@ _ROWS: tuple[tuple[type[StreamerError], int, str, str], ...] = (
     (OriginNotAllowed, 403, "permission_denied", "permission_error"),
     (BudgetSpent, 402, "quota_exceeded", "insufficient_quota_error"),
     (FileQuota, 402, "quota_exceeded", "insufficient_quota_error"),
+    (VoiceLimit, 402, "quota_exceeded", "insufficient_quota_error"),
     (LimitError, 429, "resource_exhausted", "rate_limit_error"),
     (MessageLimit, 413, "invalid_parameters", "request_too_large_error"),
     (MethodNotAllowed, 405, "invalid_parameters", "invalid_request_error"),

@@ -95,7 +95,7 @@ def speech_job(
     return _job(start, speech.text, speech.callback_url, id, Echo(), warnings)
 
 
-def stand_in_job(
+def design_job(
     design: Design,
     voice: str,
     name: str,
@@ -103,8 +103,8 @@ def stand_in_job(
     id: str,
     warnings: tuple[str, ...] = (),
 ) -> JobRequest:
-    """The job that speaks a designed voice's preview by the voice `voice`, which stands in for it under
-    the new name `name`."""
+    """The job that speaks a designed voice's preview. `voice` is that voice, or stands in for it; `name` is
+    how the client will call it."""
     options = OptionsUpdate(voice=voice, language=design.language or "auto")
     start = Start("job", options, design.audio, timestamps="none")
     echo = Echo(model=DESIGN, voice=name)

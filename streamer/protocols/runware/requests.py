@@ -19,13 +19,14 @@ def job_request(
     task: Inference,
     *,
     ogg: Literal["opus", "vorbis"] = "opus",
-    stand_in: str = "",
+    voice: str = "",
     warnings: Sequence[str] = (),
 ) -> JobRequest:
-    """The job. Its echo is the task. `stand_in` speaks where the model's own voice can't be made; `ogg` is
-    the codec of OGG."""
+    """The job. Its echo is the task. `voice` speaks where the task names none: it is made for it, or stands
+    in; `ogg` is the codec of OGG."""
     named = task.model == CUSTOM_VOICE
-    voice = (None if task.voice == "auto" else task.voice) if named else stand_in
+    if named:
+        voice = "" if task.voice == "auto" else task.voice
     options = OptionsUpdate(
         voice=voice or None,
         language=task.language,

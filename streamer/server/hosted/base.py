@@ -22,13 +22,13 @@ from streamer.errors import (
     UnsupportedParameter,
 )
 from streamer.protocols.native.fields import Link
-from streamer.resources import PENDING, Job, JobRequest
+from streamer.resources import PENDING, Job, JobRequest, VoiceKind
 from streamer.server.bodies import read_body
 from streamer.server.meter import Meter
 from streamer.server.service import Service
 from streamer.server.speech import while_listening
 from streamer.tasks import settled
-from streamer.types import OptionsUpdate
+from streamer.types import Description, OptionsUpdate, Reference
 
 WARNING = "x-streamer-warning"
 """Header of an answer to a request that is not done as asked: codes, parted by commas."""
@@ -67,7 +67,11 @@ class Hosted:
         return self.service.links.of(request)
 
     def unfollowed(
-        self, options: OptionsUpdate, hints: Sequence[str], never: Sequence[str] = ()
+        self,
+        meter: Meter,
+        options: OptionsUpdate,
+        hints: Sequence[str],
+        never: Sequence[str] = (),
     ) -> tuple[str, ...]:
         """Warnings for the style hints that were given (`hints` and `never`, by the API's names) and that
         the engine that will speak can't follow; nothing here follows those of `never`.
@@ -78,7 +82,8 @@ class Hosted:
         ignored = list(never)
         if hints:
             language = options.language or "auto"
-            engine, _ = self.service.catalogue.resolve(options.model, options.voice, language)
+            catalogue = self.service.catalogue_of(meter.key.id)
+            engine, _ = catalogue.resolve(options.model, options.voice, language)
             if not engine.capabilities.instructions:
                 ignored = [*hints, *never]
         if ignored and self.service.settings.hosted_strict:
@@ -86,6 +91,21 @@ class Hosted:
                 f"no engine here can follow {ignored[0]!r}", param=ignored[0]
             )
         return tuple(f"{name.rpartition('.')[2]}_ignored" for name in ignored)
+
+    def can(self, kind: VoiceKind) -> bool:
+        """Whether an engine here makes such voices. Else a stand-in speaks, or nobody."""
+        return self.service.enroller.can(kind)
+
+    async def passing(
+        self, meter: Meter, source: Reference | Description, names: Mapping[str, str]
+    ) -> str:
+        """The id of a voice for one task, made where there is none yet that is made of the same. Raises as
+        `Enrolling.make`; `names` are the API's for what errors name."""
+        try:
+            return (await self.service.enrolling.passing(meter, source)).id
+        except StreamerError as error:
+            error.param = names.get(error.param or "", error.param)
+            raise
 
     def stand_in(self, param: str) -> str:
         """The voice that speaks where no engine can make the one asked for by `param`; the answer is to

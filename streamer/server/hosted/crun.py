@@ -16,7 +16,11 @@ from streamer.protocols.strict import Schema
 from streamer.server.endpoint import NO_QUERY, Endpoint, json_answer, query_of
 from streamer.server.hosted.base import STAND_IN, Hosted, mounted, warn
 from streamer.server.meter import Meter
+from streamer.server.recordings import Recordings
 from streamer.server.service import Service
+from streamer.server.speech import while_listening
+from streamer.types import Description, Reference
+from streamer.voices.previews import preview_text
 
 
 class _InfoQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,13 +46,15 @@ class Tasks:
 
     def __init__(self, service: Service) -> None:
         self._hosted = Hosted(service, "crun")
+        self._recordings = Recordings(service)
 
     async def create(self, request: Request, meter: Meter) -> Response:
         query_of(request, NO_QUERY)
         task = crun.decode_task(await self._hosted.body(request))
-        voice, warnings = self._voice(task)
+        voice, warnings = await while_listening(request.receive, self._voice(meter, task))
         wanted = crun.job_of(task, "task_" + secrets.token_hex(12), voice)
         warnings += self._hosted.unfollowed(
+            meter,
             wanted.start.options,
             ["input.instructions"] if task.instructions else [],
             ["input.optimize_instructions"] if task.optimize_instructions else [],
@@ -65,12 +71,27 @@ class Tasks:
         query_of(request, NO_QUERY)
         return json_answer(crun.encode_balance(meter.balance()))
 
-    def _voice(self, task: Task) -> tuple[str | None, tuple[str, ...]]:
-        """The voice that stands in for one that would have to be made, and the warning of it."""
+    async def _voice(self, meter: Meter, task: Task) -> tuple[str | None, tuple[str, ...]]:
+        """The voice that is made for the task; where nobody can, the one that stands in for it, and the
+        warning of that."""
         if task.model == crun.SPEECH:
             return None, ()
         param = "input.audio_url" if task.model == crun.CLONE else "input.description"
+        if self._hosted.can("clone" if task.model == crun.CLONE else "design"):
+            meter.check_draining()
+            source = await self._source(task)
+            return await self._hosted.passing(meter, source, {"audio": param}), ()
         voice = self._hosted.stand_in(param)
         if task.audio_url:
             self._hosted.service.resources.fetcher.check(task.audio_url, param=param)
         return voice, (STAND_IN,)
+
+    async def _source(self, task: Task) -> Reference | Description:
+        if task.model == crun.DESIGN:
+            language = task.language or "auto"
+            return Description(task.description, preview_text([language]), language)
+        return await self._recordings.given(
+            lambda: self._recordings.fetched(task.audio_url),
+            task.transcript or "",
+            param="input.audio_url",
+        )

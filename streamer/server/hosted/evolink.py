@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import string
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,10 @@ from streamer.server.endpoint import NO_QUERY, Endpoint, json_answer, query_of
 from streamer.server.hosted.base import STAND_IN, Hosted, mounted, warn
 from streamer.server.meter import Meter
 from streamer.server.service import Service
+from streamer.server.speech import while_listening
+from streamer.tasks import settled
+from streamer.types import Description
+from streamer.voices import Wish
 
 _ALPHABET = string.digits + string.ascii_lowercase
 
@@ -29,7 +34,7 @@ class EvolinkEndpoints:
 
     def __init__(self, service: Service) -> None:
         self._settings = service.settings
-        self._catalogue = service.catalogue
+        self._service = service
         self._hosted = Hosted(service, evolink.DIALECT)
         self._clock = SteadyClock()
 
@@ -37,11 +42,12 @@ class EvolinkEndpoints:
         query_of(request, NO_QUERY)
         asked = evolink.decode_request(await self._hosted.body(request))
         if isinstance(asked, evolink.Speech):
-            names, wanted = evolink.SPEECH_NAMES, self._speech(asked)
+            with _naming(evolink.SPEECH_NAMES):
+                wanted = self._speech(meter, asked)
+                job = await self._hosted.submit(request, meter, wanted)
         else:
-            names, wanted = evolink.DESIGN_NAMES, self._design(asked)
-        with _naming(names):
-            job = await self._hosted.submit(request, meter, wanted)
+            with _naming(evolink.DESIGN_NAMES):
+                job = await self._designed(request, meter, asked)
         return self._told(request, job)
 
     async def get(self, request: Request, meter: Meter) -> Response:
@@ -65,13 +71,13 @@ class EvolinkEndpoints:
         body = evolink.encode_state(job, self._hosted.link(request))
         return warn(json_answer(body), job.request.warnings)
 
-    def _speech(self, speech: evolink.Speech) -> JobRequest:
+    def _speech(self, meter: Meter, speech: evolink.Speech) -> JobRequest:
         designed = evolink.is_designed(speech.voice)
         if self._settings.hosted_strict and not designed:
             raise InvalidParameter("system built-in voices are not supported", param="voice")
         voice = speech.voice
         warnings: tuple[str, ...] = ()
-        if designed and self._settings.stand_in and not self._known(voice):
+        if designed and self._settings.stand_in and not self._known(meter, voice):
             voice, warnings = self._hosted.stand_in("voice"), (STAND_IN,)
         return evolink.speech_job(
             speech,
@@ -80,21 +86,35 @@ class EvolinkEndpoints:
             warnings=warnings,
         )
 
-    def _design(self, design: evolink.Design) -> JobRequest:
-        voice = self._hosted.stand_in("model")
+    async def _designed(self, request: Request, meter: Meter, design: evolink.Design) -> Job:
+        """The job that speaks the preview of a new voice, which is made before it; where nobody can, of a
+        stand-in."""
+        meter.check_draining()
         now = datetime.fromtimestamp(self._clock(), UTC)
         name = evolink.designed_name(design.name, f"{now:%Y%m%d}", _chance(4))
-        return evolink.stand_in_job(
-            design,
-            voice,
-            name,
-            id=self._new_id(),
-            warnings=(STAND_IN,),
-        )
+        if not self._hosted.can("design"):
+            voice = self._hosted.stand_in("model")
+            wanted = evolink.design_job(
+                design, voice, name, id=self._new_id(), warnings=(STAND_IN,)
+            )
+            return await self._hosted.submit(request, meter, wanted)
+        language = design.language or "auto"
+        source = Description(design.description, design.text, language, secrets.randbits(31))
+        make = self._service.enrolling.make(meter, source, Wish(name, language), charged=False)
+        made = await while_listening(request.receive, make)
+        try:
+            wanted = evolink.design_job(design, made.id, name, id=self._new_id())
+            return await self._hosted.submit(request, meter, wanted)
+        except BaseException:
+            undo = self._service.resources.voices.delete(made.key, made.id)
+            with suppress(StreamerError):
+                await settled(asyncio.ensure_future(undo))
+            raise
 
-    def _known(self, voice: str) -> bool:
-        catalogue = self._catalogue
-        return voice in catalogue.aliases or any(v.id == voice for v in catalogue.voices)
+    def _known(self, meter: Meter, voice: str) -> bool:
+        if self._service.catalogue.preset(voice) is not None:
+            return True
+        return self._service.resources.voices.find(meter.key.id, voice) is not None
 
     def _new_id(self) -> str:
         return evolink.task_id(self._clock(), _chance(8))

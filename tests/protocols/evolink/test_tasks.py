@@ -29,11 +29,11 @@ from streamer.protocols.evolink import (
     Client,
     Design,
     Speech,
+    design_job,
     encode_callbacks,
     encode_state,
     is_task_id,
     speech_job,
-    stand_in_job,
     task_id,
 )
 from streamer.protocols.hosted import Again, Call, Sound
@@ -143,7 +143,7 @@ def test_a_job_of_speech_is_kept_for_this_dialect() -> None:
 def test_a_stand_in_speaks_the_preview_of_a_designed_voice() -> None:
     design = Design("Calm.", "Hello.", audio=AudioFormat("mp3", "mp3", 16000))
     name = "qwen-tts-vd-custom-voice-20260402-a1b2"
-    request = stand_in_job(design, "heart", name, id=ID, warnings=("stand_in",))
+    request = design_job(design, "heart", name, id=ID, warnings=("stand_in",))
     waits = job(request=request)
     done = job(request=request, status="completed", results=(RESULT,), cost=0.1)
 

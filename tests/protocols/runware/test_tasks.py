@@ -78,7 +78,7 @@ def test_a_job_remembers_its_task(task: Inference) -> None:
 
 @given(inferences())
 def test_a_job_is_asked_for_as_the_task_says(task: Inference) -> None:
-    request = job_request(task, stand_in="alba", warnings=("stand_in",))
+    request = job_request(task, voice="alba", warnings=("stand_in",))
     assert request.text == task.text
     assert request.results == task.results
     assert request.alias == task.id

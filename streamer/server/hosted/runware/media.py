@@ -13,6 +13,7 @@ from streamer.resources import StoredFile
 from streamer.server.downloads import content_type_of
 from streamer.server.files import REFERENCE_RATE, REFERENCE_S
 from streamer.server.service import Service
+from streamer.types import Reference, Samples
 
 AT_ONCE = 8
 """Recordings that are held in memory at once."""
@@ -39,7 +40,7 @@ class Media:
                     content_type, data = await asyncio.to_thread(parse_data_uri, uri, "media")
                 if len(data) > self._limit:
                     raise MessageLimit(f"media of more than {self._limit} bytes", limit=self._limit)
-                duration_ms = await self._duration_ms(data)
+                duration_ms = len(await self._sound(data)) * 1000 / REFERENCE_RATE
                 return await self._files.upload(
                     key,
                     data,
@@ -53,7 +54,7 @@ class Media:
         with _named("media"):
             await self._files.delete(key, _file_of(media))
 
-    async def check(self, key: str, reference: str) -> None:
+    async def reference(self, key: str, reference: str, transcript: str = "") -> Reference:
         """A recording to speak like. Raises what is wrong with it, with `param` "inputs.audio"."""
         with _named("inputs.audio"):
             async with self._turns:
@@ -62,7 +63,7 @@ class Media:
                     data = await self.read(file)
                 else:
                     _, data = await self._fetched(reference)
-                await self._duration_ms(data)
+                return Reference(await self._sound(data), REFERENCE_RATE, transcript.strip())
 
     async def read(self, file: StoredFile) -> bytes:
         """The bytes. Raises `Gone`, `FetchFailed`."""
@@ -78,11 +79,11 @@ class Media:
         answer = await self._fetcher.get(url, max_bytes=self._limit)
         return content_type_of(answer.headers.get("content-type")), answer.body
 
-    async def _duration_ms(self, data: bytes) -> float:
+    async def _sound(self, data: bytes) -> Samples:
         sound = await self._guard.decode(data, sample_rate=REFERENCE_RATE, max_s=REFERENCE_S)
         if not len(sound):
             raise InvalidMedia("there is no sound in it")
-        return len(sound) * 1000 / REFERENCE_RATE
+        return sound
 
 
 def _uri(text: str) -> str:

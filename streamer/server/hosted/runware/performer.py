@@ -30,6 +30,8 @@ from streamer.server.hosted.runware.media import Media
 from streamer.server.hosted.runware.uploads import Uploads
 from streamer.server.meter import Meter
 from streamer.server.service import Service
+from streamer.types import Description, Reference
+from streamer.voices.previews import preview_text
 
 _KINDS: dict[type, str] = {
     Authenticate: "authentication",
@@ -123,11 +125,22 @@ class Performer:
         if task.model == CUSTOM_VOICE:
             request = job_request(task, ogg=ogg)
             hints = ["positivePrompt"] if task.prompt else []
-            return replace(request, warnings=self._hosted.unfollowed(request.start.options, hints))
+            warnings = self._hosted.unfollowed(meter, request.start.options, hints)
+            return replace(request, warnings=warnings)
+        if self._hosted.can("clone" if task.model == BASE else "design"):
+            source = await self._source(task, meter.key.id)
+            voice = await self._hosted.passing(meter, source, {"audio": "inputs.audio"})
+            return job_request(task, ogg=ogg, voice=voice)
         voice = self._hosted.stand_in("model")
         if task.model == BASE:
-            await self._media.check(meter.key.id, task.reference)
-        return job_request(task, ogg=ogg, stand_in=voice, warnings=[STAND_IN])
+            await self._media.reference(meter.key.id, task.reference)
+        return job_request(task, ogg=ogg, voice=voice, warnings=[STAND_IN])
+
+    async def _source(self, task: Inference, key: str) -> Reference | Description:
+        if task.model == BASE:
+            said = "" if task.x_vector_only else task.transcript
+            return await self._media.reference(key, task.reference, said)
+        return Description(task.prompt, preview_text([task.language]), task.language)
 
     async def _find(self, meter: Meter, id: str) -> Job:
         try:
