@@ -17,7 +17,7 @@ _SPLITS = 4
 
 
 class Fused(CodecFused):
-    """See `streamer.engines.qwen3.ops.Ops`. Tensors are dense, but for the caches' slots."""
+    """See `streamer.engines.qwen3.ops.Ops`. All tensors are dense."""
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return functional.linear(x, weight, bias)
@@ -68,7 +68,6 @@ class Fused(CodecFused):
             k_cache,
             v_cache,
             eps,
-            k_cache.stride(0),
             heads,
             kv,
             capacity,
@@ -105,7 +104,6 @@ class Fused(CodecFused):
             parts,
             sums,
             highest,
-            k_cache.stride(0),
             d**-0.5,
             kv,
             heads // kv,

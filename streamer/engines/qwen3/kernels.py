@@ -72,7 +72,6 @@ def rotate_and_store(
     k_cache,
     v_cache,
     eps,
-    slot_stride,
     HEADS: tl.constexpr,
     KV: tl.constexpr,
     CAPACITY: tl.constexpr,
@@ -90,7 +89,7 @@ def rotate_and_store(
     slot = tl.load(slots + row)
     position = tl.load(positions + row)
     if head >= HEADS + KV:
-        place = slot * slot_stride + ((head - HEADS - KV) * CAPACITY + position) * width
+        place = ((slot * KV + head - HEADS - KV) * CAPACITY + position) * width
         tl.store(v_cache + place + at, a)
         tl.store(v_cache + place + HALF + at, b)
     else:
@@ -116,7 +115,7 @@ def rotate_and_store(
             tl.store(target + at, turned_a)
             tl.store(target + HALF + at, turned_b)
         else:
-            place = slot * slot_stride + ((head - HEADS) * CAPACITY + position) * width
+            place = ((slot * KV + head - HEADS) * CAPACITY + position) * width
             tl.store(k_cache + place + at, turned_a)
             tl.store(k_cache + place + HALF + at, turned_b)
 
@@ -131,7 +130,6 @@ def attend(
     out,
     sums,
     highest,
-    slot_stride,
     scale,
     KV: tl.constexpr,
     GROUP: tl.constexpr,
@@ -154,7 +152,7 @@ def attend(
     at = tl.arange(0, D)
     heads = (row * KV + head) * GROUP + member
     query = tl.load(q + heads[:, None] * D + at[None, :], mask=real[:, None], other=0.0)
-    base = slot * slot_stride + head * CAPACITY * D
+    base = (slot * KV + head) * CAPACITY * D
     high = tl.full([16], float("-inf"), tl.float32)
     total = tl.zeros([16], tl.float32)
     mixed = tl.zeros([16, D], tl.float32)

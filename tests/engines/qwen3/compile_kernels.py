@@ -64,7 +64,7 @@ def main() -> None:
         aligned = {
             (place,): [["tt.divisibility", 16]]
             for place, name in enumerate(kernel.arg_names)
-            if types[name].startswith("*")
+            if types[name].startswith("*") or name in ("slot_stride", "size")
         }
         source = ASTSource(kernel, types, places, aligned)
         made = compile(source, GPUTarget("cuda", 90, WARP), {"num_warps": warps})
