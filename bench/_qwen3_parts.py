@@ -1,0 +1,131 @@
+"""Where the device's time goes: talker, predictor, sampling, codec, each by itself, as one launch where the
+device has graphs; and kernel by kernel, as torch's profiler sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench._qwen3_roofline import Ceilings, codec, predictor, talker
+from bench._qwen3_steps import CHUNK, SEED
+from bench._qwen3_world import World
+from streamer.engines.qwen3.sampling import NEVER, Draw
+from streamer.engines.qwen3.talker import KvArena
+
+MOST = 12
+"""Kernels told of each part."""
+
+
+@torch.inference_mode()
+def parts(world: World, rows: int, start: int, ceilings: Ceilings) -> list[dict[str, Any]]:
+    """One row a part, `start` positions on."""
+    width, cache = world.dtype.itemsize, world.device.cache
+    floors = {
+        "talker": talker(world.config, rows, start, width),
+        "predictor": predictor(world.config, rows, width, cache),
+        "codec, 1 frame": codec(world.decoder, rows, 1, width),
+        f"codec, {CHUNK} frames": codec(world.decoder, rows, CHUNK, width),
+    }
+    found = []
+    for name, call in _calls(world, rows, start):
+        ms = world.device.timed(world.device.graph(call), 20)
+        work = floors.get(name)
+        floor = work.floor_ms(ceilings) if work else None
+        found.append(
+            {
+                "rows": rows,
+                "part": name,
+                "ms": round(ms, 3),
+                "floor_ms": round(floor, 3) if floor else "-",
+            }
+        )
+    return found
+
+
+@torch.inference_mode()
+def kernels(world: World, rows: int, start: int) -> list[dict[str, Any]]:
+    """Of each part, launched operation by operation: how many kernels, and those that take most time."""
+    from torch.profiler import ProfilerActivity, profile
+
+    activities = [ProfilerActivity.CPU]
+    if world.device.cuda:
+        activities.append(ProfilerActivity.CUDA)
+    found = []
+    for name, call in _calls(world, rows, start):
+        call()
+        world.device.wait()
+        with profile(activities=activities) as seen:
+            call()
+            world.device.wait()
+        events = [
+            (
+                event.key,
+                event.count,
+                event.self_device_time_total if world.device.cuda else event.self_cpu_time_total,
+            )
+            for event in seen.key_averages()
+            if not world.device.cuda or event.self_device_time_total > 0
+        ]
+        events.sort(key=lambda event: -event[2])
+        found.append(
+            {
+                "part": name,
+                "kernel": "all",
+                "times": sum(event[1] for event in events),
+                "us": round(sum(event[2] for event in events), 1),
+            }
+        )
+        found += [
+            {"part": name, "kernel": key[:60], "times": times, "us": round(us, 1)}
+            for key, times, us in events[:MOST]
+        ]
+    return found
+
+
+def _calls(world: World, rows: int, start: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Each reads and writes tensors of its own, the same ones every time."""
+    model, where = world.model, world.device.torch
+    generator = torch.Generator(where).manual_seed(SEED)
+
+    def drawn(*shape: int, dtype: torch.dtype = world.dtype) -> Tensor:
+        made = torch.empty(shape, device=where, dtype=dtype)
+        return made.uniform_(-1, 1, generator=generator)
+
+    slots = torch.arange(rows, device=where)
+    positions = torch.full_like(slots, start)
+    hidden = world.config.talker.stack.hidden
+    cache = KvArena.empty(world.config, rows, start + 1, where, world.dtype)
+    for kept in (cache.k, cache.v):
+        kept.uniform_(-1, 1, generator=generator)
+    x, h = drawn(rows, hidden), drawn(rows, hidden)
+
+    def step() -> Tensor:
+        return model.talker.logits(model.talker.step(x, cache, slots, positions, start + 1))
+
+    yield "talker", step
+    codes = torch.randint(0, world.config.predictor.codes, (rows,), device=where)
+    yield "predictor", lambda: model.predictor.frame(h, codes, lambda _logits, _group: codes)
+    draw = Draw(world.config, world.sampling, where)
+    first = drawn(rows, world.config.talker.vocab, dtype=torch.float32)
+    others = drawn(rows, world.config.predictor.codes, dtype=torch.float32)
+    uniform = torch.rand(rows, device=where, dtype=torch.float64)
+    seen = torch.zeros(first.shape, device=where, dtype=torch.bool)
+    budget = torch.full_like(slots, NEVER)
+
+    def sampled() -> None:
+        draw.first(first, seen, positions, budget, uniform)
+        for _ in range(1, world.config.talker.groups):
+            draw.next(others, uniform)
+
+    yield "sampling", sampled
+    for frames in (1, CHUNK):
+        state = world.codec.state(rows)
+        shape = (rows, world.decoder.books, frames)
+        given = torch.randint(0, world.decoder.entries, shape, device=where)
+        name = "codec, 1 frame" if frames == 1 else f"codec, {frames} frames"
+        yield name, partial(world.codec.decode, given, state, slots)
