@@ -35,7 +35,7 @@ def open_engine(settings: Any) -> Parrot:
 
 
 class Parrot:
-    """`gate` must be set before a voice is made, `mouth` before one speaks; `heard` are the sources of voices,
+    """`gate` must be set before a voice is made, `mouth` before one speaks; `heard` are sources of voices,
     `making` how many are made now, `most` at once; `fault` is raised instead."""
 
     name = "parrot"

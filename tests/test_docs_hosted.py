@@ -24,8 +24,8 @@ DOCS = Path(__file__).parent.parent / "docs"
 HOSTED = (DOCS / "hosted.md").read_text("utf-8")
 MOVES = sorted((DOCS / "move-from").glob("*.md"))
 FIRST, LAST = "What happens to each field", ["Errors", "The other way"]
-NEVER = ("stalled_reader",)
-"""Of a socket alone."""
+NEVER = ("stalled_reader", "voice_limit")
+"""Of a socket alone; of making voices, which AI/ML API has no request for."""
 OPEN = "What its document leaves open, and how it is settled"
 
 

@@ -44,6 +44,8 @@ from streamer.errors import (
     UnknownVoice,
     UnsupportedParameter,
     UrlNotAllowed,
+    VoiceDamaged,
+    VoiceLimit,
 )
 
 CODES: tuple[tuple[type[StreamerError], str], ...] = (
@@ -70,9 +72,11 @@ CODES: tuple[tuple[type[StreamerError], str], ...] = (
     (AccessError, "invalidApiKey"),
     (BudgetSpent, "insufficientCredits"),
     (FileQuota, "storageQuotaExceeded"),
+    (VoiceLimit, "storageQuotaExceeded"),
     (LimitError, "rateLimitExceeded"),
     (EngineFailed, "inferenceError"),
     (IdleTimeout, "timeout"),
+    (VoiceDamaged, "invalidVoice"),
     (Draining, "serviceUnavailable"),
     (StorageUnavailable, "serviceUnavailable"),
     (StorageFull, "serviceUnavailable"),

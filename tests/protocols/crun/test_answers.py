@@ -113,6 +113,7 @@ def test_whose_fault_it_is_decides_the_code() -> None:
         **dict.fromkeys(
             ("rate_limited", "context_limit", "connection_limit", "job_limit", "file_quota"), 429
         ),
+        "voice_limit": 429,
         **dict.fromkeys(("draining", "storage_unavailable", "storage_full"), 455),
         "internal_error": 500,
         "engine_failed": 501,
