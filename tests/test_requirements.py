@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ("serve", "build", "dev")
+LOCKS = ("serve", "build", "dev", "cuda")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
@@ -66,7 +66,18 @@ def test_a_server_runs_with_the_versions_that_were_tested() -> None:
             assert tested[name] == versions
 
 
-def test_nothing_brings_torch_or_cuda_along() -> None:
+def test_the_image_for_gpus_has_the_tested_torch_and_the_servers_packages_besides() -> None:
+    has, serves = pinned("cuda"), pinned("serve")
+    text = (ROOT / "requirements" / "torch.txt").read_text("utf-8")
+    assert re.findall(r"^torch==([0-9.]+)", text, re.MULTILINE)[0] in has["torch"]
+    asked = {named(item) for item in PROJECT["project"]["dependencies"]}
+    assert asked <= set(has)
+    assert {name for name, of in has.items() if not of <= serves.get(name, of)} == set()
+    extra = {named(item) for item in PROJECT["project"]["optional-dependencies"]["qwen3"]}
+    assert extra | {"triton"} <= set(has)
+
+
+def test_nothing_else_brings_torch_or_cuda_along() -> None:
     assert not [name for name in pinned("dev") if name == "torch" or name.startswith("nvidia-")]
     assert not {"safetensors", "tokenizers", "triton"} & set(pinned("build"))
     assert not {"tokenizers", "triton"} & set(pinned("serve"))
