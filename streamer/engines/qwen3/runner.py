@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -17,11 +18,15 @@ from torch import Tensor
 from streamer.engines.qwen3.codec import Codec
 from streamer.engines.qwen3.codec_state import Snapshot
 from streamer.engines.qwen3.config import Sampling
+from streamer.engines.qwen3.device import Cuda
+from streamer.engines.qwen3.eager import Eager
 from streamer.engines.qwen3.frame import Arenas
+from streamer.engines.qwen3.graphs import WITHIN, Graphs, rows_for
 from streamer.engines.qwen3.launch import AtOnce, Ids, Launch, Pending, Samples, Then, scratch_plan
 from streamer.engines.qwen3.model import Model
+from streamer.engines.qwen3.ops import Ops
 from streamer.engines.qwen3.prompt import Prompt
-from streamer.engines.qwen3.sampling import Draw, Uniforms
+from streamer.engines.qwen3.sampling import Draw, Pick, Uniforms
 
 _PREFIXES = 128
 """Prefixes kept as keys and values: about 1 MB each, and more with an instruction."""
@@ -44,6 +49,8 @@ class StepResult:
 class _Standing:
     """Where a slot stands: positions of its prefix, frames launched, rows of text there and heard."""
 
+    prompt: Prompt
+    """Kept while work on its tensors may still be on its way in another stream."""
     start: int
     budget: int
     uniforms: Uniforms
@@ -62,6 +69,8 @@ class Runner:
         arenas: Arenas,
         launch: Launch,
     ) -> None:
+        self.limits = launch.limits
+        """What a scheduler has to keep to."""
         self.slots, self.capacity = arenas.slots, arenas.capacity
         self._model, self._codec, self._draw = model, codec, draw
         self._arenas, self._launch = arenas, launch
@@ -100,11 +109,15 @@ class Runner:
                 self._prefix(slot, prompt)
                 arenas.seen[slot].zero_()
                 arenas.feedback[slot].copy_(prompt.feedback)
-            with self._launch.decoding():
+            with self._launch.decoding(prompt.reference is not None):
                 self._reference(slot, prompt, reference)
         uniforms = Uniforms(seed, arenas.codes.shape[2])
-        self._standing[slot] = _Standing(len(prompt.prefix), budget, uniforms)
+        self._standing[slot] = _Standing(prompt, len(prompt.prefix), budget, uniforms)
         self.feed(slot, prompt.text)
+
+    def allow(self, slot: int, budget: int) -> None:
+        """Another budget, from the next step on: more text has come, or all of it has been heard."""
+        self._standing[slot].budget = budget
 
     def feed(self, slot: int, rows: Tensor) -> None:
         """Further rows of text [n, H], one for each frame; the last row of a text is the end row. What no
@@ -212,10 +225,42 @@ class _Newest(Generic[V]):
             self._values.popitem(last=False)
 
 
+def ops_for(device: torch.device, eager: bool = False) -> Ops:
+    """What to make a model and a codec with: fused kernels where there are any."""
+    if device.type == "cuda" and not eager and find_spec("triton"):
+        from streamer.engines.qwen3.fused import Fused
+
+        return Fused()
+    return Eager()
+
+
 def open_runner(
-    model: Model, codec: Codec, sampling: Sampling, slots: int, capacity: int
+    model: Model,
+    codec: Codec,
+    sampling: Sampling,
+    slots: int,
+    capacity: int,
+    eager: bool = False,
+    within: float = WITHIN,
 ) -> Runner:
-    """On a CPU or, operation by operation, on any device."""
-    draw = Draw(model.config, sampling, model.device)
+    """On a CUDA device by graphs, captured now for about `within` seconds; elsewhere, or `eager`, operation
+    by operation. `ValueError` for a model that was made for fewer rows than `graphs.rows_for(slots)`."""
+    if model.rows < min(slots, rows_for(slots)):
+        raise ValueError(f"a model for {model.rows} rows and {slots} slots")
     arenas = Arenas.empty(model, codec, slots, capacity)
-    return Runner(model, codec, draw, arenas, AtOnce(model, codec, draw, arenas))
+    launch: Launch
+    if model.device.type == "cuda" and not eager:
+        draw = Draw(model.config, sampling, model.device, _pick())
+        launch = Graphs(model, codec, draw, arenas, Cuda(model.device), within)
+    else:
+        draw = Draw(model.config, sampling, model.device)
+        launch = AtOnce(model, codec, draw, arenas)
+    return Runner(model, codec, draw, arenas, launch)
+
+
+def _pick() -> Pick | None:
+    if not find_spec("triton"):
+        return None
+    from streamer.engines.qwen3.fused import fused_pick
+
+    return fused_pick

@@ -38,7 +38,8 @@ class Scheduler(Generic[K]):
         self, key: K, lead: Callable[[], float], rows: int, text_ended: bool, limit: int
     ) -> None:
         """A new sequence. `lead`: seconds of sound that its listener has, with all that was handed on for
-        it; -inf before the first. `rows` of text are known; `limit`: the most frames (>= 1)."""
+        it; -inf before the first, inf if nobody listens: then it goes behind all others and never rests.
+        `rows` of text are known; `limit`: the most frames (>= 1)."""
         if key in self._waiting or key in self._running:
             raise ValueError(f"{key!r} is here already")
         self._order += 1
@@ -97,9 +98,9 @@ class Scheduler(Generic[K]):
         for sequence in self._running.values():
             if sequence.may_step(limits):
                 seconds = sequence.seconds()
-                sequence.resting = seconds >= (
-                    limits.ahead / 2 if sequence.resting else limits.ahead
-                )
+                enough = limits.ahead / 2 if sequence.resting else limits.ahead
+                # Of what nobody listens to there is never enough.
+                sequence.resting = enough <= seconds < math.inf
                 if not sequence.resting:
                     ready.append((seconds, sequence.stepped_at, sequence.order, sequence))
         if not ready:
@@ -198,7 +199,8 @@ class Scheduler(Generic[K]):
                     times.append(sequence.seconds() - self.limits.ahead / 2)
                 if sequence.sent == sequence.handed < sequence.launched:
                     times.append(sequence.lead())
-        return max(0.0, min(times)) if times else None
+        soonest = min(times, default=math.inf)
+        return max(0.0, soonest) if soonest < math.inf else None
 
     def _chunk(self, sequence: Running[K]) -> int:
         """Frames of the sequence's next codec call; 0: not yet."""

@@ -232,3 +232,13 @@ def test_what_does_not_fit_is_refused_and_the_slot_stays_usable() -> None:
     spoken(subject, 0, 3, prompt(0, text=30))
     with pytest.raises(ValueError, match="full"):
         subject.step([0])
+
+
+def test_end_that_is_not_allowed_never_comes_and_one_that_is_long_due_does() -> None:
+    subject = runner(capacity=200)
+    subject.begin(0, prompt(1), 3, NEVER)
+    results = [subject.step([0]).result()[0] for _ in range(30)]
+    assert not any(result.ended for result in results)
+    subject.allow(0, 0)
+    results = [subject.step([0]).result()[0] for _ in range(120)]
+    assert any(result.ended for result in results)

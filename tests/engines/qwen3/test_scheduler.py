@@ -238,3 +238,24 @@ def test_a_key_is_used_once_at_a_time() -> None:
     scene.submit(1)
     with pytest.raises(ValueError, match="here already"):
         scene.scheduler.submit(0, lambda: 0.0, 0, True, 10)
+
+
+def test_what_nobody_listens_to_never_rests_but_goes_behind_all_who_have_little() -> None:
+    subject = world()
+    job, listener = subject.submit(60), subject.submit(60)
+    subject.listeners[job].lead = math.inf
+    subject.turn()
+    assert subject.sizes == [[listener]]
+    subject.run()
+    assert subject.listeners[job].reason == "stop"
+    assert len(subject.listeners[job].decoded) == 60
+
+
+def test_job_alone_is_not_waited_for() -> None:
+    subject = world()
+    job = subject.submit(40)
+    subject.listeners[job].lead = math.inf
+    while subject.steps or not subject.sizes:
+        subject.turn()
+        subject.answer_step()
+    assert subject.scheduler.rest() is None
