@@ -93,6 +93,9 @@ ENGINES: dict[str, EngineRow] = {
     "tone": EngineRow(
         "streamer.engines.tone:open_engine", "deterministic test tones with word times"
     ),
+    "qwen3": EngineRow(
+        "streamer.engines.qwen3:open_engine", "Qwen3-TTS checkpoints in ten languages, GPU"
+    ),
     "crun": EngineRow("streamer.engines.hosted:open_crun", "crun's voices"),
     "runware": EngineRow("streamer.engines.hosted:open_runware", "Runware's voices"),
     "modelstream": EngineRow("streamer.engines.hosted:open_modelstream", "ModelStream's voices"),
