@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -11,59 +12,68 @@ from torch import Tensor
 from bench._qwen3_device import Device
 from bench._qwen3_steps import SEED
 from bench._qwen3_world import World, build
-from streamer.engines.qwen3.eager import Eager
+from streamer.engines.qwen3.device import Cuda
 from streamer.engines.qwen3.frame import Arenas
+from streamer.engines.qwen3.graphs import Graphs, rows_for
 from streamer.engines.qwen3.launch import AtOnce, Launch
-from streamer.engines.qwen3.ops import Ops
-from streamer.engines.qwen3.runner import Runner
+from streamer.engines.qwen3.runner import Runner, ops_for
 from streamer.engines.qwen3.sampling import NEVER, Draw, Pick, eager_pick
 
 SAME_FRAMES = 24
-SAME_ROWS = 3
+SAME_ROWS = 8
+"""A number of rows that has a graph of its own: a padded one multiplies otherwise."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Opened:
-    """`memory` in GB: weights, and all slots together."""
+    """Ready to speak."""
 
     world: World
     draw: Draw
     arenas: Arenas
     launch: Launch
     runner: Runner
-    graphs: bool
-    memory: dict[str, float] = field(default_factory=dict)
 
     @property
-    def types(self) -> dict[str, str]:
+    def about(self) -> dict[str, Any]:
+        """Types, graphs, and what a slot takes."""
         names = {"model": self.world.dtype, "codec": self.world.codec.dtype}
-        return {part: str(dtype).removeprefix("torch.") for part, dtype in names.items()}
+        about: dict[str, Any] = {
+            "types": {part: str(dtype).removeprefix("torch.") for part, dtype in names.items()},
+            "slots": self.arenas.slots,
+            "positions": self.arenas.capacity,
+            "slot_mb": round(_slot_bytes(self.arenas) / 1e6, 2),
+            "graphs": "none",
+        }
+        if isinstance(self.launch, Graphs):
+            frames, sounds = self.launch.widths
+            about["graphs"] = {"rows": frames, "codec_rows_and_frames": sounds}
+        return about
 
-    def warm(self) -> None:
-        """What a start does after the weights."""
-        with self.runner.talking():
-            self.runner.warm([self.world.prompt()])
+
+def load(size: str, device: Device, slots: int) -> World:
+    """The weights."""
+    dtype, sound = (
+        (torch.bfloat16, torch.float16) if device.cuda else (torch.float32, torch.float32)
+    )
+    rows = max(slots, rows_for(slots))
+    return build(size, device, dtype, sound, ops_for(device.torch), _pick(device), rows)
 
 
-def open_engine(size: str, device: Device, slots: int, capacity: int) -> Opened:
-    """`slots` sequences of at most `capacity` positions."""
-    before = device.allocated()
-    dtype = torch.bfloat16 if device.cuda else torch.float32
-    sound = torch.float16 if device.cuda else torch.float32
-    ops, pick = _kernels(device)
-    world = build(size, device, dtype, sound, ops, slots)
-    weights = device.allocated()
-    draw = Draw(world.config, world.sampling, device.torch, pick)
+def ready(world: World, slots: int, capacity: int) -> Opened:
+    """All else that a start does: `slots` sequences of at most `capacity` positions, graphs, a prefix."""
+    device = world.device
+    draw = Draw(world.config, world.sampling, device.torch, world.pick)
     arenas = Arenas.empty(world.model, world.codec, slots, capacity)
-    memory = {
-        "weights_gb": round((weights - before) / 1e9, 3),
-        "slots": slots,
-        "positions": capacity,
-        "slot_mb": round(_slot_bytes(arenas) / 1e6, 2),
-    }
-    launch = AtOnce(world.model, world.codec, draw, arenas)
+    launch: Launch
+    if device.cuda:
+        launch = Graphs(world.model, world.codec, draw, arenas, Cuda(device.torch))
+    else:
+        launch = AtOnce(world.model, world.codec, draw, arenas)
     runner = Runner(world.model, world.codec, draw, arenas, launch)
-    return Opened(world, draw, arenas, launch, runner, False, memory)
+    with runner.talking():
+        runner.warm([world.prompt()])
+    return Opened(world, draw, arenas, launch, runner)
 
 
 def same_codes(opened: Opened) -> list[dict[str, Any]]:
@@ -74,7 +84,7 @@ def same_codes(opened: Opened) -> list[dict[str, Any]]:
     launch = AtOnce(world.model, world.codec, opened.draw, arenas)
     runner = Runner(world.model, world.codec, opened.draw, arenas, launch)
     rows = []
-    for count in (1, SAME_ROWS):
+    for count in sorted({1, min(SAME_ROWS, opened.arenas.slots)}):
         found = _codes(opened.runner, opened.arenas, world, count)
         wanted = _codes(runner, arenas, world, count)
         same = (found == wanted).all(2).float().cumprod(1).sum(1)
@@ -113,12 +123,12 @@ def _codes(runner: Runner, arenas: Arenas, world: World, rows: int) -> Tensor:
     return arenas.codes[:rows, :SAME_FRAMES].cpu().clone()
 
 
-def _kernels(device: Device) -> tuple[Ops, Pick]:
-    if not device.cuda:
-        return Eager(), eager_pick
-    from streamer.engines.qwen3.fused import Fused, fused_pick
+def _pick(device: Device) -> Pick:
+    if not device.cuda or not find_spec("triton"):
+        return eager_pick
+    from streamer.engines.qwen3.fused import fused_pick
 
-    return Fused(), fused_pick
+    return fused_pick
 
 
 def _slot_bytes(arenas: Arenas) -> float:

@@ -110,7 +110,7 @@ def _calls(world: World, rows: int, start: int) -> Iterator[tuple[str, Callable[
     yield "talker", step
     codes = torch.randint(0, world.config.predictor.codes, (rows,), device=where)
     yield "predictor", lambda: model.predictor.frame(h, codes, lambda _logits, _group: codes)
-    draw = Draw(world.config, world.sampling, where)
+    draw = Draw(world.config, world.sampling, where, world.pick)
     first = drawn(rows, world.config.talker.vocab, dtype=torch.float32)
     others = drawn(rows, world.config.predictor.codes, dtype=torch.float32)
     uniform = torch.rand(rows, device=where, dtype=torch.float64)

@@ -22,6 +22,7 @@ from streamer.engines.qwen3.ops import Ops
 from streamer.engines.qwen3.prompt import Prompt, Prompts
 from streamer.engines.qwen3.random_config import SIZES, raw_codec, raw_model
 from streamer.engines.qwen3.random_weights import random_tensors, write_tokenizer
+from streamer.engines.qwen3.sampling import Pick
 from streamer.engines.qwen3.shapes import model_shapes
 from streamer.engines.qwen3.tokenizer import Tokenizer, TokenizerFiles
 
@@ -72,6 +73,7 @@ class World:
     config: ModelConfig
     decoder: DecoderConfig
     sampling: Sampling
+    pick: Pick
     model: Model
     codec: Codec
     prompts: Prompts
@@ -96,7 +98,13 @@ def configs(size: str) -> tuple[ModelConfig, DecoderConfig]:
 
 
 def build(
-    size: str, device: Device, dtype: torch.dtype, sound: torch.dtype, ops: Ops, rows: int
+    size: str,
+    device: Device,
+    dtype: torch.dtype,
+    sound: torch.dtype,
+    ops: Ops,
+    pick: Pick,
+    rows: int,
 ) -> World:
     """`dtype` of the model, `sound` of the codec; `rows`: the most of one step."""
     config, decoder = configs(size)
@@ -110,7 +118,7 @@ def build(
         )
         tokenizer = Tokenizer(TokenizerFiles(vocab, merges, config_file))
     prompts = Prompts(model, tokenizer)
-    return World(size, device, dtype, config, decoder, Sampling(), model, codec, prompts)
+    return World(size, device, dtype, config, decoder, Sampling(), pick, model, codec, prompts)
 
 
 def make_model(

@@ -21,7 +21,7 @@ from bench import _qwen3_checks as right
 from bench import _qwen3_parts, _qwen3_steps
 from bench._common import percentile, report
 from bench._qwen3_device import Device, process_age_s
-from bench._qwen3_engine import Opened, open_engine, same_codes
+from bench._qwen3_engine import Opened, load, ready, same_codes
 from bench._qwen3_roofline import Ceilings, codec, predictor, talker
 from bench._qwen3_sockets import listeners
 
@@ -31,6 +31,8 @@ SOCKETS = 64
 START = 240
 """Positions behind a measured sequence begins: with its frames, about 300 in the middle (24 s)."""
 FRAMES = 104
+CAPACITY = 1024
+"""Positions of a slot, as the setting `qwen3_capacity` has them."""
 TARGETS = {
     "0.6B": {"first_packet_ms": 8.0, "frame_ms": 3.0},
     "1.7B": {"first_packet_ms": 10.0, "frame_ms": 3.5},
@@ -69,10 +71,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         device = Device(options.device)
         ceilings = device.ceilings(torch.bfloat16 if device.cuda else torch.float32)
     with clock.part("weights"):
-        opened = open_engine(options.size, device, max(rows), options.start + options.frames + 8)
+        before = device.allocated()
+        world = load(options.size, device, max(rows))
         device.wait()
+        weights = device.allocated() - before
     with clock.part("graphs"):
-        opened.warm()
+        capacity = options.start + options.frames + 8
+        opened = ready(world, max(rows), max(capacity, CAPACITY if device.cuda else 0))
         device.wait()
     # The bandwidth is this bench's business, not a start's.
     startup = sum(clock.took[name] for name in ("imports", "weights", "graphs"))
@@ -80,15 +85,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "bench": "qwen3",
         "size": options.size,
         "hardware": device.hardware,
-        "types": opened.types,
-        "graphs": opened.graphs,
+        **opened.about,
         "ceilings": {
             "copy_gb_per_s": round(ceilings.bytes_per_s / 1e9, 1),
             "matmul_tflop_per_s": round(ceilings.flop_per_s / 1e12, 2),
         },
         "floors": floors(opened, options.start, ceilings),
         "startup_s": round(startup, 2),
-        "memory": device.memory() | opened.memory,
+        "memory": {"weights_gb": round(weights / 1e9, 2), **device.memory()},
     }
     with clock.part("first packet"):
         first = _qwen3_steps.first_packet(opened.runner, opened.world, options.repeats)
