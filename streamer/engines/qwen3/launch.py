@@ -14,6 +14,7 @@ from torch import Tensor
 from streamer.engines.qwen3.codec import Codec
 from streamer.engines.qwen3.frame import PLAN, Arenas, frame, sound
 from streamer.engines.qwen3.model import Model
+from streamer.engines.qwen3.plans import Limits
 from streamer.engines.qwen3.sampling import Draw
 
 T = TypeVar("T")
@@ -65,6 +66,11 @@ class Launch(Protocol):
     """Frames and sounds run in the order in which they are launched, each kind after its own; a sound
     after the frames that were launched before it."""
 
+    @property
+    def limits(self) -> Limits:
+        """What a scheduler has to keep to."""
+        ...
+
     def frame(self, plan: Ids, longest: int) -> Pending[Ids]:
         """`frame.frame` of plan [5 + groups, B] -> [B]."""
         ...
@@ -77,8 +83,8 @@ class Launch(Protocol):
         """What touches what frames read or write happens inside, on the device in order with them."""
         ...
 
-    def decoding(self) -> AbstractContextManager[object]:
-        """The same for the codec's state; after all that was done in `talking`."""
+    def decoding(self, behind: bool) -> AbstractContextManager[object]:
+        """The same for the codec's state; `behind`: after all that was launched in `talking`."""
         ...
 
 
@@ -87,6 +93,7 @@ class AtOnce:
 
     def __init__(self, model: Model, codec: Codec, draw: Draw, arenas: Arenas) -> None:
         self._model, self._codec, self._draw, self._arenas = model, codec, draw, arenas
+        self.limits = Limits(arenas.slots, min(arenas.slots, model.rows), exact=True, steps=1)
 
     def frame(self, plan: Ids, longest: int) -> Done[Ids]:
         there = self._sent(plan)
@@ -99,7 +106,7 @@ class AtOnce:
     def talking(self) -> AbstractContextManager[object]:
         return nullcontext()
 
-    def decoding(self) -> AbstractContextManager[object]:
+    def decoding(self, behind: bool) -> AbstractContextManager[object]:
         return nullcontext()
 
     def _sent(self, numbers: Ids) -> Tensor:

@@ -18,7 +18,7 @@ class Model:
     def __init__(
         self, config: ModelConfig, tensors: Mapping[str, Tensor], ops: Ops, rows: int
     ) -> None:
-        self.config = config
+        self.config, self.rows = config, rows
         self.talker = Talker(config, tensors, ops)
         self.predictor = Predictor(config, tensors, ops, self.talker.embedding, rows)
         self.device, self.dtype = self.talker.device, self.talker.dtype
