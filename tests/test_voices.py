@@ -118,3 +118,45 @@ def test_a_default_that_is_no_voice_is_refused_and_so_is_no_engine() -> None:
     with pytest.raises(InvalidParameter) as caught:
         Catalogue({})
     assert caught.value.param == "engines"
+
+
+class Own:
+    """Voices of a key: "voice_1", called Ann, of the engine named."""
+
+    def __init__(self, engine: str = "english") -> None:
+        self.voice = Voice("voice_1", engine, "Ann", ("en",))
+
+    def all(self) -> list[Voice]:
+        return [self.voice]
+
+    def find(self, name: str) -> Voice | None:
+        return self.voice if name in ("voice_1", "Ann", "english-a", "alias") else None
+
+    def loaded(self, voice: Voice) -> Voice:
+        return replace(voice, data={})
+
+
+def test_a_keys_own_voices_are_behind_the_engines_and_found_by_id_or_name() -> None:
+    plain = catalogue(aliases={"alias": "english-b"})
+    seen = plain.seen_with(Own())
+    for name in ("voice_1", "Ann"):
+        engine, voice = seen.resolve(voice=name)
+        assert (engine.name, voice.id, voice.data) == ("english", "voice_1", {})
+        assert seen.resolve(model="english", voice=name)[1].id == "voice_1"
+        with pytest.raises(UnknownVoice):
+            plain.resolve(voice=name)
+    assert seen.resolve(voice="english-a")[1].engine == "english"
+    assert seen.resolve(voice="english-a")[1].id == "english-a"
+    assert seen.resolve(voice="alias")[1].id == "english-b"
+    assert seen.voices[-1].id == "voice_1"
+    assert "voice_1" not in [voice.id for voice in plain.voices]
+
+
+def test_a_voice_of_ones_own_is_a_candidate_by_its_name_where_its_engine_is() -> None:
+    with pytest.raises(UnknownVoice) as caught:
+        catalogue().seen_with(Own()).resolve(voice="nobody")
+    assert caught.value.details["candidates"][-1] == "Ann"
+    for model, own in (("japanese", Own()), (None, Own("gone"))):
+        with pytest.raises(UnknownVoice) as caught:
+            catalogue().seen_with(own).resolve(model=model, voice="Ann")
+        assert "Ann" not in caught.value.details["candidates"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 
@@ -74,7 +75,7 @@ class Enrolling:
     async def passing(self, meter: Meter, source: Reference | Description) -> OwnVoice:
         """A voice for a task that brings with it what it is made of, and which pays for it: the same one
         for the same source, as long as it is asked for. Raises as `make`."""
-        key, digest = meter.key.id, _digest(source)
+        key, digest = meter.key.id, await asyncio.to_thread(_digest, source)
         # Begins with a blank, as no idempotency key of a client does.
         wish = Wish(passing=True, idempotency_key=" " + digest, fingerprint=digest)
 

@@ -43,6 +43,7 @@ class Speaks:
         body = await read_body(request, self._service.settings.max_body_bytes)
         catalogue = self._service.catalogue_of(meter.key.id)
         known = {voice.id for voice in catalogue.voices} | set(catalogue.aliases)
+        known |= {voice.name for voice in self._service.resources.voices.list(meter.key.id)}
         wanted = openai.decode_request(body, known=known)
         sse = wanted.delivery == "sse"
         encode = openai.EventEncoder().push if sse else bare

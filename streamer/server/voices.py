@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 from starlette.requests import Request
@@ -127,14 +128,13 @@ class VoiceEndpoints:
         if kind == "application/json":
             query_of(request, NO_QUERY)
             body = await read_body(request, self._limit * 4 // 3 + self._small)
-            wanted, data = wire.decode_clone(body), None
+            wanted, data = await asyncio.to_thread(wire.decode_clone, body), None
         else:
             wanted, data = wire.clone_of(query_of(request, _CLONE)), b""
         self._enroller.engine_for("clone", wanted.model)
         if data is not None:
             data = await read_body(request, self._limit)
-        meant = hashlib.sha256(b"clone" + wire.encode_clone(wanted) + b"\0" + (data or b""))
-        wish = _wish(wanted, request, meant.hexdigest())
+        wish = _wish(wanted, request, await asyncio.to_thread(_meaning, wanted, data or b""))
 
         async def make() -> OwnVoice:
             return await self._enrolling.make(
@@ -163,6 +163,10 @@ class VoiceEndpoints:
 
         work = self._enroller.once(meter.key.id, wish, make)
         return await while_listening(request.receive, work)
+
+
+def _meaning(wanted: wire.CloneRequest, data: bytes) -> str:
+    return hashlib.sha256(b"clone" + wire.encode_clone(wanted) + b"\0" + data).hexdigest()
 
 
 def _wish(wanted: wire.CloneRequest | wire.DesignRequest, request: Request, meant: str) -> Wish:

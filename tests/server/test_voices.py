@@ -399,6 +399,9 @@ async def test_jobs_and_openai_speak_with_the_keys_own_voices(tmp_path: Path) ->
         sound = await http.post("/v1/audio/speech", json=wanted)
         assert sound.status_code == 200, sound.text
         assert abs(pitch_of(sound.content) - 440) < 3
+        await cloned(http, 880, name="nova")  # one of OpenAI's names, which else is the default
+        sound = await http.post("/v1/audio/speech", json=wanted | {"voice": "nova"})
+        assert abs(pitch_of(sound.content) - 880) < 3
 
 
 async def test_a_client_that_goes_ends_what_the_engine_does_and_leaves_nothing(
