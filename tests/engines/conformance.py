@@ -6,7 +6,9 @@
         target = "my_package.my_module:open_engine"
 
 `settings` may be overridden too, and `texts` where the engine does not speak English. An engine whose
-`capabilities.word_times` are "estimated" may leave them to the session, and give no words.
+`capabilities.word_times` are "estimated" may leave them to the session, and give no words. What is the
+same anew may be so to a `tolerance`; `steady` says that it comes in the same chunks too, `apart` that
+segments sound the same however they come.
 """
 
 from __future__ import annotations
@@ -102,6 +104,14 @@ class EngineConformance:
         'On the 5th, at 7:30 p.m., "he" paid $1,234.50 - isn\'t that well-known?',
         "One moment!",
     )
+    tolerance: ClassVar[float] = 0.0
+    steady: ClassVar[bool] = True
+    apart: ClassVar[bool] = True
+
+    def same(self, one: Samples, other: Samples) -> bool:
+        return np.array_equal(one, other) or (
+            len(one) == len(other) and float(np.abs(one - other).max()) <= self.tolerance
+        )
 
     @pytest_asyncio.fixture(scope="class", loop_scope="class")
     @classmethod
@@ -226,7 +236,7 @@ class EngineConformance:
             changed = replace(segments[0], options=replace(segments[0].options, pitch=pitch))
             samples = sound(await collect(engine, given(changed)))
             assert len(samples) == pytest.approx(len(usual), rel=0.03)
-            assert (pitch == 1) == np.array_equal(samples, usual)
+            assert (pitch == 1) == self.same(samples, usual)
 
     async def test_segment_in_pieces_is_one_segment(
         self, engine: Engine, segments: list[Segment]
@@ -245,8 +255,10 @@ class EngineConformance:
         self, engine: Engine, segments: list[Segment]
     ) -> None:
         first, second = [await collect(engine, given(*segments)) for _ in range(2)]
-        assert [len(chunk.samples) for chunk in first] == [len(chunk.samples) for chunk in second]
-        assert np.array_equal(sound(first), sound(second))
+        if self.steady:
+            lengths = [[len(chunk.samples) for chunk in chunks] for chunks in (first, second)]
+            assert lengths[0] == lengths[1]
+        assert self.same(sound(first), sound(second))
         assert words(first) == words(second)
 
     async def test_sound_does_not_depend_on_who_else_speaks(
@@ -257,7 +269,7 @@ class EngineConformance:
         crowd = await asyncio.gather(
             *(collect(engine, given(*(segments if n % 2 else others))) for n in range(6))
         )
-        assert all(np.array_equal(sound(chunks), alone) for chunks in crowd[1::2])
+        assert all(self.same(sound(chunks), alone) for chunks in crowd[1::2])
 
     async def test_sound_does_not_depend_on_how_fast_it_is_fetched(
         self, engine: Engine, segments: list[Segment]
@@ -267,7 +279,7 @@ class EngineConformance:
         async for chunk in engine.synthesize(given(*segments), nothing_heard):
             slow.append(chunk)
             await asyncio.sleep(0.01)
-        assert np.array_equal(sound(slow), fast)
+        assert self.same(sound(slow), fast)
 
     # Text at its edges
 
@@ -307,7 +319,9 @@ class EngineConformance:
                 chunks.append(chunk)
                 if chunk.last:
                     spoken.set()
-        assert np.array_equal(sound(chunks), sound(await collect(engine, given(*segments))))
+        assert [chunk.segment for chunk in chunks if chunk.last] == [s.index for s in segments]
+        if self.apart:
+            assert self.same(sound(chunks), sound(await collect(engine, given(*segments))))
 
     # Ends of all kinds
 

@@ -31,5 +31,5 @@ class TestCachedInAChain(EngineConformance):
 
 def test_every_engine_is_held_to_the_contract() -> None:
     held = {getattr(suite, "target", "") for suite in EngineConformance.__subclasses__()}
-    # Those of providers are in `test_hosted_conformance`.
-    assert set(ENGINES) - set(CLIENTS) <= held
+    # Those of providers are in `test_hosted_conformance`, what needs torch in `qwen3.test_conformance`.
+    assert set(ENGINES) - set(CLIENTS) - {"qwen3"} <= held
