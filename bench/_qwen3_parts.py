@@ -33,7 +33,7 @@ def parts(world: World, rows: int, start: int, ceilings: Ceilings) -> list[dict[
     }
     found = []
     for name, call in _calls(world, rows, start):
-        ms = world.device.timed(world.device.graph(call), 20)
+        ms = world.device.timed(world.device.graph(call), 20 if world.device.cuda else 3)
         work = floors.get(name)
         floor = work.floor_ms(ceilings) if work else None
         found.append(

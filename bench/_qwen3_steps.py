@@ -124,7 +124,8 @@ class FirstPacket:
 
 def first_packet(runner: Runner, world: World, repeats: int) -> FirstPacket:
     _first(runner, world, 0, VOICE)
-    new = [_first(runner, world, number, voice) for number, voice in enumerate(OTHERS)]
+    others = OTHERS[:repeats]
+    new = [_first(runner, world, number, voice) for number, voice in enumerate(others)]
     warm = [_first(runner, world, number, VOICE) for number in range(repeats)]
     return FirstPacket(warm, new)
 
