@@ -72,6 +72,23 @@ class Eager(CodecEager):
         gate, up = gate_up.chunk(2, -1)
         return functional.silu(gate) * up
 
+    def normed_linear(
+        self,
+        x: Tensor,
+        residual: Tensor | None,
+        norm: Tensor,
+        eps: float,
+        weight: Tensor,
+        bias: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        if residual is None:
+            return self.linear(self.rms_norm(x, norm, eps), weight, bias), x
+        normed, total = self.add_rms_norm(x, residual, norm, eps)
+        return self.linear(normed, weight, bias), total
+
+    def swiglu_linear(self, gate_up: Tensor, weight: Tensor) -> Tensor:
+        return self.linear(self.swiglu(gate_up), weight)
+
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """x [B, heads, d] turned by angles whose cosines and sines are [B, 1, d / 2]."""

@@ -24,23 +24,14 @@ def rms_norm(x, weight, out, eps, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def add_rms_norm(
-    x,
-    residual,
-    weight,
-    out,
-    eps,
-    WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    """The sum is written over `residual`."""
+def add_rms_norm(x, residual, weight, out, total, eps, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     at = tl.arange(0, BLOCK)
     inside = at < WIDTH
-    total = tl.load(x + row * WIDTH + at, mask=inside, other=0.0).to(tl.float32)
-    total += tl.load(residual + row * WIDTH + at, mask=inside, other=0.0).to(tl.float32)
-    rounded = total.to(residual.dtype.element_ty)
-    tl.store(residual + row * WIDTH + at, rounded, mask=inside)
+    wide = tl.load(x + row * WIDTH + at, mask=inside, other=0.0).to(tl.float32)
+    wide += tl.load(residual + row * WIDTH + at, mask=inside, other=0.0).to(tl.float32)
+    rounded = wide.to(total.dtype.element_ty)
+    tl.store(total + row * WIDTH + at, rounded, mask=inside)
     values = rounded.to(tl.float32)
     scale = tl.rsqrt(tl.sum(values * values, 0) / WIDTH + eps)
     normed = (values * scale).to(out.dtype.element_ty).to(tl.float32)
@@ -225,3 +216,59 @@ def pick(
     # Rounding may leave nothing above the goal: then it is the last that is possible.
     last = tl.max(tl.where(likely > 0, at, 0), 0)
     tl.store(ids + row, tl.minimum(found, last).to(tl.int64))
+
+
+@triton.jit
+def matvec(
+    x,
+    residual,
+    norm,
+    weight,
+    bias,
+    out,
+    total,
+    eps,
+    KIND: tl.constexpr,
+    ADDS: tl.constexpr,
+    BIASED: tl.constexpr,
+    N: tl.constexpr,
+    K: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+):
+    """A program: some outputs of one row. KIND 0: of x; 1: of its norm; 2: of swiglu of x [rows, 2 K]. ADDS:
+    x + residual is meant by x, and written to `total`. A norm's scale comes last, so that nothing has to
+    be read twice, and nothing is waited for before the weights are."""
+    part = tl.program_id(0)
+    row = tl.program_id(1).to(tl.int64)
+    number = part * BLOCK_N + tl.arange(0, BLOCK_N)
+    kind = out.dtype.element_ty
+    products = tl.zeros([BLOCK_N, BLOCK_K], tl.float32)
+    squares = tl.zeros([BLOCK_K], tl.float32)
+    for start in range(0, K, BLOCK_K):
+        at = start + tl.arange(0, BLOCK_K)
+        inside = at < K
+        where = number.to(tl.int64)[:, None] * K + at[None, :]
+        factors = tl.load(weight + where, mask=(number < N)[:, None] & inside[None, :], other=0.0)
+        if KIND == 2:
+            gate = tl.load(x + row * 2 * K + at, mask=inside, other=0.0).to(tl.float32)
+            up = tl.load(x + row * 2 * K + K + at, mask=inside, other=0.0).to(tl.float32)
+            heard = (gate * tl.sigmoid(gate)).to(kind).to(tl.float32) * up
+            heard = heard.to(kind).to(tl.float32)
+        else:
+            heard = tl.load(x + row * K + at, mask=inside, other=0.0).to(tl.float32)
+        if ADDS:
+            heard += tl.load(residual + row * K + at, mask=inside, other=0.0).to(tl.float32)
+            heard = heard.to(kind).to(tl.float32)
+            if part == 0:
+                tl.store(total + row * K + at, heard, mask=inside)
+        if KIND == 1:
+            squares += heard * heard
+            heard = heard * tl.load(norm + at, mask=inside, other=0.0).to(tl.float32)
+        products += factors.to(tl.float32) * heard[None, :]
+    result = tl.sum(products, 1)
+    if KIND == 1:
+        result = result * tl.rsqrt(tl.sum(squares, 0) / K + eps)
+    if BIASED:
+        result += tl.load(bias + number, mask=number < N, other=0.0).to(tl.float32)
+    tl.store(out + row * N + number, result, mask=number < N)

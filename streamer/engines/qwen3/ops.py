@@ -28,7 +28,7 @@ class Ops(CodecOps, Protocol):
     def add_rms_norm(
         self, x: Tensor, residual: Tensor, weight: Tensor, eps: float
     ) -> tuple[Tensor, Tensor]:
-        """(rms_norm(x + residual), x + residual), both [N, H]. May write into `residual`."""
+        """(rms_norm(x + residual), x + residual), both [N, H]."""
         ...
 
     def rotate_and_store(
@@ -67,4 +67,21 @@ class Ops(CodecOps, Protocol):
 
     def swiglu(self, gate_up: Tensor) -> Tensor:
         """silu(gate) * up of [N, 2 I], gate first -> [N, I]."""
+        ...
+
+    def normed_linear(
+        self,
+        x: Tensor,
+        residual: Tensor | None,
+        norm: Tensor,
+        eps: float,
+        weight: Tensor,
+        bias: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """(`linear` of `rms_norm(x + residual)`, x + residual), of x [N, in]. Without a residual the second
+        is x."""
+        ...
+
+    def swiglu_linear(self, gate_up: Tensor, weight: Tensor) -> Tensor:
+        """`linear` of `swiglu`: [N, 2 I], weight [out, I] -> [N, out]."""
         ...

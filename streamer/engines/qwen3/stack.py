@@ -56,25 +56,24 @@ class Stack:
         self, x: Tensor, k: Tensor, v: Tensor, slots: Tensor, positions: Tensor, longest: int
     ) -> Tensor:
         """Rows x [B, H], each at its place in the caches, which are written -> [B, H] after the norm."""
-        ops, config, residual = self._ops, self.config, x
-        x = ops.rms_norm(x, self.layers[0].norm, config.eps)
+        ops = self._ops
+        residual: Tensor | None = None
         for index, layer in enumerate(self.layers):
-            q = self._stored(layer, x, k[index], v[index], slots, positions)
+            q, residual = self._stored(layer, x, residual, k[index], v[index], slots, positions)
             seen = ops.attend(q, k[index], v[index], slots, positions, longest)
-            x, residual = self._after(index, ops.linear(seen, layer.out, layer.out_bias), residual)
-        return x
+            x, residual = self._after(layer, seen, residual)
+        return self._normed(x, residual)
 
     def prefill(self, x: Tensor, k: Tensor, v: Tensor, slot: int, start: int) -> Tensor:
         """Rows x [P, H] of one slot at positions from `start`, each seeing those before it -> [P, H]."""
-        ops, config, residual = self._ops, self.config, x
+        group = self.config.heads // self.config.kv_heads
         rows, end = x.shape[0], start + x.shape[0]
         places = torch.arange(start, end, device=x.device)
         slots = torch.full_like(places, slot)
         seen = torch.arange(end, device=x.device) <= places[:, None]
-        group = config.heads // config.kv_heads
-        x = ops.rms_norm(x, self.layers[0].norm, config.eps)
+        residual: Tensor | None = None
         for index, layer in enumerate(self.layers):
-            q = self._stored(layer, x, k[index], v[index], slots, places)
+            q, residual = self._stored(layer, x, residual, k[index], v[index], slots, places)
             mixed = functional.scaled_dot_product_attention(
                 q.transpose(0, 1),
                 k[index, slot, :, :end].repeat_interleave(group, 0),
@@ -82,35 +81,41 @@ class Stack:
                 attn_mask=seen,
             )
             mixed = mixed.transpose(0, 1).reshape(rows, -1)
-            x, residual = self._after(index, ops.linear(mixed, layer.out, layer.out_bias), residual)
-        return x
+            x, residual = self._after(layer, mixed, residual)
+        return self._normed(x, residual)
 
     def _stored(
-        self, layer: Layer, x: Tensor, k: Tensor, v: Tensor, slots: Tensor, positions: Tensor
-    ) -> Tensor:
-        ops = self._ops
-        return ops.rotate_and_store(
-            ops.linear(x, layer.qkv, layer.qkv_bias),
-            layer.q_norm,
-            layer.k_norm,
-            self.config.eps,
-            self.cos,
-            self.sin,
-            k,
-            v,
-            slots,
-            positions,
+        self,
+        layer: Layer,
+        x: Tensor,
+        residual: Tensor | None,
+        k: Tensor,
+        v: Tensor,
+        slots: Tensor,
+        positions: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """The half of a layer before attention: queries, and the sum so far."""
+        ops, eps = self._ops, self.config.eps
+        qkv, residual = ops.normed_linear(x, residual, layer.norm, eps, layer.qkv, layer.qkv_bias)
+        q = ops.rotate_and_store(
+            qkv, layer.q_norm, layer.k_norm, eps, self.cos, self.sin, k, v, slots, positions
         )
+        return q, residual
 
-    def _after(self, index: int, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """The half of a layer that follows attention, and the norm before whatever comes next."""
-        ops, layer, eps = self._ops, self.layers[index], self.config.eps
-        x, residual = ops.add_rms_norm(x, residual, layer.mlp_norm, eps)
-        x = ops.linear(ops.swiglu(ops.linear(x, layer.gate_up)), layer.down)
-        last = index + 1 == len(self.layers)
-        return ops.add_rms_norm(
-            x, residual, self.norm if last else self.layers[index + 1].norm, eps
+    def _after(self, layer: Layer, seen: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """The half that follows it: what is to be added, and the sum before that."""
+        ops = self._ops
+        x = ops.linear(seen, layer.out, layer.out_bias)
+        gate_up, residual = ops.normed_linear(
+            x, residual, layer.mlp_norm, self.config.eps, layer.gate_up
         )
+        return ops.swiglu_linear(gate_up, layer.down), residual
+
+    def _normed(self, x: Tensor, residual: Tensor | None) -> Tensor:
+        ops, eps = self._ops, self.config.eps
+        if residual is None:
+            return ops.rms_norm(x, self.norm, eps)
+        return ops.add_rms_norm(x, residual, self.norm, eps)[0]
 
 
 def rotary_tables(

@@ -24,6 +24,17 @@ TYPES = {
 }
 """Of arguments by name; all others are bfloat16."""
 
+MATRICES = (
+    (0, 0, 1024, 2048),
+    (0, 0, 3072, 1024),
+    (1, 0, 4096, 1024),
+    (1, 1, 6144, 1024),
+    (1, 1, 12288, 2048),
+    (2, 0, 1024, 3072),
+    (2, 0, 2048, 6144),
+)
+"""Kind, whether something is added, outputs, inputs."""
+
 
 def calls() -> Iterator[tuple[Any, dict[str, int], dict[str, str], int]]:
     """Kernel, constants, other types, warps."""
@@ -39,6 +50,11 @@ def calls() -> Iterator[tuple[Any, dict[str, int], dict[str, str], int]]:
         out = "*bf16" if splits == 1 else "*fp32"
         given = dict.fromkeys(("out", "sums", "highest"), out)
         yield kernels.attend, {**sizes, "BLOCK": block, "SPLITS": splits}, given, 4
+    for number, (kind, adds, many, width) in enumerate(MATRICES):
+        block = 4 if many <= 1024 else 16
+        sizes = {"N": many, "K": width, "BLOCK_N": block, "BLOCK_K": 8192 // block}
+        ways = {"KIND": kind, "ADDS": adds, "BIASED": number % 2}
+        yield kernels.matvec, sizes | ways, {}, 4
     yield kernels.combine, {"D": 128, "SPLITS": 4}, {}, 1
     for width, block, top_k in ((2048, 2048, 50), (3072, 4096, 50), (2048, 2048, 0)):
         yield kernels.pick, {"WIDTH": width, "BLOCK": block, "TOP_K": top_k}, {}, 8

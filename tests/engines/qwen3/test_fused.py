@@ -50,6 +50,29 @@ def test_norms(width: int, dtype: torch.dtype) -> None:
 
 
 @KINDS
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize(("width", "many"), [(64, 96), (1024, 40), (3072, 17), (96, 1030)])
+def test_products_and_what_goes_before_them(
+    width: int, many: int, rows: int, dtype: torch.dtype
+) -> None:
+    x, residual = random(rows, width, dtype=dtype), random(rows, width, seed=2, dtype=dtype)
+    weight = random(many, width, seed=3, dtype=dtype) * width**-0.5
+    norm, bias = random(width, seed=4, dtype=dtype), random(many, seed=5, dtype=dtype)
+    near(FUSED.linear(x, weight), EAGER.linear(x, weight))
+    near(FUSED.linear(x, weight, bias), EAGER.linear(x, weight, bias))
+    for before in (None, residual):
+        kept = (x.clone(), residual.clone())
+        fused = FUSED.normed_linear(x, before, norm, 1e-6, weight, bias)
+        eager = EAGER.normed_linear(x, before, norm, 1e-6, weight, bias)
+        near(fused[0], eager[0])
+        near(fused[1], eager[1])
+        assert torch.equal(x, kept[0])
+        assert torch.equal(residual, kept[1])
+    gate_up = random(rows, 2 * width, seed=6, dtype=dtype)
+    near(FUSED.swiglu_linear(gate_up, weight), EAGER.swiglu_linear(gate_up, weight))
+
+
+@KINDS
 @pytest.mark.parametrize("width", [96, 3072])
 def test_swiglu(width: int, dtype: torch.dtype) -> None:
     x = random(3, 2 * width, dtype=dtype)

@@ -27,5 +27,5 @@ def test_every_kernel_compiles_for_a_gpu_and_none_needs_a_stack(tmp_path: Path) 
     )
     assert made.returncode == 0, made.stderr
     lines = [line.split() for line in made.stdout.splitlines()]
-    assert len({name for name, *_ in lines}) == 11
+    assert len({name for name, *_ in lines}) == 12
     assert all(int(size) > 0 and int(local) == 0 for _, size, local in lines)
