@@ -149,6 +149,15 @@ def _resident() -> int:
 
 def process_age_s() -> float:
     """Seconds since this process was started, interpreter and imports included."""
+    return _AGE_WHEN_IMPORTED + time.perf_counter() - _IMPORTED
+
+
+def _age() -> float:
     with open("/proc/self/stat", encoding="ascii") as status:
         begun = int(status.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - begun
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - begun
+    # Some sandboxes tell neither.
+    return age if 0 <= age < 300 else 0.0
+
+
+_IMPORTED, _AGE_WHEN_IMPORTED = time.perf_counter(), _age()

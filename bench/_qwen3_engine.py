@@ -80,7 +80,8 @@ def same_codes(opened: Opened) -> list[dict[str, Any]]:
     """The run's launches against the same kernels one by one, sampled by the same seeds: the very same codes.
     And what a code of a real speech can't be: all alike."""
     world, device = opened.world, opened.world.device
-    arenas = Arenas.empty(world.model, world.codec, SAME_ROWS, SAME_FRAMES + 16)
+    # Of the same capacity: by it a kernel chooses how it splits its sums.
+    arenas = Arenas.empty(world.model, world.codec, SAME_ROWS, opened.arenas.capacity)
     launch = AtOnce(world.model, world.codec, opened.draw, arenas)
     runner = Runner(world.model, world.codec, opened.draw, arenas, launch)
     rows = []

@@ -52,9 +52,10 @@ def kernels(world: World, rows: int, start: int) -> list[dict[str, Any]]:
     """Of each part, launched operation by operation: how many kernels, and those that take most time."""
     from torch.profiler import ProfilerActivity, profile
 
-    activities = [ProfilerActivity.CPU]
+    activities, wanted = [ProfilerActivity.CPU], "CPU"
     if world.device.cuda:
         activities.append(ProfilerActivity.CUDA)
+        wanted = "CUDA"
     found = []
     for name, call in _calls(world, rows, start):
         call()
@@ -69,7 +70,8 @@ def kernels(world: World, rows: int, start: int) -> list[dict[str, Any]]:
                 event.self_device_time_total if world.device.cuda else event.self_cpu_time_total,
             )
             for event in seen.key_averages()
-            if not world.device.cuda or event.self_device_time_total > 0
+            # An operation has its kernels' time as well.
+            if str(event.device_type).endswith(wanted)
         ]
         events.sort(key=lambda event: -event[2])
         found.append(

@@ -28,9 +28,9 @@ from bench._qwen3_sockets import listeners
 SIZES = ("0.6B", "1.7B", "tiny", "tiny17")
 ROWS = (1, 4, 8, 16, 32, 64, 128)
 SOCKETS = 64
-START = 240
-"""Positions behind a measured sequence begins: with its frames, about 300 in the middle (24 s)."""
-FRAMES = 104
+START = 200
+"""Positions behind which a measured sequence begins: with its frames, 300 in the middle (24 s)."""
+FRAMES = 200
 CAPACITY = 1024
 """Positions of a slot, as the setting `qwen3_capacity` has them."""
 TARGETS = {
