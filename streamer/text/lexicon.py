@@ -37,10 +37,26 @@ class Lexicon:
             else:
                 self._folded[key.lower()] = said
         self._pattern = _pattern([*self._exact, *self._folded])
+        self._begun = _begun([*self._exact, *self._folded])
 
     def apply(self, text: SpannedText) -> SpannedText:
         """The text with every word of the lexicon replaced by its reading."""
         return text.sub(self._pattern, self._reading) if self._pattern else text
+
+    def settled(self, text: str) -> int:
+        """How much of a text that may go on, behind whitespace, no more of it changes: what stands there is
+        replaced, or not, whatever comes."""
+        if self._pattern is None:
+            return len(text)
+        begun = self._begun.search(text) if self._begun else None
+        end = begun.start() if begun else len(text)
+        for match in self._pattern.finditer(text, 0):
+            if match.start() < end < match.end():
+                return match.start()
+        return end
+
+    def __bool__(self) -> bool:
+        return self._pattern is not None
 
     def _reading(self, match: re.Match[str]) -> str:
         found = " ".join(match[0].split())
@@ -74,3 +90,19 @@ def _pattern(keys: list[str]) -> re.Pattern[str] | None:
         inner = r"\s+".join(re.escape(part) for part in key.split())
         alternatives.append(f"{begin}{inner}{end}")
     return re.compile("|".join(alternatives), re.IGNORECASE)
+
+
+def _begun(keys: list[str]) -> re.Pattern[str] | None:
+    """The first words of any key of several, at the end of a text; None if there are none."""
+    alternatives = []
+    for key in keys:
+        first, *others = (re.escape(part) for part in key.split())
+        inner = ""
+        for part in reversed(others[:-1]):
+            inner = rf"(?:\s+{part}{inner})?"
+        if others:
+            begin = r"(?<!\w)" if _WORD_CHARACTER.match(key[0]) else ""
+            alternatives.append(f"{begin}{first}{inner}")
+    return (
+        re.compile(rf"(?:{'|'.join(alternatives)})\s*\Z", re.IGNORECASE) if alternatives else None
+    )

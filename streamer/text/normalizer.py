@@ -109,9 +109,9 @@ STEPS: tuple[tuple[re.Pattern[str], Replacement], ...] = (
 )
 """What is taken away, in order: later steps rely on earlier ones."""
 
-_LEFT_OVER_LINK = re.compile(r"\](?=\()")
-_SPACES = re.compile(r"[ \t]{2,}|[ \t]+(?=\n)")
-_SPACE_BEFORE_STOP = re.compile(r"[ \t]+(?=[.,!?;:](?:\s|$))")
+LEFT_OVER_LINK = re.compile(r"\](?=\()")
+SPACES = re.compile(r"[ \t]{2,}|[ \t]+(?=\n)")
+SPACE_BEFORE_STOP = re.compile(r"[ \t]+(?=[.,!?;:](?:\s|$))")
 _KEYCAP = re.compile("\ufe0f?\u20e3")
 
 
@@ -121,16 +121,28 @@ def for_ear(text: str) -> SpannedText:
     Text of nothing but emoji is left alone. A link says its text, so nothing that comes out reads as
     an engine's own `[text](/phonemes/)`.
     """
-    spanned = SpannedText.of(text)
     if not MARKED.search(text):
-        return spanned
-    spanned = spanned.sub(_KEYCAP, "").sub(EMOJI, _gap)
+        return SpannedText.of(text)
+    spanned = _without_emoji(text)
     if not spanned.text.strip():
         return SpannedText.of(text)
+    return _unmarked(spanned).sub(LEFT_OVER_LINK, " ").strip()
+
+
+def unmarked(text: str) -> SpannedText:
+    """`for_ear` of a part of a text with something in it to be done, but for its last step, `LEFT_OVER_LINK`:
+    so that it shows where a link may yet become one."""
+    return _unmarked(_without_emoji(text))
+
+
+def _without_emoji(text: str) -> SpannedText:
+    return SpannedText.of(text).sub(_KEYCAP, "").sub(EMOJI, _gap)
+
+
+def _unmarked(spanned: SpannedText) -> SpannedText:
     for pattern, replacement in STEPS:
         spanned = spanned.sub(pattern, replacement)
     while (again := spanned.sub(LINK, _content)) is not spanned:
         spanned = again
-    if len(spanned.text) != len(text):
-        spanned = spanned.sub(_SPACES, " ").sub(_SPACE_BEFORE_STOP, "")
-    return spanned.sub(_LEFT_OVER_LINK, " ").strip()
+    # Whatever was done, or else a mark would change how the words before it are spaced.
+    return spanned.sub(SPACES, " ").sub(SPACE_BEFORE_STOP, "")
