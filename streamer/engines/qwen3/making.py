@@ -31,10 +31,12 @@ LOW = 8
 
 @dataclass(eq=False, slots=True)
 class _Live:
-    """A track in the thread's eyes. `late`: rows of text that came before it had a slot."""
+    """A track in the thread's eyes. `room`: the most frames. `late`: rows of text that came before it had a
+    slot."""
 
     track: Track
     prompt: Prompt
+    room: int
     tokens: int
     rows: int
     ended: bool
@@ -110,17 +112,15 @@ class Making:
         try:
             with self._runner.talking():
                 prompt = track.opening(self._machine.prompts, track.ids, track.more)
-            room = self._runner.room(prompt)
-            if room <= len(prompt.text):
-                raise EngineFailed(
-                    "what the voice is made of and the text are too long for qwen3_capacity",
-                    retryable=False,
-                )
         except Exception as error:
             self._tell(track, Failed(self._typed(error)))
             return
+        room = self._runner.room(prompt)
+        if room <= len(prompt.text):
+            self._tell(track, Failed(_too_long()))
+            return
         rows = len(prompt.text)
-        live = _Live(track, prompt, len(track.ids), rows, not track.more)
+        live = _Live(track, prompt, room, len(track.ids), rows, not track.more)
         self._live[track] = live
         self._scheduler.submit(track, track.lead, rows, live.ended, room)
         self._credit(live)
@@ -129,6 +129,9 @@ class Making:
         """More of its text; `ended`: and no more."""
         live = self._live.get(track)
         if live is None or live.ended:
+            return
+        if live.rows + len(ids) >= live.room:
+            self.fail([track], _too_long())
             return
         try:
             with self._runner.talking():
@@ -275,3 +278,7 @@ class Making:
         for slot in range(self._machine.limits.slots):
             self._runner.free(slot)
         self._scheduler = Scheduler(self._machine.limits)
+
+
+def _too_long() -> EngineFailed:
+    return EngineFailed("the text is too long for qwen3_capacity", retryable=False)

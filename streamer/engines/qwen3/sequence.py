@@ -17,7 +17,7 @@ from streamer.text.alignment import expected_seconds
 from streamer.types import Options, PcmChunk, Samples, Segment
 
 MOST = 300
-"""Letters of a sequence before it takes no further segment. Long ones drift, and lose their end
+"""Letters of a sequence, unless its first segment alone has more. Long ones drift, and lose their end
 (QwenLM/Qwen3-TTS issue 68); a wide character, which takes as long as three letters, counts so."""
 SLIVER = 120
 """Samples that a segment has at least, however wrong its border was guessed."""
@@ -75,7 +75,8 @@ class Sequence:
     def takes(self, segment: Segment) -> bool:
         if not self.between:
             return segment.index == self.members[-1].segment.index
-        return not self.full and same(segment.options, self.options)
+        fits = not self.members or self._letters + _letters(segment.text) <= MOST
+        return fits and not self.full and same(segment.options, self.options)
 
     def add(self, segment: Segment) -> list[int]:
         """A segment that it takes, or a piece of one. Ids that are certain now."""
@@ -88,7 +89,7 @@ class Sequence:
             member.segment = replace(member.segment, text=text_so_far, more=segment.more)
             member.whole = not segment.more
         self.text += text
-        self._letters += sum(3 if wide(character) else 1 for character in text)
+        self._letters += _letters(text)
         return self._certain(self._ids.push(text))
 
     def end(self) -> list[int]:
@@ -158,6 +159,10 @@ def same(one: Options, other: Options) -> bool:
     """Whether both are spoken alike. What a voice is made of is compared by identity: it is arrays."""
     plain = [replace(o, voice=replace(o.voice, data=None)) for o in (one, other)]
     return plain[0] == plain[1] and one.voice.data is other.voice.data
+
+
+def _letters(text: str) -> int:
+    return sum(3 if wide(character) else 1 for character in text)
 
 
 def joint(before: str, after: str) -> str:

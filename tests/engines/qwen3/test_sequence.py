@@ -75,7 +75,8 @@ def test_it_takes_segments_of_equal_options_until_it_is_long() -> None:
     assert made.takes(segment("Two.", 1))
     for change in ({"seed": 1}, {"language": "de"}, {"instructions": "calm"}, {"voice": VOICE}):
         assert not made.takes(replace(segment("Two.", 1), options=replace(OPTIONS, **change)))
-    made.add(segment("x" * MOST, 1, more=True))
+    assert not made.takes(segment("x" * MOST, 1))
+    made.add(segment("x" * (MOST - 5), 1, more=True))
     assert not made.full
     assert made.takes(segment("y", 1))
     assert not made.takes(segment("y", 2))
@@ -108,7 +109,7 @@ def test_after_its_end_it_takes_nothing() -> None:
 
 @dataclass
 class Given:
-    """An aligner that ends segments after so many samples each."""
+    """An aligner that ends segments after so many samples each, once there is enough of the next."""
 
     lengths: list[int]
     added: int = 0
@@ -124,8 +125,8 @@ class Given:
 
     def push(self, samples: np.ndarray) -> list[Piece]:
         pieces = []
-        while self.at + 1 < self.added and self.taken + len(samples) >= self.lengths[self.at]:
-            cut = self.lengths[self.at] - self.taken
+        while self.at + 1 < self.added and self.taken + len(samples) >= self.lengths[self.at] + 480:
+            cut = max(0, self.lengths[self.at] - self.taken)
             pieces.append(Piece(self.at, samples[:cut], True))
             samples, self.taken, self.at = samples[cut:], 0, self.at + 1
         self.taken += len(samples)
@@ -176,7 +177,7 @@ def test_what_was_not_heard_is_said_again_and_what_was_being_said_is_lost() -> N
     chunks, again = cut(4, [1000] * 4, [900], heard=row)
     assert [s.index for s in again] == [2, 3]
     assert [(c.segment, c.lost) for c in chunks if c.last] == [(0, True), (1, True)]
-    chunks, again = cut(4, [1000] * 4, [1500], heard=3)
+    chunks, again = cut(4, [1000] * 4, [1600], heard=3)
     assert [s.index for s in again] == [2, 3]
     assert [(c.segment, c.lost) for c in chunks if c.last] == [(0, False), (1, True)]
 
