@@ -19,6 +19,9 @@ _LETTER = re.compile(r"[^\W_]")
 _LINK = re.compile(r"\[[^\[\]]*(?:\](?:\([^()\s]*\)?|$)|$)")
 """A markdown link, or what may become one: its text is not torn from its address."""
 _JOINERS = "\u200d\ufe0e\ufe0f\u20e3"
+_PATIENCE = 60, 100, 140
+"""Characters behind the limit: from the first on, any place will do where a voice may rest, from the second
+on any space, at the third any place at all."""
 _LEAST_SHARE = 3
 """A clause mark is the better place to break only if at least 1/3 of the stretch precedes it."""
 
@@ -86,6 +89,37 @@ def too_long(view: View, limit: int) -> int:
     return spaces[-1] if spaces else _inside_word(text, start, limit)
 
 
+def onward(view: View, limit: int) -> int:
+    """Where to break a sentence behind `limit`, though all before it has been spoken: at the end of a
+    clause; a little later between words where a voice may rest; then anywhere. 0: not yet."""
+    text, start, stop = view.text, view.start, view.stop
+    rests, spaces, last = (limit + share for share in _PATIENCE)
+    clauses = [m.end() for m in _CLAUSE_BREAK.finditer(text, limit, stop)]
+    places = [end for end in clauses if not _joins_digits(text, end, stop)]
+    waits = [] if view.final else [at for at in clauses if _ends_in_number(text, at, stop)]
+    for space in _spaces(text, limit, stop):
+        if space >= spaces or (space >= rests and _may_pause_after(text[start:space], view.rules)):
+            places.append(space)
+            break
+    places = _outside_links(text, start, stop, places)
+    if stop > last + 1:
+        places.append(_whole_character(text, last, stop))
+    end = min(places, default=0)
+    return 0 if any(at < end for at in waits) else end
+
+
+def _ends_in_number(text: str, end: int, stop: int) -> bool:
+    """Whether the mark before `end` stands behind a digit, and nothing else is known behind it."""
+    return text[end - 2 : end - 1].isdigit() and not text[end:stop].strip()
+
+
+def _whole_character(text: str, at: int, stop: int) -> int:
+    """The first place from `at` on that is inside no character."""
+    while at < stop and _joined(text, at):
+        at += 1
+    return at if at < stop else 0
+
+
 def _spaces(text: str, start: int, stop: int) -> list[int]:
     """Where whitespace begins within `text[start:stop]`, links left out."""
     return _outside_links(
@@ -134,7 +168,12 @@ def _inside_word(text: str, start: int, limit: int) -> int:
     """A break in unspaced text: at `limit`, or a little before it to keep a character whole."""
     least = max(start + 1, limit - 16)
     for end in range(limit, least, -1):
-        mark = text[end] in _JOINERS or "\U0001f3fb" <= text[end] <= "\U0001f3ff"
-        if not (mark or unicodedata.combining(text[end]) or text[end - 1] == "\u200d"):
+        if not _joined(text, end):
             return end
     return limit
+
+
+def _joined(text: str, end: int) -> bool:
+    """Whether `end` is inside a character of several code points."""
+    mark = text[end] in _JOINERS or "\U0001f3fb" <= text[end] <= "\U0001f3ff"
+    return mark or bool(unicodedata.combining(text[end])) or text[end - 1] == "\u200d"

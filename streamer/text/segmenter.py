@@ -54,6 +54,9 @@ class Segmenter:
     `cut`: "sentence"; "clause" also cuts at clause marks; "auto" does so for the first segment only,
     for an early first sound; "none" cuts at `flush` (and at `max_chars`). A clause has at least
     `first_clause_words` words. At most `max_chars` plus a bounded lookahead wait undecided.
+
+    `onward`, to be changed between segments only: text is spoken while it comes, so that what has come is
+    never left to the next segment, and the first one needs no clause.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class Segmenter:
         *,
         first_clause_words: int = 4,
         max_chars: int = 300,
+        onward: bool = False,
     ) -> None:
+        self.onward = onward
         self._cut = cut
         self._rules = rules_for(language)
         self._least = first_clause_words
@@ -80,18 +85,30 @@ class Segmenter:
         """Text received and not yet cut, without whitespace before it."""
         return self._text[self._start :].lstrip()
 
+    @property
+    def sure(self) -> tuple[str, int]:
+        """What belongs to the segment that is being looked for, but for its last word if that goes on, and
+        its offset in the input."""
+        return self._text[self._start : self._at], self._base + self._start
+
     def push(self, text: str) -> list[Span]:
         """Take more text; the segments that it decides."""
         self._text += text
         return self._scan(len(self._text), final=False)
 
-    def pause(self) -> list[Span]:
-        """The input has paused for long: cut what may be cut, between words only (reason "timer")."""
+    def split(self, offset: int) -> list[Span]:
+        """The segment that is being looked for ends at an offset within it, since another voice goes on."""
+        spans = [self._emit(offset - self._base, "language")]
+        return self._trimmed([*spans, *self._scan(len(self._text), final=False)])
+
+    def pause(self, *, between_words: bool = True) -> list[Span]:
+        """The input has paused for long: cut what may be cut, between words only (reason "timer"); only what
+        may be a whole sentence if not `between_words`."""
         if self._cut == "none" or not self.pending:
             return []
         view = self._view(self._at, len(self._text), final=True)
         end = self._settled(view)
-        if not end and self._cut != "sentence":
+        if not end and between_words and self._cut != "sentence":
             end = breaks.between_words(view, self._least)
         if end <= self._start:
             return []
@@ -112,8 +129,9 @@ class Segmenter:
         while True:
             if self._at == self._start:
                 self._skip_space(stop)
-            limit = self._start + self._max
-            pattern = CLAUSE_CANDIDATE if self._clauses else SENTENCE_CANDIDATE
+            limit = self._limit(stop, final)
+            clauses = self._clauses and not (self.onward and self._cut == "auto")
+            pattern = CLAUSE_CANDIDATE if clauses else SENTENCE_CANDIDATE
             found = pattern.search(self._text, self._at, min(limit, stop))
             if found:
                 i = found.start()
@@ -128,11 +146,19 @@ class Segmenter:
                     self._at = resume
             elif stop > limit:
                 view = self._view(limit, stop, final=True)
-                spans.append(self._emit(breaks.too_long(view, limit), "length"))
+                end = limit if self.onward else breaks.too_long(view, limit)
+                spans.append(self._emit(end, "length"))
             else:
                 self._at = max(self._at, stop)
                 break
         return self._trimmed(spans)
+
+    def _limit(self, stop: int, final: bool) -> int:
+        """Where the segment is too long; `stop` if it isn't."""
+        limit = self._start + self._max
+        if not self.onward or stop <= limit:
+            return limit
+        return breaks.onward(self._view(limit, stop, final=final), limit) or stop
 
     def _decide(self, i: int, stop: int, final: bool) -> tuple[int, int]:
         """The verdict on the mark at `i`, and where to go on if it doesn't cut."""

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.text.lexicon import Lexicon
 from streamer.text.segmenter import Segmenter, Span
+from streamer.text.steady import steady
 from streamer.text.view import LOOKAHEAD
 from streamer.types import Cut
 from tests.text.golden import AGENT, ENGLISH, OTHER, segments
@@ -252,12 +254,13 @@ def test_unspaced_text_is_cut_without_tearing_a_character() -> None:
     assert all(len(s.text) <= 20 for s in spans)
 
 
+@pytest.mark.parametrize("onward", [False, True])
 @pytest.mark.parametrize("unit", ["x", ".", "(", '"', "word ", "-", "。", "1.", "\n", "Dr. ", "😊"])
-def test_what_waits_is_bounded(unit: str) -> None:
-    segmenter = Segmenter("sentence")
+def test_what_waits_is_bounded(unit: str, onward: bool) -> None:
+    segmenter = Segmenter("sentence", onward=onward)
     for _ in range(3000):
         segmenter.push(unit)
-        assert len(segmenter.pending) <= 300 + LOOKAHEAD + len(unit)
+        assert len(segmenter.pending) <= 300 + 140 * onward + LOOKAHEAD + len(unit)
         assert sys.getsizeof(segmenter._text) < 8000
 
 
@@ -284,3 +287,83 @@ def test_work_grows_with_the_text_and_no_faster(unit: str) -> None:
 
     short, long = lines(unit * 1000), lines(unit * 4000)
     assert long <= 4.6 * short + 100
+
+
+# Text that is spoken while it comes
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=texts, cut=cuts, max_chars=st.sampled_from((20, 60, 300)), data=st.data())
+def test_onward_any_cutting_of_the_input_gives_the_same_spans(
+    text: str, cut: Cut, max_chars: int, data: st.DataObject
+) -> None:
+    at = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
+    pieces = [text[a:b] for a, b in zip([0, *at], [*at, len(text)], strict=True)]
+    spans = []
+    for cutting in ([text], list(text), pieces):
+        segmenter = Segmenter(cut, max_chars=max_chars, onward=True)
+        found = [span for piece in cutting for span in segmenter.push(piece)]
+        spans.append(found + segmenter.flush("end"))
+    assert spans[0] == spans[1] == spans[2]
+
+
+def _said(text: str) -> int:
+    """Up to where whole words of a text are known, or whole characters of scripts without spaces."""
+    part = steady(text, Lexicon({}))
+    return part.source(0, len(part))[1] if part.text else 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    text=texts,
+    cut=cuts,
+    max_chars=st.sampled_from((20, 300)),
+    pauses=st.lists(st.booleans(), min_size=20, max_size=20),
+)
+def test_onward_what_is_sure_stays_in_its_segment(
+    text: str, cut: Cut, max_chars: int, pauses: list[bool]
+) -> None:
+    segmenter = Segmenter(cut, max_chars=max_chars, onward=True)
+    spans: list[Span] = []
+    sure: dict[int, int] = {}
+    for number, character in enumerate(text):
+        spans += segmenter.push(character)
+        if pauses[number % len(pauses)]:
+            spans += segmenter.pause(between_words=False)
+        known, offset = segmenter.sure
+        assert text[offset : offset + len(known)] == known
+        if said := _said(known):
+            sure[offset] = max(sure.get(offset, 0), said)
+    spans += segmenter.flush("end")
+    ends = {span.offset: len(span.text) for span in spans}
+    for offset, said in sure.items():
+        assert said <= ends[offset]
+
+
+def test_onward_the_first_clause_is_no_segment() -> None:
+    text = "Well then my friend, here we go again. And on."
+    segmenter = Segmenter("auto", onward=True)
+    spans = [*segmenter.push(text), *segmenter.flush()]
+    assert [s.text for s in spans] == ["Well then my friend, here we go again.", "And on."]
+
+
+def test_onward_a_long_sentence_ends_with_the_clause_that_it_is_in() -> None:
+    text = "one two three four five six, seven eight nine ten, eleven"
+    segmenter = Segmenter("sentence", max_chars=30, onward=True)
+    spans = [*segmenter.push(text), *segmenter.flush()]
+    assert spans[0] == Span("one two three four five six, seven eight nine ten,", 0, "length")
+
+
+def test_onward_a_long_sentence_without_marks_ends_between_words() -> None:
+    text = "word " * 40
+    segmenter = Segmenter("sentence", max_chars=30, onward=True)
+    spans = segmenter.push(text)
+    assert spans[0] == Span("word " * 18 + "word", 0, "length")
+
+
+def test_a_segment_may_be_ended_where_another_voice_goes_on() -> None:
+    segmenter = Segmenter("sentence", onward=True)
+    segmenter.push("Before. She said ")
+    assert segmenter.split(16) == [Span("She said", 8, "language")]
+    segmenter.push("something else")
+    assert segmenter.flush() == [Span("something else", 17, "flush")]
