@@ -199,7 +199,8 @@ def pick(
     logits reach, in an order of the bits that is that of the numbers."""
     row = tl.program_id(0).to(tl.int64)
     at = tl.arange(0, BLOCK)
-    values = tl.load(logits + row * WIDTH + at, mask=at < WIDTH, other=float("-inf")) + 0.0
+    values = tl.load(logits + row * WIDTH + at, mask=at < WIDTH, other=float("-inf"))
+    values = values.to(tl.float32) + 0.0  # of two zeros one
     likely = tl.exp((values - tl.max(values, 0)) / temperature)
     if TOP_K > 0:
         bits = values.to(tl.uint32, bitcast=True)

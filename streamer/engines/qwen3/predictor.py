@@ -12,7 +12,7 @@ from streamer.engines.qwen3.ops import Ops
 from streamer.engines.qwen3.stack import Stack
 
 Draw = Callable[[Tensor, int], Tensor]
-"""(logits float32 [B, codes], group 1..15) -> ids int64 [B]."""
+"""(logits [B, codes], group 1..15) -> ids int64 [B]."""
 
 
 class Predictor:
@@ -71,27 +71,36 @@ class Predictor:
         rows, ops = h.shape[0], self._ops
         slots = self._slots[:rows]
         hidden = ops.linear(h, *self._project) if self._project else h
-        x = self.stack.step(
+        x, residual = self.stack.pass_on(
             torch.cat((hidden, self._first_in[first])),
             self._k,
             self._v,
             torch.cat((slots, slots)),
             torch.cat((self._positions[0, :rows], self._positions[1, :rows])),
             2,
-        )[rows:]
-        codes = [first, draw(ops.linear(x, self._heads[0]).float(), 1)]
+        )
+        x, residual = x[rows:], None if residual is None else residual[rows:]
+        codes = [first, draw(self._logits(0, x, residual), 1)]
         for group in range(2, self.groups):
-            x = self.stack.step(
-                self._tables_in[codes[-1] + (group - 2) * self._codes],
+            begin = (group - 2) * self._codes
+            x, residual = self.stack.pass_on(
+                self._tables_in[begin : begin + self._codes].index_select(0, codes[-1]),
                 self._k,
                 self._v,
                 slots,
                 self._positions[group, :rows],
                 group + 1,
             )
-            codes.append(draw(ops.linear(x, self._heads[group - 1]).float(), group))
+            codes.append(draw(self._logits(group - 1, x, residual), group))
         frame = torch.stack(codes, 1)
         return frame, self.embed(frame)
+
+    def _logits(self, index: int, x: Tensor, residual: Tensor | None) -> Tensor:
+        """[B, codes] of the head `index`."""
+        stack = self.stack
+        return self._ops.normed_linear(
+            x, residual, stack.norm, stack.config.eps, self._heads[index]
+        )[0]
 
     def embed(self, codes: Tensor) -> Tensor:
         """Frames of codes int64 [n, 16] as the talker hears them: the sum of their embeddings [n, H]."""

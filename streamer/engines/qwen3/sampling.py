@@ -43,7 +43,7 @@ class Uniforms:
 
 
 class Pick(Protocol):
-    """logits float32 [B, V], uniform float64 [B] -> ids int64 [B]: the inverse of the distribution function,
+    """logits [B, V], uniform float64 [B] -> ids int64 [B]: the inverse of the distribution function,
     in the order of the ids, of softmax(logits / temperature) cut to the `top_k` highest (0: all; equals of
     the last one stay) and then to the smallest set that has `top_p` of the rest."""
 
@@ -103,7 +103,7 @@ def eager_pick(
     logits: Tensor, uniform: Tensor, temperature: float, top_k: int, top_p: float
 ) -> Tensor:
     """`Pick` in plain torch."""
-    logits = logits / temperature
+    logits = logits.float() / temperature
     if 0 < top_k < logits.shape[1]:
         lowest = logits.topk(top_k).values[:, -1:]
         logits = logits.masked_fill(logits < lowest, -torch.inf)

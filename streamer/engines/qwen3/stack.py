@@ -56,13 +56,19 @@ class Stack:
         self, x: Tensor, k: Tensor, v: Tensor, slots: Tensor, positions: Tensor, longest: int
     ) -> Tensor:
         """Rows x [B, H], each at its place in the caches, which are written -> [B, H] after the norm."""
+        return self._normed(*self.pass_on(x, k, v, slots, positions, longest))
+
+    def pass_on(
+        self, x: Tensor, k: Tensor, v: Tensor, slots: Tensor, positions: Tensor, longest: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """`step` up to the norm: two whose sum is to be normed."""
         ops = self._ops
         residual: Tensor | None = None
         for index, layer in enumerate(self.layers):
             q, residual = self._stored(layer, x, residual, k[index], v[index], slots, positions)
             seen = ops.attend(q, k[index], v[index], slots, positions, longest)
             x, residual = self._after(layer, seen, residual)
-        return self._normed(x, residual)
+        return x, residual
 
     def prefill(self, x: Tensor, k: Tensor, v: Tensor, slot: int, start: int) -> Tensor:
         """Rows x [P, H] of one slot at positions from `start`, each seeing those before it -> [P, H]."""

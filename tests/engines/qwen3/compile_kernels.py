@@ -57,17 +57,23 @@ def calls() -> Iterator[tuple[Any, dict[str, int], dict[str, str], int]]:
         yield kernels.matvec, sizes | ways, {}, 4
     yield kernels.combine, {"D": 128, "SPLITS": 4}, {}, 1
     for width, block, top_k in ((2048, 2048, 50), (3072, 4096, 50), (2048, 2048, 0)):
-        yield kernels.pick, {"WIDTH": width, "BLOCK": block, "TOP_K": top_k}, {}, 8
+        for logits in ("*fp32", "*bf16"):
+            sizes = {"WIDTH": width, "BLOCK": block, "TOP_K": top_k}
+            yield kernels.pick, sizes, {"logits": logits}, 8
     yield codec_kernels.snake, {"C": 1536, "BLOCK": 1024}, {}, 4
     for past, rows, width in ((54, 64, 96), (18, 32, 384), (1, 1, 1536), (6, 8, 1024)):
         for snake in (0, 1):
             sizes = {"PAST": past, "ROWS": rows, "C": width, "BLOCK": 1024, "SNAKE": snake}
             yield codec_kernels.carry, {**sizes, "CHANNELS": max(16, min(128, 2048 // rows))}, {}, 4
+    # An argument that is 1 is a constant to the compiler.
+    sizes = {"PAST": 6, "ROWS": 8, "C": 1024, "CHANNELS": 128, "BLOCK": 1024, "SNAKE": 1}
+    yield codec_kernels.carry, sizes | {"steps": 1}, {}, 4
     last = {"C": 96, "CHANNELS": 128, "TAPS": 7, "BLOCK": 32}
     yield codec_kernels.to_sound, last, wide, 4
     ring = {"RING": 88, "SPAN": 72, "HEADS": 16, "D": 64}
     padded = {"T": 16, "PLACES": 128, "HALVES": 32, "WIDTH": 64}
     yield codec_kernels.attend_window, ring | padded, {}, 4
+    yield codec_kernels.attend_window, ring | padded | {"frames": 1}, {}, 4
 
 
 def main() -> None:

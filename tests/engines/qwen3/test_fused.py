@@ -137,6 +137,10 @@ def test_codes_are_picked_alike(width: int, top_k: int) -> None:
     uniform[:3] = torch.tensor([0.0, 0.0, 1 - 2**-53], dtype=torch.float64)
     picked = fused_pick(logits, uniform, 0.9, top_k, 1.0)
     assert torch.equal(picked, eager_pick(logits, uniform, 0.9, top_k, 1.0))
+    half = logits.to(HALF)
+    assert torch.equal(
+        fused_pick(half, uniform, 0.9, top_k, 1.0), eager_pick(half, uniform, 0.9, top_k, 1.0)
+    )
     assert torch.equal(
         fused_pick(logits, uniform, 0.9, top_k, 0.8), eager_pick(logits, uniform, 0.9, top_k, 0.8)
     )
