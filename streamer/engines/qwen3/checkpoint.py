@@ -53,6 +53,7 @@ class Checkpoint:
     """
 
     name: str
+    device: torch.device
     config: ModelConfig
     codec_config: CodecConfig
     sampling: Sampling
@@ -88,6 +89,7 @@ def _open(
     _fit(config, codec)
     return Checkpoint(
         name,
+        device,
         config,
         codec,
         sampling,

@@ -9,12 +9,11 @@ import torch
 from streamer.engines.qwen3.checkpoint import Checkpoint
 from streamer.engines.qwen3.codec import Codec
 from streamer.engines.qwen3.config import ModelConfig
-from streamer.engines.qwen3.eager import Eager
+from streamer.engines.qwen3.graphs import rows_for
 from streamer.engines.qwen3.languages import NAMES, PRESETS
 from streamer.engines.qwen3.model import Model
-from streamer.engines.qwen3.plans import Limits
 from streamer.engines.qwen3.prompt import Prompt, Prompts
-from streamer.engines.qwen3.runner import Runner, open_runner
+from streamer.engines.qwen3.runner import Runner, open_runner, ops_for
 from streamer.engines.qwen3.tokenizer import Tokenizer
 from streamer.errors import InvalidParameter
 
@@ -29,7 +28,6 @@ class Machine:
     prompts: Prompts
     tokenizer: Tokenizer
     runner: Runner
-    limits: Limits
 
 
 def device_of(setting: str) -> torch.device:
@@ -60,16 +58,16 @@ def open_machine(checkpoint: Checkpoint, slots: int, capacity: int, eager: bool)
             f"qwen3_capacity: {checkpoint.name} has {config.talker.positions} positions",
             param="qwen3_capacity",
         )
-    model = Model(config, checkpoint.tensors, Eager(), slots)
-    device = model.device
+    device = checkpoint.device
+    ops = ops_for(device, eager)
+    model = Model(config, checkpoint.tensors, ops, rows_for(slots))
     # float16 is nearer to float32 than bfloat16 is, and the codec's numbers are small enough.
     dtype = torch.float32 if device.type == "cpu" else torch.float16
-    codec = Codec(checkpoint.codec_config.decoder, checkpoint.codec_tensors, Eager(), device, dtype)
+    codec = Codec(checkpoint.codec_config.decoder, checkpoint.codec_tensors, ops, device, dtype)
     tokenizer = Tokenizer(checkpoint.tokenizer_files)
     prompts = Prompts(model, tokenizer)
-    runner = open_runner(model, codec, checkpoint.sampling, slots, capacity)
-    limits = Limits(slots, rows=slots, codec_rows=min(slots, 64), exact=True)
-    machine = Machine(checkpoint.name, config, model, prompts, tokenizer, runner, limits)
+    runner = open_runner(model, codec, checkpoint.sampling, slots, capacity, eager)
+    machine = Machine(checkpoint.name, config, model, prompts, tokenizer, runner)
     warm(machine)
     return machine
 

@@ -59,7 +59,7 @@ class Making:
         self._machine = machine
         self._tell = tell
         self._runner = machine.runner
-        self._scheduler = Scheduler[Track](machine.limits)
+        self._scheduler = Scheduler[Track](machine.runner.limits)
         self._live: dict[Track, _Live] = {}
         self._steps: deque[tuple[tuple[Row[Track], ...], Pending[list[StepResult]]]] = deque()
         self._calls: deque[tuple[Call[Track], Pending[Samples]]] = deque()
@@ -275,9 +275,9 @@ class Making:
         self.fail_all(EngineFailed("synthesis failed"))
         self._steps.clear()
         self._calls.clear()
-        for slot in range(self._machine.limits.slots):
+        for slot in range(self._machine.runner.limits.slots):
             self._runner.free(slot)
-        self._scheduler = Scheduler(self._machine.limits)
+        self._scheduler = Scheduler(self._machine.runner.limits)
 
 
 def _too_long() -> EngineFailed:
