@@ -25,6 +25,7 @@ from streamer.cli.options import takes_settings
 from streamer.cli.sink import PLAYERS
 from streamer.cli.table import print_table
 from streamer.config import Settings, data_dir
+from streamer.engines import qwen3
 from streamer.engines.base import ENGINES
 from streamer.engines.hosted import client_of
 from streamer.engines.hosted.probes import Probed, probe
@@ -64,7 +65,8 @@ class Finding:
 
 
 @takes_settings(
-    *("data_dir", "engines", "providers", "fallbacks", "host", "port", "tls", "tls_cert")
+    *("data_dir", "engines", "providers", "fallbacks", "host", "port", "tls", "tls_cert"),
+    *("qwen3", "qwen3_device", "qwen3_capacity", "qwen3_eager", "qwen3_hub", "workers"),
 )
 def doctor(
     settings: Settings,
@@ -73,6 +75,14 @@ def doctor(
         bool, typer.Option("--running", help="Only ask the server of these settings how it is.")
     ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no provider anything.")] = False,
+    verify: Annotated[
+        str,
+        typer.Option(
+            "--verify",
+            metavar="DIR",
+            help="Only load this checkpoint of Qwen3-TTS, have it speak, and measure what it says.",
+        ),
+    ] = "",
 ) -> None:
     """Say what is installed, which engines can run and why not, and whether a server would start.
 
@@ -80,7 +90,12 @@ def doctor(
 
     Exits with 1 if a server of these settings would not work.
     """
-    found = [_health(settings)] if running else list(_findings(settings, offline=offline))
+    if verify:
+        found = list(_verified(verify, settings))
+    elif running:
+        found = [_health(settings)]
+    else:
+        found = list(_findings(settings, offline=offline))
     if as_json:
         print(json.dumps([asdict(finding) for finding in found], indent=2))
     else:
@@ -136,6 +151,20 @@ def _engine(name: str, settings: Settings) -> Finding:
         f"{about}; voices: {voices}; loaded in {seconds:.1f} s"
         + ("" if wanted else "; not in the settings"),
     )
+
+
+def _verified(directory: str, settings: Settings) -> Iterator[Finding]:
+    try:
+        qwen3.require()
+    except StreamerError as error:
+        yield Finding("verify", directory, "failed", error.message)
+        return
+    from streamer.engines.qwen3.verify import verify  # torch is loaded only where it is asked for
+
+    with status(f"verifying {directory}"):
+        for check in verify(directory, settings):
+            state: State = "missing" if check.ok is None else "ok" if check.ok else "failed"
+            yield Finding("verify", check.name, state, check.detail)
 
 
 def _providers(settings: Settings, *, offline: bool) -> list[Finding]:

@@ -20,11 +20,16 @@ _NEEDS = ("torch", "safetensors", "tokenizers")
 def open_engine(settings: Settings) -> Engine:
     """The engine of the settings `qwen3…`. Blocks until it is warm. Raises `InvalidParameter`,
     `CheckpointInvalid`."""
+    require()
+    from streamer.engines.qwen3 import engine
+
+    return engine.open_engine(settings)
+
+
+def require() -> None:
+    """Raises `InvalidParameter` where the extra is not installed."""
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
         raise InvalidParameter(
             f"qwen3 needs {', '.join(missing)}: pip install streamer[qwen3]", param="engines"
         )
-    from streamer.engines.qwen3 import engine
-
-    return engine.open_engine(settings)

@@ -154,8 +154,9 @@ class Qwen3:
         for worker in self.checkpoints.values():
             await asyncio.to_thread(worker.close)
 
-    async def _designed(self, described: Description) -> Reference:
-        """What VoiceDesign says for it: a recording with its transcript."""
+    def describe(self, described: Description) -> AsyncGenerator[PcmChunk, None]:
+        """What VoiceDesign says for it, once it is whole. Raises `UnsupportedParameter` where there is none,
+        `LanguageNotSupported`."""
         worker = self.checkpoints.get("voice_design")
         if worker is None:
             raise UnsupportedParameter(
@@ -165,7 +166,11 @@ class Qwen3:
         mouth = Mouth(worker, partial(_design, described.text, language), Tempo())
         options = Options(Voice("design", NAME), seed=described.seed)
         segment = Segment(0, described.preview_text, 0, options)
-        said = [chunk async for chunk in self._said(_only(segment), _nobody, lambda _: mouth)]
+        return self._said(_only(segment), _nobody, lambda _: mouth)
+
+    async def _designed(self, described: Description) -> Reference:
+        """What is said for it: a recording with its transcript."""
+        said = [chunk async for chunk in self.describe(described)]
         samples = np.concatenate([chunk.samples for chunk in said])
         if said[-1].lost or not len(samples):
             raise EngineFailed("the described voice did not say its text")

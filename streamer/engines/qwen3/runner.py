@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -165,6 +166,11 @@ class Runner:
         Of each slot in order, without gaps; the last call may go past the end."""
         where = np.array(rows, np.int64).reshape(-1, 2).T.copy()
         return self._launch.sound(where, frames)
+
+    def codes(self, slot: int, frames: int) -> npt.NDArray[np.int64]:
+        """[frames, groups] of a slot, from its first frame on. Waits for the device: to look, not to serve."""
+        codes: npt.NDArray[np.int64] = self._arenas.codes[slot, :frames].cpu().numpy()
+        return codes
 
     def free(self, slot: int) -> None:
         """Nothing more of what is in this slot; what is on its way comes all the same."""
