@@ -89,7 +89,8 @@ def test_every_mode_of_a_checkpoint_is_spoken(
 
 def test_codes_are_compared_with_those_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = codes_of_ours(
-        open_checkpoint(small.checkpoint("custom_voice"), "cpu", torch.float32), np.zeros(32)
+        open_checkpoint(small.checkpoint("custom_voice"), "cpu", torch.float32),
+        np.zeros(32, np.float32),
     )
     assert ours.shape == (FRAMES, 16)
     monkeypatch.setattr(against, "there", lambda: True)
