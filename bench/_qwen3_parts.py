@@ -5,7 +5,9 @@ device has graphs; and kernel by kernel, as torch's profiler sees them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -13,10 +15,12 @@ from torch import Tensor
 
 from bench._qwen3_roofline import Ceilings, codec, predictor, talker
 from bench._qwen3_steps import CHUNK, SEED
-from bench._qwen3_world import World
+from bench._qwen3_world import World, make_model
 from streamer.engines.qwen3.sampling import NEVER, Draw
 from streamer.engines.qwen3.talker import KvArena
 
+FAR = 960
+"""A position near the end of a slot."""
 MOST = 12
 """Kernels told of each part."""
 
@@ -44,6 +48,32 @@ def parts(world: World, rows: int, start: int, ceilings: Ceilings) -> list[dict[
                 "floor_ms": round(floor, 3) if floor else "-",
             }
         )
+    return found
+
+
+@torch.inference_mode()
+def choices(world: World, start: int) -> list[dict[str, Any]]:
+    """What the kernels leave open, for one stream: whose products, and whether the keys of one query are
+    split; early and late. Nothing where there are no kernels of ours."""
+    if not world.device.cuda or not find_spec("triton"):
+        return []
+    from streamer.engines.qwen3.fused import Fused
+
+    found = []
+    for name, ops in {
+        "as it runs": Fused(),
+        "products of the library": Fused(rows=0),
+        "keys split in 4": Fused(splits=4),
+    }.items():
+        model = make_model(world.config, world.device, world.dtype, ops, 1)
+        tried = replace(world, model=model)
+        for position in (start, FAR):
+            row: dict[str, Any] = {"choice": name, "position": position}
+            for part, call in _calls(tried, 1, position):
+                if part in ("talker", "predictor"):
+                    graph = world.device.graph(call)
+                    row[f"{part}_ms"] = round(world.device.timed(graph, 20), 3)
+            found.append(row)
     return found
 
 
@@ -114,7 +144,7 @@ def _calls(world: World, rows: int, start: int) -> Iterator[tuple[str, Callable[
     yield "predictor", lambda: model.predictor.frame(h, codes, lambda _logits, _group: codes)
     draw = Draw(world.config, world.sampling, where, world.pick)
     first = drawn(rows, world.config.talker.vocab, dtype=torch.float32)
-    others = drawn(rows, world.config.predictor.codes, dtype=torch.float32)
+    others = drawn(rows, world.config.predictor.codes)
     uniform = torch.rand(rows, device=where, dtype=torch.float64)
     seen = torch.zeros(first.shape, device=where, dtype=torch.bool)
     budget = torch.full_like(slots, NEVER)

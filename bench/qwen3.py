@@ -117,6 +117,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 for count in sorted({rows[0], min(64, rows[-1])})
                 for row in _qwen3_parts.parts(opened.world, count, options.start, ceilings)
             ]
+            result["choices"] = _qwen3_parts.choices(opened.world, options.start)
     if options.profile and clock.allows("profile"):
         with clock.part("profile"):
             result["kernels"] = _qwen3_parts.kernels(opened.world, rows[0], options.start)
@@ -238,7 +239,7 @@ def short(result: dict[str, Any]) -> None:
     print(f"\nqwen3 {result['size']} on {where}")
     keys = ("startup_s", "first_packet_ms", "first_packet_p95_ms", "first_packet_of_a_new_voice_ms")
     table = {key: result[key] for key in keys} | {"memory": result["memory"]}
-    tables = ("steps", "beside_sockets", "parts", "checks", "targets")
+    tables = ("steps", "beside_sockets", "parts", "choices", "checks", "targets")
     table |= {key: result[key] for key in tables if result.get(key)}
     report(table | {"left_out": result["left_out"], "met": result["met"]}, as_json=False)
 

@@ -58,7 +58,7 @@ def test_it_runs_without_a_gpu_and_without_the_servers_packages(result: dict[str
 
 
 def test_what_it_measured_is_checked_and_a_cpu_has_no_targets(result: dict[str, Any]) -> None:
-    assert len(result["checks"]) == 6
+    assert len(result["checks"]) == 8
     assert all(row["met"] for row in result["checks"])
     assert result["targets"] == []
     assert result["met"]
