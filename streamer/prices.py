@@ -70,15 +70,17 @@ class Bill:
         *,
         at_most: bool = False,
     ) -> None:
-        """A segment of the input is handed to an engine, which is not always the one that was `asked` for.
-        `at_most`: it is counted as the dearest who may speak it, once and for all."""
+        """A segment of the input, or more of it, is handed to an engine, which is not always the one that was
+        `asked` for. `at_most`: it is counted as the dearest who may speak it, once and for all."""
         prices = self._prices
         price = prices.at_most(choice) if at_most else prices.of(choice, self._speaker)
         self._characters[prices.of(asked)] += start - self.end
         self._characters[price] += length
         self.end = start + length
         if not at_most and choice.engine.prices:
-            self._open[segment] = _Item(length, price, choice)
+            before = self._open.get(segment)
+            known = before.characters if before is not None else 0
+            self._open[segment] = _Item(known + length, price, choice)
 
     def spoken(self, segment: int, speaker: str) -> None:
         """Who speaks it, where that is not the engine it was handed to."""

@@ -24,11 +24,13 @@ from streamer.errors import (
     TextLimit,
     UnsupportedParameter,
 )
+from streamer.lines import Line
 from streamer.prices import Choice
 from streamer.text.alignment import SpannedText, client_words
 from streamer.text.lexicon import Lexicon
 from streamer.text.normalizer import for_ear
 from streamer.text.segmenter import Segmenter, Span
+from streamer.text.steady import steady
 from streamer.types import Options, OptionsUpdate, Reason, Segment, Start, Text
 from streamer.voices import Catalogue, can_speak, model_of
 
@@ -39,30 +41,6 @@ RANGES = {"speed": (0.25, 4.0), "pitch": (0.5, 2.0), "volume": (0.0, 2.0)}
 PAUSE_MARGIN_S = 0.4
 """A pause of the input cuts only when the listener has no more than this left: until then a whole
 sentence may still come, and sounds better."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One segment with everything the sound half needs to know of its text.
-
-    `text` maps what is spoken (`text.text`, `segment.text`) to the client's words (`span`). `options`
-    are as the client wants them; `segment.options` ask of the engine only what it can do by itself.
-    `asked` is who was asked for. Times are on the session's clock.
-    """
-
-    segment: Segment
-    span: Span
-    text: SpannedText
-    options: Options
-    engine: Engine
-    asked: Choice
-    received_at: float
-    cut_at: float
-
-    @property
-    def choice(self) -> Choice:
-        """Who is to speak it."""
-        return Choice(self.engine.capabilities, self.options.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +79,7 @@ class Script:
         self.warnings: list[str] = []
         self._wish = start.options
         self.engine, self.options = self._resolve(start.options)
+        self._segmenter.onward = self.engine.granularity == "word"
         self._input: list[str] = []
         self.received = 0
         """Code points of the input so far."""
@@ -133,9 +112,8 @@ class Script:
     def pending(self) -> int:
         """Code points of the input that wait: neither spoken nor passed over, nor space before a
         sentence that has not begun."""
-        if not self._cuts:
-            return len(self._segmenter.pending)
-        return self.received - self._passed
+        waiting = self.received - self._passed
+        return waiting if self._cuts else min(waiting, len(self._segmenter.pending))
 
     @property
     def waiting(self) -> bool:
@@ -173,6 +151,7 @@ class Script:
             engine, options = self._resolve(wish, self.options)
             self._cut(self._segmenter.flush("options"))
             self._wish, self.engine, self.options = wish, engine, options
+            self._segmenter.onward = engine.granularity == "word"
             self._wake.set()
         if not piece:
             return
@@ -204,11 +183,20 @@ class Script:
                 self._head = self._line(self._cuts.popleft())
             elif self._ended:
                 return None
+            elif (line := self._opened()) is not None:
+                self._head = line
             else:
                 await self._more_text()
         return self._head
 
-    async def _more_text(self) -> None:
+    async def piece(self, line: Line) -> Segment:
+        """The next piece of the open line that was taken last. Waits for text; whoever is cancelled here
+        loses none. A pause of the input ends the line only where that may be the end of a sentence."""
+        while (piece := self._next_piece(line)) is None:
+            await self._more_text(between_words=False)
+        return piece
+
+    async def _more_text(self, *, between_words: bool = True) -> None:
         self._wake.clear()
         if not self._segmenter.pending.strip() or self._paused_at == self.received:
             await self._wake.wait()
@@ -221,14 +209,14 @@ class Script:
                 await self._wake.wait()
         except TimeoutError:
             self._paused_at = self.received
-            self._cut(self._segmenter.pause())
+            self._cut(self._segmenter.pause(between_words=between_words))
 
     def take(self) -> Line:
         """Take the line that `peek` showed."""
         line, self._head = self._head, None
         if line is None:
             raise ContextConflict("no line to take")
-        self.spoken = line.span.offset + len(line.span.text)
+        self.spoken = line.end
         return line
 
     def rehearse(self) -> list[Line]:
@@ -269,10 +257,13 @@ class Script:
             _Cut(span, self.engine, self.options, self.last_text_at, now) for span in spans
         )
 
+    def _said(self, text: str) -> SpannedText:
+        return self._lexicon.apply(for_ear(text))
+
     def _line(self, cut: _Cut) -> Line | None:
         """The line of a cut; None where nothing in it can be heard, or nobody here can say it."""
         self._passed = cut.span.offset + len(cut.span.text)
-        text = self._lexicon.apply(for_ear(cut.span.text))
+        text = self._said(cut.span.text)
         if not client_words(text.text):
             return None
         try:
@@ -286,11 +277,64 @@ class Script:
             self._cuts.clear()
             return None
         model = cut.options.model if engine is cut.engine else ""
-        options = replace(cut.options, voice=voice, model=model)
+        return self._line_of(cut, text, engine, replace(cut.options, voice=voice, model=model))
+
+    def _line_of(
+        self, cut: _Cut, text: SpannedText, engine: Engine, options: Options, *, more: bool = False
+    ) -> Line:
         asked = Choice(cut.engine.capabilities, cut.options.model)
-        segment = Segment(self._index, text.text, cut.span.offset, _native(options, engine))
+        native = _native(options, engine)
+        segment = Segment(self._index, text.text, cut.span.offset, native, more)
         self._index += 1
         return Line(segment, cut.span, text, options, engine, asked, cut.received_at, cut.at)
+
+    def _opened(self) -> Line | None:
+        """The line that has begun, for an engine that takes text while it comes; None as long as there is
+        no whole word of it, or where it is another engine's to say: that depends on all of it."""
+        if self.engine.granularity != "word":
+            return None
+        source, offset = self._segmenter.sure
+        text = steady(source, self._lexicon)
+        options = self.options
+        speaks = can_speak(text.text, options.voice, options.language)
+        if not (client_words(text.text) and speaks):
+            return None
+        span = _so_far(source, offset, text)
+        cut = _Cut(span, self.engine, options, self.last_text_at, self._clock())
+        self._passed = span.offset + len(span.text)
+        return self._line_of(cut, text, self.engine, options, more=True)
+
+    def _next_piece(self, line: Line) -> Segment | None:
+        """What is new of an open line, None if nothing is."""
+        if self._cuts:
+            return self._last_piece(line, self._cuts.popleft())
+        source, offset = self._segmenter.sure
+        text = steady(source, self._lexicon)
+        if len(text) <= len(line.text):
+            return None
+        if at := line.turn(source, text):
+            self._cut(self._segmenter.split(offset + at))
+            return self._last_piece(line, self._cuts.popleft())
+        return self._grown(line, _so_far(source, offset, text), text, self._clock(), more=True)
+
+    def _last_piece(self, line: Line, cut: _Cut) -> Segment:
+        """The rest of an open line, up to where it was cut, or another voice has to go on."""
+        span, text = cut.span, self._said(cut.span.text)
+        if at := line.turn(span.text, text):
+            rest = span.text[at:].lstrip()
+            begin = span.offset + len(span.text) - len(rest)
+            self._cuts.appendleft(replace(cut, span=Span(rest, begin, span.reason)))
+            span = Span(span.text[:at].rstrip(), span.offset, "language")
+        if span.reason == "language":
+            text = line.text
+        return self._grown(line, span, text, cut.at, more=False)
+
+    def _grown(
+        self, line: Line, span: Span, text: SpannedText, at: float, *, more: bool
+    ) -> Segment:
+        piece = line.grow(span, text, at, more=more)
+        self._passed = self.spoken = line.end
+        return piece
 
     def _resolve(
         self, wish: OptionsUpdate, before: Options | None = None
@@ -338,6 +382,11 @@ def _updated(wish: OptionsUpdate, update: OptionsUpdate) -> OptionsUpdate:
     if "model" in stated and "voice" not in stated:
         wish = replace(wish, voice=None)
     return replace(wish, **stated)
+
+
+def _so_far(source: str, offset: int, text: SpannedText) -> Span:
+    """As much of an open line as `text` says."""
+    return Span(source[: text.source(0, len(text))[1]], offset, "sentence")
 
 
 def _native(options: Options, engine: Engine) -> Options:

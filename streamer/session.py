@@ -18,9 +18,10 @@ from streamer.audio.resampler import ResampledChunks
 from streamer.config import Settings
 from streamer.engines.base import Engine
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError, TextLimit
+from streamer.lines import Line
 from streamer.listeners import Listeners
 from streamer.prices import Bill, Choice, Prices
-from streamer.script import Line, Script
+from streamer.script import Script
 from streamer.sound import Sound
 from streamer.tasks import ended
 from streamer.timeline import Pacer, heard_length
@@ -205,8 +206,10 @@ class Session:
         return self._prices.at_most(self._script.choice) > 0
 
     def _charge(self, line: Line, *, at_most: bool = False) -> None:
-        at, length = line.span.offset, len(line.span.text)
-        self._bill.add(line.segment.index, at, length, line.choice, line.asked, at_most=at_most)
+        """Put on the bill what of a line is not on it."""
+        at = max(line.span.offset, self._bill.end)
+        index, length = line.segment.index, line.end - at
+        self._bill.add(index, at, length, line.choice, line.asked, at_most=at_most)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Speak: `Started`, then per segment what it says and its packets, at last `Done` or `Failed`."""
@@ -259,7 +262,7 @@ class Session:
             return None if found is None else self._chunk_events(*found)
         if self._sound.holds_back:
             return self._sound.pad()
-        if not self._busy and self._idle_in() <= 0:
+        if not self._working and self._idle_in() <= 0:
             self._reason = "idle"
             return None
         return iter(())
@@ -277,7 +280,7 @@ class Session:
         """How long to wait for the next chunk before doing something else."""
         if self._sound.holds_back and self._paced:
             return max(0.0, self._pacer.lead() - PAD_MARGIN_S) if self._busy else 0.0
-        if self._busy or self._script.finished or (idle_in := self._idle_in()) == math.inf:
+        if self._working or self._script.finished or (idle_in := self._idle_in()) == math.inf:
             return None
         return max(0.01, idle_in)
 
@@ -285,6 +288,11 @@ class Session:
     def _busy(self) -> bool:
         """Whether sound is on its way."""
         return bool(self._lines) or self._script.waiting
+
+    @property
+    def _working(self) -> bool:
+        """Whether sound will come without more text: of a line that is open, all there is may have."""
+        return self._script.waiting or not all(line.open for line in self._lines.values())
 
     def _idle_in(self) -> float:
         quiet_since = max(self._script.last_text_at, self._clock() + self._pacer.lead())
@@ -295,7 +303,9 @@ class Session:
 
     def _waits(self) -> bool:
         """Whether sound is on its way to a listener who has little left."""
-        return self._busy and self._pacer.lead() < LITTLE_S
+        pause_s = self._settings.text_pause_ms / 1000
+        fed = self._working or self._clock() - self._script.last_text_at < pause_s
+        return self._busy and fed and self._pacer.lead() < LITTLE_S
 
     async def _pace(self) -> None:
         self._turn += 1
@@ -331,6 +341,8 @@ class Session:
                         self._engines.append(speaker)
                     self._bill.spoken(chunk.segment, speaker)
                     if chunk.last:
+                        if line.open:
+                            raise EngineFailed(f"engine {engine.name!r} did not wait for its text")
                         del self._lines[chunk.segment]
                     yield line, resampled(chunk)
             if self._lines:
@@ -342,6 +354,10 @@ class Session:
             self._charge(line)
             self._lines[line.segment.index] = line
             yield line.segment
+            while line.open:
+                piece = await self._script.piece(line)
+                self._charge(line)
+                yield piece
 
     def _started(self) -> Started:
         script, encoder = self._script, self._encoder

@@ -12,7 +12,7 @@ import numpy as np
 
 from streamer.audio.dsp import Dsp
 from streamer.audio.encoder import Encoder
-from streamer.script import Line
+from streamer.lines import Line
 from streamer.text.estimates import Estimate, Tempo
 from streamer.text.pauses import pause_after
 from streamer.timeline import Timeline
@@ -66,6 +66,9 @@ class Sound:
         self._dsp: Dsp | None = None
         self._taken = 0
         self._worded = False
+        self._announced = False
+        """Whether the segment's event is out: that of a line still open waits for its text."""
+        self._trace: Trace | None = None
         self._guess: Estimate | None = None
         self._tempos: dict[tuple[str, str], Tempo] = {}
         self._open_word: list[Word] = []
@@ -105,7 +108,10 @@ class Sound:
         slices = self._slices(self._dsp, chunk, final)
         packets = next(slices, [])
         if begins:
-            yield self._segment_started(line, since, synthesized)
+            self._trace = self._traced(line, since, synthesized)
+        if not (self._announced or line.open):
+            self._announced = True
+            yield self._segment_started(line)
         yield from words
         yield from self._audio(packets, last=final and self._flushed)
         for packets in slices:
@@ -136,6 +142,7 @@ class Sound:
         if line is None or guess is None or self._dsp is None or self._worded:
             return
         self._worded = True
+        guess.grow(line.segment.text)
         words = guess.guess(self._taken)
         self.timeline.add(self._in_the_clients_text(line, words, True))
 
@@ -154,7 +161,7 @@ class Sound:
         self._silence = 0
         self._padded = False
         self._taken = 0
-        self._worded = False
+        self._worded = self._announced = False
         self._guess = None
 
     def _pause(self, line: Line, dry_s: float) -> Iterator[Event]:
@@ -207,11 +214,13 @@ class Sound:
             lost = self._segment_starts.popleft()[1] if first else False
             yield Audio(context, packet, first, last and number == len(packets), lost)
 
-    def _segment_started(self, line: Line, since: float, synthesized: float) -> SegmentStarted:
-        trace = None
-        if self._start.trace:
-            times = (line.received_at, line.cut_at, synthesized, self._clock())
-            trace = Trace(*(round(1000 * (at - since), 3) for at in times))
+    def _traced(self, line: Line, since: float, synthesized: float) -> Trace | None:
+        if not self._start.trace:
+            return None
+        times = (line.received_at, line.cut_at, synthesized, self._clock())
+        return Trace(*(round(1000 * (at - since), 3) for at in times))
+
+    def _segment_started(self, line: Line) -> SegmentStarted:
         span = line.span
         start = self.timeline.at(self._begun_at)
         return SegmentStarted(
@@ -222,7 +231,7 @@ class Sound:
             start,
             span.reason,
             lost=self._after_loss,
-            trace=trace,
+            trace=self._trace,
         )
 
     def _words(self, line: Line, chunk: PcmChunk) -> list[Event]:
@@ -255,6 +264,7 @@ class Sound:
         tempo = self._tempos.setdefault(speaks, Tempo())
         if self._guess is None:
             self._guess = Estimate(line.segment.text, self._rate / options.speed, tempo)
+        self._guess.grow(line.segment.text)
         if not chunk.last:
             return self._guess.push(taken, chunk.total)
         self._worded = True

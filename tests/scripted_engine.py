@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -75,3 +76,38 @@ class ScriptedEngine:
                 )
             )
         return chunks
+
+
+class WordEngine(ScriptedEngine):
+    """The same, and takes a segment in pieces: each word sounds as soon as it is there. `spoken` are the
+    pieces."""
+
+    granularity: Literal["sentence", "word"] = "word"
+
+    async def synthesize(
+        self, segments: AsyncIterator[Segment], lead: Lead
+    ) -> AsyncGenerator[PcmChunk, None]:
+        self.open += 1
+        text = ""
+        try:
+            async for piece in segments:
+                self.spoken.append(piece)
+                await self.gate.wait()
+                if piece.index == self.fail_at:
+                    raise EngineFailed("scripted failure")
+                known, text = len(client_words(text)), text + piece.text
+                for chunk in self._chunks(replace(piece, text=text))[known:]:
+                    yield replace(chunk, last=False)
+                if not piece.more:
+                    text = ""
+                    yield PcmChunk(np.zeros(0, np.float32), piece.index, last=True)
+        finally:
+            self.open -= 1
+
+    @property
+    def texts(self) -> list[str]:
+        """Of the segments, their pieces put together."""
+        joined: dict[int, str] = {}
+        for piece in self.spoken:
+            joined[piece.index] = joined.get(piece.index, "") + piece.text
+        return list(joined.values())

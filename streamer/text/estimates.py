@@ -42,6 +42,7 @@ class Estimate:
 
     def __init__(self, text: str, per_second: float, tempo: Tempo) -> None:
         lengths = weights(text)
+        self._text = text
         self.syllables = sum(spoken + silent for spoken, silent in lengths)
         self._waiting = deque(zip(client_words(text), lengths, strict=True))
         self._syllable = tempo.syllable_s * per_second
@@ -60,6 +61,21 @@ class Estimate:
     def begun(self) -> bool:
         """Whether a word has been told."""
         return self._told > 0 or self._anchor > 0
+
+    def grow(self, text: str) -> None:
+        """The text goes on: it is this by now."""
+        if text == self._text:
+            return
+        told = len(client_words(self._text)) - len(self._waiting)
+        lengths = weights(text)
+        self._text = text
+        self.syllables = sum(spoken + silent for spoken, silent in lengths)
+        self._waiting = deque(list(zip(client_words(text), lengths, strict=True))[told:])
+        if self._length is not None:
+            self._anchor = max(self._end, self._at(self._told))
+        self._told = 0.0
+        self._left = sum(spoken + silent for _, (spoken, silent) in self._waiting)
+        self._length = None
 
     def push(self, taken: int, total: int | None = None) -> tuple[Word, ...]:
         """The words that may be told now that `taken` samples are there, of `total` if that is known: then
