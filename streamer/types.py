@@ -23,9 +23,7 @@ Cut = Literal["auto", "sentence", "clause", "none"]
 Timestamps = Literal["none", "segment", "word", "char"]
 Timing = Literal["model", "aligned", "estimated"]
 """How word times were got: from the model's own durations, by aligning sound to text, or guessed."""
-Reason = Literal[
-    "sentence", "clause", "length", "timer", "flush", "end", "options", "language"
-]
+Reason = Literal["sentence", "clause", "length", "timer", "flush", "end", "options", "language"]
 """Why a segment was cut where it was."""
 Transport = Literal["binary", "json"]
 EndReason = Literal["end", "cancelled", "idle", "drained"]
