@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.config import Settings
+from streamer.server.run import sessions
 from streamer.session import Session
 from streamer.text.alignment import client_words
 from streamer.text.lexicon import Lexicon
@@ -29,6 +31,7 @@ from streamer.types import (
 )
 from streamer.voices import Catalogue
 from tests.scripted_engine import ScriptedEngine, WordEngine
+from tests.server.running import hear_until, running, say, settings_for
 
 PCM = AudioFormat(codec="pcm_s16le", sample_rate=24000)
 WORD = 2400
@@ -352,3 +355,32 @@ async def test_text_without_end_is_cut_behind_what_has_been_said() -> None:
     assert len(engine.texts) > 2
     assert {s.reason for s in heard.of(SegmentStarted)} == {"length", "end"}
 
+
+@pytest.mark.asyncio
+async def test_over_a_websocket_words_sound_while_their_sentence_is_written(tmp_path: Path) -> None:
+    engine = WordEngine()
+    catalogue = Catalogue({engine.name: engine})
+    setting = settings_for(tmp_path)
+    async with (
+        running(tmp_path, catalogue=catalogue, sessions=sessions(setting, catalogue)) as server,
+        server.socket() as socket,
+    ):
+        await hear_until(socket, "ready")
+        audio = {"codec": "pcm_s16le", "sample_rate": 24000, "transport": "json"}
+        await say(socket, type="start", context="a", audio=audio)
+        for piece in ("Hel", "lo th", "ere "):
+            await say(socket, type="text", context="a", text=piece)
+        early = await hear_until(socket, "audio")
+        assert "segment" not in [message["type"] for message in early]
+        for piece in ("my fri", "end."):
+            await say(socket, type="text", context="a", text=piece)
+        await say(socket, type="end", context="a")
+        heard = early + await hear_until(socket, "done")
+    (segment,) = [message for message in heard if message["type"] == "segment"]
+    told = segment["text"], segment["offset"], segment["reason"], segment["start_ms"]
+    assert told == ("Hello there my friend.", 0, "end", 0.0)
+    words = [word["text"] for m in heard if m["type"] == "words" for word in m["words"]]
+    assert words == ["Hello", "there", "my", "friend"]
+    assert heard[-1]["samples"] == 4 * WORD
+    assert engine.texts == ["Hello there my friend."]
+    assert engine.open == 0

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -241,12 +242,40 @@ class EngineConformance:
     async def test_segment_in_pieces_is_one_segment(
         self, engine: Engine, segments: list[Segment]
     ) -> None:
-        """Only engines of granularity "word" are handed pieces; for the others it is one piece."""
+        """Only engines of granularity "word" are handed pieces, and the last may be empty; for the others it
+        is one piece."""
         whole = segments[0]
-        at = whole.text.index(" ") + 1 if engine.granularity == "word" else len(whole.text)
-        pieces = [replace(whole, text=part) for part in (whole.text[:at], whole.text[at:]) if part]
-        pieces = [*(replace(piece, more=True) for piece in pieces[:-1]), pieces[-1]]
-        chunks = await collect(engine, given(*pieces))
+        words = engine.granularity == "word"
+        parts = [*re.findall(r"\s*\S+", whole.text), ""] if words else [whole.text]
+        pieces = [replace(whole, text=part, more=True) for part in parts]
+        pieces[-1] = replace(pieces[-1], more=False)
+        chunks = await collect(engine, given(*pieces, *segments[1:]))
+        first = [chunk for chunk in chunks if chunk.segment == whole.index]
+        assert [chunk.last for chunk in first] == [False] * (len(first) - 1) + [True]
+        assert [chunk.segment for chunk in chunks if chunk.last] == [s.index for s in segments]
+        for word in [word for chunk in first for word in chunk.words]:
+            assert whole.text[word.offset : word.offset + len(word.text)] == word.text
+
+    async def test_a_piece_sounds_before_the_segment_is_whole(
+        self, engine: Engine, segments: list[Segment]
+    ) -> None:
+        """Of engines of granularity "word"."""
+        if engine.granularity == "sentence":
+            return
+        whole, sounds = segments[1], asyncio.Event()
+        end = whole.text.rindex(" ")
+
+        async def slowly() -> AsyncIterator[Segment]:
+            yield replace(whole, text=whole.text[:end], more=True)
+            await sounds.wait()
+            yield replace(whole, text=whole.text[end:])
+
+        chunks = []
+        async with asyncio.timeout(HANGS_S):
+            async for chunk in engine.synthesize(slowly(), nothing_heard):
+                chunks.append(chunk)
+                if len(chunk.samples):
+                    sounds.set()
         assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
 
     # Determinism
