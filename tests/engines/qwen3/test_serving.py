@@ -22,6 +22,7 @@ from tests.server.running import eventually, running, settings_for
 
 pytestmark = pytest.mark.asyncio
 TEXT = "Hello world, it is a test. This is the voice of it! And that was it."
+FAST = {"lead_ms": 20000}
 WORDS = "Hello world it is a test This is the voice of it And that was it".split()
 
 
@@ -35,12 +36,13 @@ async def serving(directory: Path) -> AsyncIterator[tuple[Client, Qwen3]]:
             url = server.url.replace("http", "ws") + "/v1/stream"
             async with client(url) as speaker:
                 yield speaker, engine
+                assert not speaker.errors
     finally:
         await engine.aclose()
 
 
 def start(context: str, **more: Any) -> dict[str, Any]:
-    return {"type": "start", "context": context, "voice": "ryan", "lead_ms": 20000, **more}
+    return {"type": "start", "context": context, "voice": "ryan", "pacing": FAST, **more}
 
 
 def running_now(engine: Qwen3) -> int:
@@ -49,10 +51,11 @@ def running_now(engine: Qwen3) -> int:
 
 async def test_text_becomes_opus_with_segments_and_estimated_words(tmp_path: Path) -> None:
     async with serving(tmp_path) as (speaker, engine):
-        heard = await speaker.speak("a", TEXT, voice="ryan", seed=1, lead_ms=20000)
+        heard = await speaker.speak("a", TEXT, voice="ryan", seed=1, pacing=FAST)
         heard.check_complete()
         assert heard.started is not None
         assert heard.started["audio"]["codec"] == "opus"
+        assert (heard.started["voice"], heard.started["seed"]) == ("ryan", 1)
         assert [segment["text"].strip() for segment in heard.segments] == [
             "Hello world, it is a test.",
             "This is the voice of it!",
@@ -80,7 +83,7 @@ async def test_text_that_comes_word_by_word_is_spoken_as_it_comes(tmp_path: Path
 async def test_interrupted_context_frees_its_slot_and_tells_what_was_heard(tmp_path: Path) -> None:
     text = "It is the voice of the world. " * 20
     async with serving(tmp_path) as (speaker, engine):
-        await speaker.say(**start("a", lead_ms=200))
+        await speaker.say(**start("a", pacing={"lead_ms": 200}))
         await speaker.say(type="text", context="a", text=text)
         await speaker.until(
             lambda: "a" in speaker.heard and speaker.heard["a"].packets > 5, "sound"
@@ -91,13 +94,13 @@ async def test_interrupted_context_frees_its_slot_and_tells_what_was_heard(tmp_p
         assert heard.ending is not None
         assert heard.ending["heard_text"] + heard.ending["unspoken_text"] == text
         await eventually(lambda: not running_now(engine))
-        (await speaker.speak("b", "Hello.", voice="serena", lead_ms=20000)).check_complete()
+        (await speaker.speak("b", "Hello.", voice="serena", pacing=FAST)).check_complete()
 
 
 async def test_more_contexts_than_slots_are_all_spoken(tmp_path: Path) -> None:
     async with serving(tmp_path) as (speaker, engine):
         texts = {f"c{number}": f"Hello {number} of it." for number in range(12)}
-        said = [speaker.speak(name, text, lead_ms=20000) for name, text in texts.items()]
+        said = [speaker.speak(name, text, pacing=FAST) for name, text in texts.items()]
         for heard in await asyncio.gather(*said):
             heard.check_complete()
         assert not running_now(engine)
