@@ -139,7 +139,8 @@ class Segment:
     """A sentence or clause on its way to an engine.
 
     `text` is what is to be spoken (after lexicon and normalisation); `offset` its place in the
-    client's input. A word engine gets it in pieces of one `index`, `more` true until the last.
+    client's input. A word engine gets it in pieces that differ in `text` and `more` alone: `more` is true
+    until the last, which may be empty. They end behind whole words; put together they are the whole text.
     """
 
     index: int

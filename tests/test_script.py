@@ -4,10 +4,11 @@ import pytest
 
 from streamer.config import Settings
 from streamer.errors import LanguageNotSupported
-from streamer.script import Line, Script
+from streamer.lines import Line
+from streamer.script import Script
 from streamer.types import OptionsUpdate, Start, Text
 from streamer.voices import Catalogue
-from tests.scripted_engine import ScriptedEngine
+from tests.scripted_engine import ScriptedEngine, WordEngine
 
 
 class Clock:
@@ -20,8 +21,12 @@ class Clock:
         return self.now
 
 
-def script(start: Start | None = None, settings: Settings | None = None) -> Script:
-    engine = ScriptedEngine()
+def script(
+    start: Start | None = None,
+    settings: Settings | None = None,
+    engine: ScriptedEngine | None = None,
+) -> Script:
+    engine = engine or ScriptedEngine()
     return Script(
         start or Start("c"),
         Catalogue({engine.name: engine}),
@@ -130,3 +135,53 @@ async def test_text_with_nothing_to_hear_makes_no_line() -> None:
     written.text(Text("c", "--- \n\n ... "))
     written.end()
     assert await lines(written) == []
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_is_being_written_is_handed_on_in_pieces() -> None:
+    written = script(engine=WordEngine())
+    written.text(Text("c", "**Hello** my "))
+    line = await written.peek()
+    assert line is not None
+    assert written.take() is line
+    assert (line.segment.text, line.open, written.spoken) == ("Hello my", True, 12)
+    assert not written.waiting
+    written.text(Text("c", "old fri"))
+    piece = await written.piece(line)
+    assert (piece.text, piece.more, line.segment.text) == (" old", True, "Hello my old")
+    written.text(Text("c", "end. Next"))
+    assert written.waiting
+    piece = await written.piece(line)
+    assert (piece.text, piece.more) == (" friend.", False)
+    assert (line.span.text, line.span.reason) == ("**Hello** my old friend.", "sentence")
+    assert not line.open
+
+
+@pytest.mark.asyncio
+async def test_whoever_is_cancelled_while_it_waits_for_a_piece_loses_none() -> None:
+    written = script(engine=WordEngine())
+    written.text(Text("c", "Hello my "))
+    await written.peek()
+    line = written.take()
+    for _ in range(3):
+        waiting = asyncio.create_task(written.piece(line))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    waiting = asyncio.create_task(written.piece(line))
+    await asyncio.sleep(0)
+    written.end()
+    piece = await waiting
+    assert (piece.text, piece.more, line.span.reason) == ("", False, "end")
+    assert written.finished
+
+
+@pytest.mark.asyncio
+async def test_the_first_text_may_ask_for_an_engine_of_the_other_kind() -> None:
+    engines = ScriptedEngine("a"), WordEngine("b")
+    catalogue = Catalogue({engine.name: engine for engine in engines})
+    written = Script(Start("c"), catalogue, Settings(), Clock(), lambda: float("-inf"))
+    text = "Well then my friend, here we go. "
+    written.text(Text("c", text, options=OptionsUpdate(voice="b-a")))
+    written.end()
+    assert [line.span.text for line in await lines(written)] == [text.strip()]

@@ -108,3 +108,23 @@ def test_a_voice_that_has_been_heard_is_guessed_better(syllable_s: float) -> Non
 
 def test_an_unheard_voice_speaks_as_most_do() -> None:
     assert Tempo().syllable_s == pytest.approx(SYLLABLE_S)
+
+
+@given(texts, st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20_000)), max_size=10))
+def test_words_of_a_text_that_grows_are_told_once_and_in_order(
+    text: str, steps: list[tuple[int, int]]
+) -> None:
+    spaces = [at for at, character in enumerate(text) if character == " "] + [len(text)]
+    guess, known, taken = Estimate("", RATE, Tempo()), "", 0
+    words: list[Word] = []
+    for share, samples in steps:
+        grown = text[: spaces[min(share, len(spaces) - 1)]]
+        known = max(known, grown, key=len)
+        guess.grow(known)
+        taken += samples
+        told = guess.push(taken)
+        assert all(word.end <= taken for word in told)
+        words += told
+    guess.grow(text)
+    words += guess.flush(taken)
+    placed(words, text, taken)
