@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _POLL_S = 0.0002
 """How often what is on its way from a device is looked for; nothing else would wake the thread."""
+_REST_S = 0.001
+"""The least it rests when there was nothing to do: leads are floats, and a listener's may stand still."""
 
 
 class Worker:
@@ -102,7 +104,10 @@ class Worker:
             self._inbox.popleft()()
         if self._making.turn():
             return 0.0
-        return _POLL_S if self._making.waits else self._making.rest()
+        if self._making.waits:
+            return _POLL_S
+        rest = self._making.rest()
+        return None if rest is None else max(rest, _REST_S)
 
     def _tell(self, track: Track, event: Event) -> None:
         self._news.setdefault(track.loop, []).append((track, event))
