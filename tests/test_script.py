@@ -1,11 +1,15 @@
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamer.config import Settings
 from streamer.errors import LanguageNotSupported
 from streamer.lines import Line
 from streamer.script import Script
+from streamer.text.lexicon import Lexicon
+from streamer.text.normalizer import for_ear
 from streamer.types import OptionsUpdate, Start, Text
 from streamer.voices import Catalogue
 from tests.scripted_engine import ScriptedEngine, WordEngine
@@ -185,3 +189,49 @@ async def test_the_first_text_may_ask_for_an_engine_of_the_other_kind() -> None:
     written.text(Text("c", text, options=OptionsUpdate(voice="b-a")))
     written.end()
     assert [line.span.text for line in await lines(written)] == [text.strip()]
+
+
+PIECES = (
+    "word |two |**|*|_|`|[|]|(|)|](/x/)|<b>|</b>|# |- |\n|😊|. |? |!|, |: |New |York |1. |2) |Dr. |世|界"
+    "|。|，|Hello there. |[a](b |and so it goes on |3.14 |\n\n|e.g. |—|…|'|\"|| | "
+).split("|")
+LEXICON = {"York": "yoke", "New York": "the city", "two New": "2"}
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(PIECES), st.integers(0, 3)), max_size=50),
+    st.sampled_from([{}, LEXICON]),
+)
+def test_pieces_make_what_the_whole_line_would_have_been(
+    pieces: list[tuple[str, int]], lexicon: dict[str, str]
+) -> None:
+    said: list[tuple[str, Line]] = []
+
+    async def take(written: Script) -> None:
+        while (line := await written.peek()) is not None:
+            text = written.take().segment.text
+            while line.open:
+                text += (await written.piece(line)).text
+            said.append((text, line))
+
+    async def write() -> None:
+        engine = WordEngine(languages=("mul",))
+        setting = Settings(text_pause_ms=60_000)
+        written = script(Start("c", lexicon=lexicon), setting, engine)
+        taking = asyncio.create_task(take(written))
+        for piece, turns in pieces:
+            written.text(Text("c", piece))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        written.end()
+        await taking
+
+    asyncio.run(write())
+    text, end = "".join(piece for piece, _ in pieces), 0
+    for spoken, line in said:
+        if line.span.reason != "language":
+            assert spoken == Lexicon(lexicon).apply(for_ear(line.span.text)).text
+        assert text[line.span.offset : line.end] == line.span.text
+        assert line.span.offset >= end
+        end = line.end
