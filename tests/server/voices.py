@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from streamer.engines.base import Engine
 from streamer.engines.tone import Tone
+from streamer.fetch import Answer
 from streamer.protocols.hosted_voices import default_aliases
 from streamer.server.resources import Resources, open_voices
 from streamer.server.run import sessions
@@ -82,3 +85,33 @@ def pitch_of(file: bytes) -> float:
     """Of a WAV file, also one whose length is not known."""
     samples = np.frombuffer(file[44:], "<i2")[: RATE * 6 // 10].astype(np.float32)
     return hertz_of(samples, RATE)
+
+
+class Web:
+    """Every address is a recording at so many Hz."""
+
+    def __init__(self, hertz: float) -> None:
+        self.hertz = hertz
+
+    def check(self, url: str, *, param: str = "url") -> None:
+        pass
+
+    async def get(self, url: str, *, max_bytes: int, param: str = "url") -> Answer:
+        return Answer(200, {"content-type": "audio/wav"}, recording(self.hertz), url)
+
+    async def aclose(self) -> None:
+        pass
+
+    def __call__(self, resources: Resources) -> Resources:
+        fetcher: Any = self
+        return replace(resources, fetcher=fetcher)
+
+
+async def ended(http: httpx.AsyncClient, path: str, **params: str) -> dict[str, Any]:
+    """What is told of a hosted API's task once it is over."""
+    while True:
+        told: dict[str, Any] = (await http.get(path, params=params)).json()
+        state = told["data"]["status"] if "data" in told else told["status"]
+        if state not in ("pending", "processing", "running"):
+            return told
+        await asyncio.sleep(0.01)

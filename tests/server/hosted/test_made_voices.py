@@ -11,39 +11,17 @@ import httpx
 import pytest
 
 from streamer.errors import InvalidMedia
-from streamer.fetch import Answer
 from streamer.protocols.runware.tables import VOICE_DESIGN
 from streamer.server.auth import KeyStore
-from streamer.server.resources import Resources
 from streamer.types import Description, Reference
 from tests.parrot import Parrot
 from tests.server.hosted.runware import ask, clone, done, refused, task
 from tests.server.running import eventually
-from tests.server.voices import VOICES, pitch, pitch_of, recording, voiced
+from tests.server.voices import VOICES, Web, ended, pitch, pitch_of, voiced
 
 pytestmark = pytest.mark.asyncio
 EVOLINK = "/evolink/v1/audios/generations"
 CRUN = "/crun/api/v1/client/job"
-
-
-class Web:
-    """Every address is a recording at so many Hz."""
-
-    def __init__(self, hertz: float) -> None:
-        self.hertz = hertz
-
-    def check(self, url: str, *, param: str = "url") -> None:
-        pass
-
-    async def get(self, url: str, *, max_bytes: int, param: str = "url") -> Answer:
-        return Answer(200, {"content-type": "audio/wav"}, recording(self.hertz), url)
-
-    async def aclose(self) -> None:
-        pass
-
-    def __call__(self, resources: Resources) -> Resources:
-        fetcher: Any = self
-        return replace(resources, fetcher=fetcher)
 
 
 async def heard(http: httpx.AsyncClient, url: str) -> float:
@@ -53,15 +31,6 @@ async def heard(http: httpx.AsyncClient, url: str) -> float:
 async def own(http: httpx.AsyncClient) -> list[dict[str, Any]]:
     voices: list[dict[str, Any]] = (await http.get(VOICES)).json()["voices"]
     return [voice for voice in voices if voice["kind"] != "preset"]
-
-
-async def ended(http: httpx.AsyncClient, path: str, **params: str) -> dict[str, Any]:
-    while True:
-        told: dict[str, Any] = (await http.get(path, params=params)).json()
-        state = told["data"]["status"] if "data" in told else told["status"]
-        if state not in ("pending", "processing", "running"):
-            return told
-        await asyncio.sleep(0.01)
 
 
 async def test_runware_clones_a_recording_at_an_address_or_an_upload(tmp_path: Path) -> None:
