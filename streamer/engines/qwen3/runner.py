@@ -168,7 +168,7 @@ class Runner:
         return self._launch.sound(where, frames)
 
     def codes(self, slot: int, frames: int) -> npt.NDArray[np.int64]:
-        """[frames, groups] of a slot, from its first frame on. Waits for the device: to look, not to serve."""
+        """[frames, groups] of a slot, from its first frame on. Waits for the device: not for serving."""
         codes: npt.NDArray[np.int64] = self._arenas.codes[slot, :frames].cpu().numpy()
         return codes
 
