@@ -54,6 +54,7 @@ class Context:
         self._budget = budget
         self._items: deque[Made | Exception | None] = deque()
         self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
         self._handed = 0
         """Frames of the sequences before the one that is being spoken."""
         self._taken = 0
@@ -69,6 +70,8 @@ class Context:
                     self._filled.clear()
                     await self._filled.wait()
                 item = self._items.popleft()
+                if not self._items:
+                    self._emptied.set()
                 if item is None:
                     return
                 if isinstance(item, Exception):
@@ -101,6 +104,10 @@ class Context:
     async def _feed(self) -> None:
         try:
             while (segment := await self._head()) is not None:
+                while self._patient and self._items:
+                    # Where no lead makes a sequence rest, the next waits until this one is taken.
+                    self._emptied.clear()
+                    await self._emptied.wait()
                 if segment.more or client_words(segment.text):
                     await self._speak(segment.options)
                 else:

@@ -104,6 +104,22 @@ async def test_other_options_begin_a_sequence_of_their_own() -> None:
     assert not any(chunk.joins for chunk in chunks)
 
 
+async def test_where_nobody_listens_no_sequence_is_spoken_before_the_one_before_it_is_taken() -> (
+    None
+):
+    async with opened() as engine:
+        said = segments(engine, *TEXTS)
+        said[1] = replace(said[1], options=replace(said[1].options, voice=engine.voices[1]))
+        chunks = engine.synthesize(given(*said), nobody)
+        await anext(chunks)
+        await asyncio.sleep(1.0)
+        assert reasons(engine) == {"stop": 1}
+        assert not running(engine)
+        rest = [chunk async for chunk in chunks]
+        assert reasons(engine) == {"stop": 3}
+    assert [chunk.segment for chunk in rest if chunk.last] == [0, 1, 2]
+
+
 async def test_long_text_is_many_sequences_each_begun_at_the_end_of_a_segment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
