@@ -80,6 +80,8 @@ class Cuda:
     def capture(self, lane: Lane, run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
         stream = self._streams[lane]
         graph = torch.cuda.CUDAGraph()
+        # What `run` reads was made in the caller's stream, which this one does not wait for by itself.
+        stream.wait_stream(torch.cuda.current_stream(stream.device))
         with torch.cuda.stream(stream):
             # Kernels are compiled and algorithms are chosen before anything is captured.
             for _ in range(2):

@@ -206,6 +206,9 @@ class Runner:
             state.restore(slot, kept)
             return
         state.reset(slot)
+        if prompt.reference.is_cuda:
+            # It was made in the talker's stream, and may be let go of before this one has read it.
+            prompt.reference.record_stream(torch.cuda.current_stream(prompt.reference.device))
         where = torch.full((1,), slot, dtype=torch.int64, device=self._model.device)
         self._codec.prime(prompt.reference[None], state, where)
         if key is not None:
