@@ -151,7 +151,9 @@ def within(context: str) -> st.SearchStrategy[types.Event]:
             texts,
             st.integers(0, 10**6),
             positions,
-            st.sampled_from(["sentence", "clause", "length", "timer", "flush", "end", "options", "language"]),
+            st.sampled_from(
+                ["sentence", "clause", "length", "timer", "flush", "end", "options", "language"]
+            ),
             st.booleans(),
             maybe(trace),
         ),
