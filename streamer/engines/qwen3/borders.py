@@ -50,8 +50,8 @@ class Aligner(Protocol):
 
     def push(self, samples: Samples) -> list[Piece]: ...
 
-    def flush(self) -> list[Piece]:
-        """The end of the sound, and of every segment that was added."""
+    def flush(self, whole: bool = True) -> list[Piece]:
+        """The end of the sound, and of every segment that was added. `whole`: all of them was spoken."""
         ...
 
 
@@ -124,12 +124,13 @@ class Pauses:
             pieces.append(self._piece(sound[begun * self._hop : hops * self._hop]))
         return pieces
 
-    def flush(self) -> list[Piece]:
+    def flush(self, whole: bool = True) -> list[Piece]:
         """All that is left belongs to the segment that is being spoken; others that never began end
-        without a sample."""
+        without a sample. The tempo is learnt from what is whole."""
         rest, self._rest = self._rest, np.zeros(0, np.float32)
         self._total += len(rest)
-        self._tempo.heard(self._total / self._rate, expected_seconds(self._added))
+        if whole:
+            self._tempo.heard(self._total / self._rate, expected_seconds(self._added))
         pieces = []
         while self._waiting:
             pieces.append(self._piece(rest, last=True))

@@ -22,7 +22,7 @@ from streamer.engines.qwen3.plans import FRAME_SECONDS
 from streamer.engines.qwen3.sequence import Cutter, Sequence
 from streamer.engines.qwen3.source import Source
 from streamer.engines.qwen3.speaking import Made, Mouth, Speaking
-from streamer.engines.qwen3.tracks import Credit, Event, Over, Sound, Track
+from streamer.engines.qwen3.tracks import Credit, Event, Failed, Over, Sound, Track
 from streamer.errors import EngineFailed
 from streamer.tasks import ended
 from streamer.text.alignment import client_words
@@ -148,8 +148,13 @@ class Context:
         outcome = speaking.outcome
         if not (outcome.good or speaking.sounding) and sequence.ended:
             self._log(speaking, again=True)
-            second = await self._attempt(mouth, sequence, cutter, another(options.seed))
-            speaking = max(speaking, second, key=lambda tried: tried.outcome.rank)
+            try:
+                second = await self._attempt(mouth, sequence, cutter, another(options.seed))
+            except EngineFailed:
+                if not outcome.frames:
+                    raise
+            else:
+                speaking = max(speaking, second, key=lambda tried: tried.outcome.rank)
         self._conclude(speaking)
 
     async def _gather(self, sequence: Sequence, cutter: Cutter) -> None:
@@ -172,7 +177,13 @@ class Context:
         """Speak it until it is over. Raises what it failed with."""
 
         def tell(event: Event) -> None:
-            self._told(speaking, event)
+            try:
+                self._told(speaking, event)
+            except Exception:  # of this context alone: others are told in the same turn
+                log.exception("qwen3: sound could not be handed on")
+                mouth.worker.cancel(track)
+                speaking.failed = Failed(EngineFailed("synthesis failed"))
+                self._news.set()
 
         track = Track(
             mouth.opening,

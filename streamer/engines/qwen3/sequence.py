@@ -135,7 +135,9 @@ class Cutter:
         members, again = self._members, list[Segment]()
         while heard is not None and len(members) > self.at + 1 and members[-1].row >= heard:
             again.insert(0, members.pop().segment)
-        sounds = [piece.samples for piece in self._aligner.flush()][: len(members) - self.at]
+        sounds = [piece.samples for piece in self._aligner.flush(heard is None)][
+            : len(members) - self.at
+        ]
         sounds[0] = np.concatenate((self._held, sounds[0]))
         for n in range(1, len(sounds)):
             if not len(sounds[n]):

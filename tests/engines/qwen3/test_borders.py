@@ -76,6 +76,14 @@ def test_a_tempo_is_learnt_from_whole_sequences() -> None:
     assert tempo.factor == pytest.approx(2.0, abs=0.1)
 
 
+def test_no_tempo_is_learnt_from_what_was_cut_off() -> None:
+    tempo = Tempo()
+    borders = two(tempo)
+    borders.push(noise(1.0))
+    borders.flush(whole=False)
+    assert tempo.factor == 1.0
+
+
 def test_text_may_come_while_it_is_spoken() -> None:
     whole, pieces = Pauses(RATE), Pauses(RATE)
     whole.add(FIRST)

@@ -308,6 +308,30 @@ async def test_failure_of_a_result_fails_those_of_that_step_and_no_others(
         assert running(engine) == 0
 
 
+async def test_what_goes_wrong_where_sound_is_handed_on_fails_that_context_alone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push = sequence.Cutter.push
+
+    def fails(cutter: sequence.Cutter, samples: Samples) -> list[PcmChunk]:
+        if cutter._members[0].segment.text == "Broken.":
+            raise ArithmeticError("a fault of ours")
+        return push(cutter, samples)
+
+    monkeypatch.setattr(sequence.Cutter, "push", fails)
+    async with opened(slots=4) as engine:
+        texts = ("Hello.", "Broken.", "World.")
+        tasks = [spoken(engine, given(*segments(engine, text))) for text in texts]
+        good, broken, other = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(good, list)
+        assert isinstance(other, list)
+        assert isinstance(broken, EngineFailed)
+        async with asyncio.timeout(10):
+            while running(engine):
+                await asyncio.sleep(0.01)
+    assert "sound could not be handed on" in caplog.text
+
+
 async def test_fault_in_the_scheduling_fails_what_is_open_and_the_thread_goes_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -400,6 +424,25 @@ async def test_where_nobody_listens_a_bad_sequence_is_said_again_with_another_se
         assert not chunks[-1].lost
         assert len(set(seeds)) == 2
         assert reasons(engine) == {"repeated": 1, "stop": 1}
+
+
+async def test_a_first_try_that_said_something_is_kept_where_the_second_fails() -> None:
+    async with opened() as engine:
+        runner = machine(engine).runner
+        begin, seeds = runner.begin, list[int]()
+
+        def begun(slot: Any, prompt: Any, seed: int, *others: Any) -> None:
+            seeds.append(seed)
+            if len(seeds) == 2:
+                runner.step = step
+                raise torch.OutOfMemoryError("no memory")
+            begin(slot, prompt, seed, *others)
+
+        step, runner.begin = runner.step, begun
+        repeats(engine, range(2, 500))
+        chunks = await spoken(engine, given(*segments(engine, "x" * 60)), nobody)
+        assert len(seeds) == 2
+        assert len(sound(chunks))
 
 
 async def test_sequence_without_an_end_is_ended_at_its_budget_and_that_is_counted() -> None:

@@ -132,7 +132,7 @@ class Given:
         self.taken += len(samples)
         return [*pieces, Piece(self.at, samples)] if len(samples) else pieces
 
-    def flush(self) -> list[Piece]:
+    def flush(self, whole: bool = True) -> list[Piece]:
         return [Piece(n, np.zeros(0, np.float32), True) for n in range(self.at, self.added)]
 
 
