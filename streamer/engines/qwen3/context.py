@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 LITTLE_S = 0.4
 """Sound that a listener has left when a sequence is not held open any more for a sentence that may come."""
+AHEAD_FRAMES = 64
+"""Frames of former sequences that nobody has taken, with which no further one is begun: 5 s."""
 GRACE_S = 0.02
 """How long one is waited for in any case: whoever has it hands it over within some turns of the loop."""
 
@@ -104,8 +106,9 @@ class Context:
     async def _feed(self) -> None:
         try:
             while (segment := await self._head()) is not None:
-                while self._patient and self._items:
-                    # Where no lead makes a sequence rest, the next waits until this one is taken.
+                while self._items and (self._patient or self._handed - self._taken > AHEAD_FRAMES):
+                    # Where no lead makes a sequence rest (nobody listens, or nobody fetches), the next
+                    # waits until this one is taken.
                     self._emptied.clear()
                     await self._emptied.wait()
                 if segment.more or client_words(segment.text):

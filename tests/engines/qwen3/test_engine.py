@@ -254,6 +254,21 @@ async def test_who_does_not_fetch_is_not_made_more_than_a_bounded_amount_for() -
         await slow.aclose()
 
 
+async def test_nor_are_short_sequences_piled_up_for_one_who_does_not_fetch() -> None:
+    async with opened() as engine:
+        plain, other = (replace(segments(engine, "")[0].options, seed=n) for n in (1, 2))
+        said = [Segment(n, "Hello.", 0, other if n % 2 else plain) for n in range(40)]
+        slow = engine.synthesize(given(*said), lambda: -1000.0)
+        await anext(slow)
+        made = -1
+        while made != (now := reasons(engine).get("stop", 0)):
+            made = now
+            await asyncio.sleep(0.5)
+        assert 2 <= made < 20
+        rest = [chunk async for chunk in slow]
+    assert [chunk.segment for chunk in rest if chunk.last] == list(range(40))
+
+
 # What fails
 
 
