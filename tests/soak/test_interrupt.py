@@ -15,17 +15,33 @@ from tests.robustness.checks import (
     threads_back,
 )
 from tests.robustness.interrupts import interrupt_streams, reset_sockets
-from tests.server_process import running_server
+from tests.server_process import ServerProcess, running_server
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 
 WARM_UP = 600
-"""Interrupts until the allocators have seen about the largest segments that can meet: the resident size
-rises in a few steps of 2 to 10 MB and then stays (2,400 interrupts more: 375, 385 MB, no step in
-twenty of twenty-four rounds)."""
+"""Interrupts before anything is measured."""
+SETTLING = 100
+"""Then so many at a time, until two rounds in a row add no more than `LEAK`: the resident size rises in a
+few steps of 2 to 10 MB, until the allocators have seen about the largest segments that can meet, and
+then stays (of 2,400 interrupts more twenty in twenty-four rounds had no step)."""
+ROUNDS = 12
+"""At most so many: what grows in each of them leaks."""
 LEAK = 512 << 10
 """Most bytes that the middle one of the rounds may add: a leak grows in every round, a step in one."""
+
+
+async def settle(server: ServerProcess) -> None:
+    """Interrupt until memory stays."""
+    still, memory = 0, server.memory()
+    for seed in range(100, 100 + ROUNDS):
+        await interrupt_streams(server, SETTLING, seed=seed)
+        still = still + 1 if server.memory() - memory <= LEAK else 0
+        if still == 2:
+            return
+        memory = server.memory()
+    raise AssertionError(f"memory still grows after {WARM_UP + ROUNDS * SETTLING} interrupts")
 
 
 @pytest.mark.asyncio
@@ -33,6 +49,7 @@ async def test_400_interrupts_and_200_resets_leave_nothing_behind() -> None:
     with running_server("tone,hibari") as server:
         await interrupt_streams(server, WARM_UP, seed=1)
         await reset_sockets(server, 100, seed=1)
+        await settle(server)
         before = footprint(server)
         readings = [before.memory]
         for seed in range(2, 10):
