@@ -22,10 +22,8 @@ from streamer.server.endpoint import NO_QUERY, json_answer, query_of
 from streamer.server.meter import Meter
 from streamer.server.places import Places
 from streamer.server.service import Service
+from streamer.voices.enroller import MOST_S, RATE
 
-REFERENCE_RATE = 24000
-REFERENCE_S = 60.0
-"""Most sound of a reference."""
 WIDE = 8
 """Uploads that are held in memory whole at once: references, data URIs, what a URL leads to. Others stream.
 Beside these a request holds a JSON body of at most `max_body_bytes`, as at any address."""
@@ -159,8 +157,8 @@ class FileEndpoints:
         duration_ms: float | None = None
         if wanted.purpose == "reference":
             assert isinstance(data, bytes)
-            sound = await self._guard.decode(data, sample_rate=REFERENCE_RATE, max_s=REFERENCE_S)
-            duration_ms = len(sound) * 1000 / REFERENCE_RATE
+            sound = await self._guard.decode(data, sample_rate=RATE, max_s=MOST_S)
+            duration_ms = len(sound) * 1000 / RATE
         return await self._files.upload(
             meter.key.id,
             data,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from streamer.errors import Gone, MessageLimit, NotFound, StreamerError
+from streamer.errors import Gone, InvalidMedia, MessageLimit, NotFound, StreamerError
 from streamer.files import parse_data_uri
 from streamer.resources import StoredFile
 from streamer.server.service import Service
@@ -24,13 +24,16 @@ class Recordings:
         self._files = service.resources.files
         self._fetcher = service.resources.fetcher
         self._guard = service.resources.guard
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self.turns = asyncio.Semaphore(AT_ONCE)
+        """Of those who hold a recording in memory."""
 
     async def decoded(self, data: bytes, transcript: str = "") -> Reference:
         """Raises `InvalidMedia` for what is no sound, or too much of it, `MessageLimit`."""
         if len(data) > self._limit:
             raise MessageLimit(f"a recording of more than {self._limit} bytes", limit=self._limit)
         samples = await self._guard.decode(data, sample_rate=RATE, max_s=MOST_S)
+        if not len(samples):
+            raise InvalidMedia("there is no sound in it")
         return Reference(samples, RATE, transcript.strip())
 
     async def given(
@@ -38,7 +41,7 @@ class Recordings:
     ) -> Reference:
         """What `read` brings, decoded: few at once. What is wrong with it is wrong with `param`."""
         try:
-            async with self._turns:
+            async with self.turns:
                 return await self.decoded(await read(), transcript)
         except StreamerError as error:
             if error.status < 500:

@@ -6,17 +6,14 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from streamer.errors import Gone, InvalidMedia, MessageLimit, NotFound, StreamerError
+from streamer.errors import NotFound, StreamerError
 from streamer.files import parse_data_uri
 from streamer.protocols.runware.identities import file_id, is_uuid
 from streamer.resources import StoredFile
 from streamer.server.downloads import content_type_of
-from streamer.server.files import REFERENCE_RATE, REFERENCE_S
+from streamer.server.recordings import Recordings
 from streamer.server.service import Service
-from streamer.types import Reference, Samples
-
-AT_ONCE = 8
-"""Recordings that are held in memory at once."""
+from streamer.types import Reference
 
 
 class Media:
@@ -26,21 +23,19 @@ class Media:
         self._limit = service.settings.max_file_bytes
         self._files = service.resources.files
         self._fetcher = service.resources.fetcher
-        self._guard = service.resources.guard
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._recordings = Recordings(service)
 
     async def keep(self, key: str, media: str) -> StoredFile:
         """Upload it. Raises what is wrong with it, with `param` "media"."""
         with _named("media"):
-            async with self._turns:
+            async with self._recordings.turns:
                 if media.startswith(("http://", "https://")):
                     content_type, data = await self._fetched(media)
                 else:
                     uri = media if media[:5].lower() == "data:" else _uri(media)
                     content_type, data = await asyncio.to_thread(parse_data_uri, uri, "media")
-                if len(data) > self._limit:
-                    raise MessageLimit(f"media of more than {self._limit} bytes", limit=self._limit)
-                duration_ms = len(await self._sound(data)) * 1000 / REFERENCE_RATE
+                sound = await self._recordings.decoded(data)
+                duration_ms = len(sound.samples) * 1000 / sound.sample_rate
                 return await self._files.upload(
                     key,
                     data,
@@ -56,34 +51,21 @@ class Media:
 
     async def reference(self, key: str, reference: str, transcript: str = "") -> Reference:
         """A recording to speak like. Raises what is wrong with it, with `param` "inputs.audio"."""
-        with _named("inputs.audio"):
-            async with self._turns:
-                if is_uuid(reference):
-                    file = await self._files.get(key, _file_of(reference))
-                    data = await self.read(file)
-                else:
-                    _, data = await self._fetched(reference)
-                return Reference(await self._sound(data), REFERENCE_RATE, transcript.strip())
+
+        async def read() -> bytes:
+            if is_uuid(reference):
+                return await self._recordings.read(await self._files.get(key, _file_of(reference)))
+            return await self._recordings.fetched(reference)
+
+        return await self._recordings.given(read, transcript, param="inputs.audio")
 
     async def read(self, file: StoredFile) -> bytes:
-        """The bytes. Raises `Gone`, `FetchFailed`."""
-        path = await self._files.locate(file)
-        if isinstance(path, str):
-            return (await self._fetcher.get(path, max_bytes=max(1, file.size))).body
-        try:
-            return await asyncio.to_thread(path.read_bytes)
-        except FileNotFoundError:  # deleted this very moment
-            raise Gone("the file has expired or been deleted", param="id") from None
+        """The bytes of a file. Raises `Gone`, `FetchFailed`."""
+        return await self._recordings.read(file)
 
     async def _fetched(self, url: str) -> tuple[str, bytes]:
         answer = await self._fetcher.get(url, max_bytes=self._limit)
         return content_type_of(answer.headers.get("content-type")), answer.body
-
-    async def _sound(self, data: bytes) -> Samples:
-        sound = await self._guard.decode(data, sample_rate=REFERENCE_RATE, max_s=REFERENCE_S)
-        if not len(sound):
-            raise InvalidMedia("there is no sound in it")
-        return sound
 
 
 def _uri(text: str) -> str:
