@@ -13,6 +13,9 @@ from typing import Generic
 
 from streamer.engines.qwen3.plans import Call, Finished, K, Limits, Reason, Row, Running, Sound
 
+_EVERY = 4
+"""Of so many steps one takes along a sequence that nobody listens to, however busy it is."""
+
 
 class Scheduler(Generic[K]):
     """Sequences are named by keys of the caller's. In a loop: `admit`, `step`, `decode`; and for what came
@@ -90,7 +93,9 @@ class Scheduler(Generic[K]):
 
     def step(self) -> tuple[Row[K], ...]:
         """The frames to make next, most urgent first; none while enough steps are on their way. While
-        somebody has little, those who have plenty stay out, for a smaller step is a faster one."""
+        somebody has little, those who have plenty stay out, for a smaller step is a faster one. Who has
+        plenty comes to have less; of those that nobody listens to the one that was out longest is in
+        every fourth step, so that each of n is in one of 4 n."""
         limits = self.limits
         if self._steps >= limits.steps:
             return ()
@@ -106,9 +111,12 @@ class Scheduler(Generic[K]):
         if not ready:
             return ()
         ready.sort(key=lambda entry: entry[:3])
+        self._steps_made += 1
+        behind = next((entry for entry in ready if entry[0] == math.inf), None)
         if ready[0][0] < limits.ahead / 8:
             ready = [entry for entry in ready if entry[0] < limits.ahead / 2]
-        self._steps_made += 1
+        if behind and self._steps_made % _EVERY == 0:
+            ready = [behind, *(entry for entry in ready if entry is not behind)]
         rows = []
         for _, _, _, sequence in ready[: limits.rows]:
             rows.append(Row(sequence.slot, sequence.launched, sequence))

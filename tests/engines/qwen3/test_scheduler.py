@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -249,6 +250,26 @@ def test_what_nobody_listens_to_never_rests_but_goes_behind_all_who_have_little(
     subject.run()
     assert subject.listeners[job].reason == "stop"
     assert len(subject.listeners[job].decoded) == 60
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+def test_jobs_go_on_while_somebody_always_has_nothing_left(rows: int) -> None:
+    subject = world(slots=6, rows=rows, hold=1000)
+    jobs = [subject.submit(900) for _ in range(3)]
+    for job in jobs:
+        subject.listeners[job].lead = math.inf
+    live = subject.submit(900)
+    for _ in range(120):
+        subject.turn()
+        subject.answer_step()
+        subject.answer_call()
+        subject.listeners[live].lead = 0.0
+    made = subject.sizes[:120]
+    for job in jobs:
+        turns = [number for number, keys in enumerate(made) if job in keys]
+        assert len(turns) == 10
+        assert {after - before for before, after in pairwise(turns)} == {4 * len(jobs)}
+    assert sum(live in keys for keys in made) == (90 if rows == 1 else 120)
 
 
 def test_job_alone_is_not_waited_for() -> None:
