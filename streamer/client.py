@@ -33,6 +33,7 @@ from streamer.types import (
     Idle,
     OptionsUpdate,
     Ready,
+    Resumed,
     Start,
 )
 
@@ -188,7 +189,7 @@ class Client:
 
     def _tell(self, event: Event) -> None:
         """An event of a context that is no more (it was cancelled meanwhile) is dropped."""
-        if isinstance(event, Ready | Idle):
+        if isinstance(event, Ready | Resumed | Idle):
             return
         if event.context is None:
             assert isinstance(event, Failed)

@@ -219,6 +219,26 @@ class Settings:
     send_timeout_s: float = _row(
         10.0, "A send that stalls this long cancels and closes (4001).", minimum=0.01
     )
+    resume_s: float = _row(
+        30.0,
+        "How long a client that asked for it may be without a socket and still go on where it was.",
+        minimum=0,
+    )
+    resume_bytes: int = _row(
+        4194304,
+        "Most of one context that is kept for it meanwhile; synthesis waits then.",
+        minimum=65536,
+    )
+    replay_s: float = _row(
+        5.0,
+        "How much sound of a live context is kept, besides what its listener has not played yet, to go on"
+        " from after a pause.",
+        minimum=0.5,
+        maximum=60,
+    )
+    token_max_s: float = _row(
+        3600.0, "The longest that a token of POST /v1/tokens may be good for.", minimum=1
+    )
     drain_s: float = _row(30.0, "SIGTERM lets live utterances finish for so long.", minimum=0)
     keys_recheck_s: float = _row(
         5.0, "How often live connections' keys are checked for revocation.", minimum=0.01

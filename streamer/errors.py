@@ -10,6 +10,7 @@
     │   ├── LanguageNotSupported     language_not_supported   no voice here speaks this text
     │   ├── ContextConflict          context_conflict         not possible in the context's state
     │   ├── UnknownContext           unknown_context          no such context
+    │   ├── ContextLost              context_lost             it was live on a socket that is gone
     │   ├── TextGap                  text_gap                 `at` leaves a hole
     │   ├── TextLimit                text_limit               more text than the bound
     │   ├── MessageLimit             message_limit            a message or body over the bound
@@ -26,6 +27,7 @@
     ├── AccessError
     │   ├── Unauthenticated          unauthenticated          no key, or not a valid one
     │   ├── KeyRevoked               key_revoked              was valid, is no more
+    │   ├── TokenExpired             token_expired            a token's time is up
     │   ├── ScopeMissing             scope_missing            the key is not made for this
     │   └── OriginNotAllowed         origin_not_allowed       this page may not ask
     ├── LimitError                   all retryable but budget, quota and voices
@@ -149,6 +151,15 @@ class UnknownContext(RequestError):
     status = 404
 
 
+class ContextLost(RequestError):
+    """It was live when the socket was lost, and could not be taken up again: sound is missing. Raised by
+    clients, of a context that `resumed` calls not recovered."""
+
+    code = "context_lost"
+    status = 410
+    retryable = True
+
+
 class TextGap(RequestError):
     """`at` is beyond the text received; `expected` is the offset wanted next."""
 
@@ -261,6 +272,12 @@ class KeyRevoked(AccessError):
     """The key was valid and is no more."""
 
     code = "key_revoked"
+
+
+class TokenExpired(AccessError):
+    """A token was valid, and its time is up: another is to be asked for."""
+
+    code = "token_expired"
 
 
 class ScopeMissing(AccessError):

@@ -17,7 +17,7 @@ from streamer.audio.encoder import resolve as resolve_format
 from streamer.audio.resampler import ResampledChunks
 from streamer.config import Settings
 from streamer.engines.base import Engine
-from streamer.errors import EngineFailed, InvalidParameter, StreamerError, TextLimit
+from streamer.errors import EngineFailed, InvalidParameter, NotAvailable, StreamerError, TextLimit
 from streamer.lines import Line
 from streamer.listeners import Listeners
 from streamer.prices import Bill, Choice, Prices
@@ -32,6 +32,7 @@ from streamer.types import (
     Event,
     Failed,
     Interrupted,
+    Paused,
     PcmChunk,
     Segment,
     Start,
@@ -171,6 +172,24 @@ class Session:
     def played(self, played_ms: float) -> None:
         """The listener reports how far it has played."""
         self._reported = round(played_ms * self._sound.timeline.sample_rate / 1000)
+
+    @property
+    def received(self) -> int:
+        """Code points of the input so far."""
+        return self._script.received
+
+    @property
+    def epoch(self) -> int:
+        """Counts pauses."""
+        return 0
+
+    def pause(self, played_ms: float | None = None) -> Paused:
+        """Stop, keep everything."""
+        raise NotAvailable("this server does not offer 'pause' yet", param="type")
+
+    def go_on(self) -> None:
+        """Go on from the first word not heard."""
+        raise NotAvailable("this server does not offer 'continue' yet", param="type")
 
     def interrupted(self, played_ms: float | None = None) -> Interrupted:
         """What was heard, to be asked once `events` has been stopped."""

@@ -273,14 +273,15 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """Go on from the first word not heard."""
+    """Go on from the first word not heard. Nothing happens in a context that is not paused."""
 
     context: str
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """First message on a new socket after a drop."""
+    """First message on a new socket after a lost one. `received`: the last sequence number that arrived of
+    each context; a context of which nothing did is left out."""
 
     session: str
     token: str
@@ -333,6 +334,24 @@ class Ready:
     token: str
     limits: Mapping[str, int | float]
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of a context over a lost socket. Recovered: what was missed comes next, byte for byte.
+    `characters`: how many of its input the server has; text from there is to be sent again."""
+
+    recovered: bool
+    characters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The answer to `Resume`. `session` is the one that goes on: the one that was asked for, or, where that
+    is gone, the new socket's own."""
+
+    session: str
+    contexts: Mapping[str, Recovered] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +438,28 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Nothing more is sent for now. What was heard, as in `Interrupted`."""
+
+    context: str
+    heard_text: str
+    heard_words: tuple[Word, ...]
+    unspoken_text: str
+    played: int
+    clock: Literal["client", "server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """After a pause the sound goes on at `start`, with the character of the input at `offset`: what was
+    sent and not heard comes again. Words, segments and marks that lie there are told again."""
+
+    context: str
+    start: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The end of a context. `first_audio_ms`: from the first text to the first packet; `cost` in the unit
     of the setting `price_per_1000`, None where no price is set."""
@@ -447,5 +488,17 @@ class Idle:
 
 
 Event: TypeAlias = (
-    Ready | Started | SegmentStarted | Audio | Words | Mark | Interrupted | Done | Failed | Idle
+    Ready
+    | Resumed
+    | Started
+    | SegmentStarted
+    | Audio
+    | Words
+    | Mark
+    | Paused
+    | Continued
+    | Interrupted
+    | Done
+    | Failed
+    | Idle
 )

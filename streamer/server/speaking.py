@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
-from streamer.types import Done, EndReason, Event, Interrupted, Start, Text
+from streamer.types import Done, EndReason, Event, Interrupted, Paused, Start, Text
 from streamer.voices import Speaker
 
 
@@ -28,6 +28,25 @@ class Spoken(Protocol):
 class Speaking(Spoken, Protocol):
     """One context. All but `events` are plain calls that may raise a `StreamerError`; `interrupted` and
     `done` are asked once `events` has been stopped; `pending` and `rehearse` are for jobs."""
+
+    @property
+    def received(self) -> int:
+        """Code points of the input so far."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """Changes with every pause. An event that came out of `events` under another one is stale: it is not
+        to be sent, and comes again after the pause."""
+        ...
+
+    def pause(self, played_ms: float | None = None) -> Paused:
+        """`events` yields nothing more until `go_on`. Paused already, the same answer again."""
+        ...
+
+    def go_on(self) -> None:
+        """`events` yields `Continued`, then what was not heard again. Nothing happens if not paused."""
+        ...
 
     @property
     def pending(self) -> int: ...

@@ -122,6 +122,13 @@ ready = st.builds(
     st.dictionaries(names, st.integers(0, 10**9) | st.floats(0, 1e9), max_size=5),
     names,
 )
+resumed = st.builds(
+    types.Resumed,
+    names,
+    st.dictionaries(
+        names, st.builds(types.Recovered, st.booleans(), st.integers(0, 10**6)), max_size=4
+    ),
+)
 
 
 def started(context: str, rate: int) -> st.SearchStrategy[types.Started]:
@@ -166,22 +173,28 @@ def within(context: str) -> st.SearchStrategy[types.Event]:
             st.sampled_from(["word", "char"]),
         ),
         st.builds(types.Mark, name, names, positions),
+        heard(types.Paused, context),
+        st.builds(types.Continued, name, positions, st.integers(0, 10**6)),
         endings(context),
+    )
+
+
+def heard(event: type[Any], context: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        event,
+        st.just(context),
+        texts,
+        words.map(tuple),
+        texts,
+        positions,
+        st.sampled_from(["client", "server"]),
     )
 
 
 def endings(context: str) -> st.SearchStrategy[types.Event]:
     name = st.just(context)
     return st.one_of(
-        st.builds(
-            types.Interrupted,
-            name,
-            texts,
-            words.map(tuple),
-            texts,
-            positions,
-            st.sampled_from(["client", "server"]),
-        ),
+        heard(types.Interrupted, context),
         st.builds(
             types.Done,
             name,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
-from streamer.errors import EngineFailed, TextLimit, UnknownVoice
+from streamer.errors import EngineFailed, NotAvailable, TextLimit, UnknownVoice
 from streamer.types import (
     Audio,
     AudioFormat,
@@ -20,6 +20,7 @@ from streamer.types import (
     Failed,
     Interrupted,
     Packet,
+    Paused,
     Start,
     Started,
     Text,
@@ -89,6 +90,20 @@ class ScriptedSession:
 
     def played(self, played_ms: float) -> None:
         self.reported = played_ms
+
+    @property
+    def received(self) -> int:
+        return len(self.input)
+
+    @property
+    def epoch(self) -> int:
+        return 0
+
+    def pause(self, played_ms: float | None = None) -> Paused:
+        raise NotAvailable("a scripted session does not pause", param="type")
+
+    def go_on(self) -> None:
+        raise NotAvailable("a scripted session does not pause", param="type")
 
     def interrupted(self, played_ms: float | None = None) -> Interrupted:
         ms = played_ms if played_ms is not None else self.reported

@@ -19,6 +19,16 @@ class Ready(Struct, kw_only=True, tag="ready"):
     request_id: str = ""
 
 
+class Recovered(Struct, kw_only=True):
+    recovered: bool
+    characters: int = 0
+
+
+class Resumed(Struct, kw_only=True, tag="resumed"):
+    session: str
+    contexts: Mapping[str, Recovered]
+
+
 class Sound(Struct, kw_only=True):
     """`started.audio`: the format really used."""
 
@@ -96,12 +106,27 @@ class Mark(Answer, kw_only=True, tag="mark"):
     at_ms: float
 
 
-class Interrupted(Answer, kw_only=True, tag="interrupted"):
+class Heard(Answer, kw_only=True):
+    """What the listener has heard."""
+
     heard_text: str
     heard_words: tuple[Word, ...]
     unspoken_text: str
     played_ms: float
     clock: str
+
+
+class Paused(Heard, kw_only=True, tag="paused"):
+    pass
+
+
+class Continued(Answer, kw_only=True, tag="continued"):
+    at_ms: float
+    offset: int
+
+
+class Interrupted(Heard, kw_only=True, tag="interrupted"):
+    pass
 
 
 class Done(Answer, kw_only=True, tag="done"):
@@ -114,5 +139,7 @@ class Done(Answer, kw_only=True, tag="done"):
     cost: float | None = None
 
 
-OfContext: TypeAlias = Started | Segment | Words | Audio | Mark | Interrupted | Done
-"""All but `ready` and `error`, whose fields depend on the error (`native.errors`)."""
+OfContext: TypeAlias = (
+    Started | Segment | Words | Audio | Mark | Paused | Continued | Interrupted | Done
+)
+"""All but `ready`, `resumed` and `error`, whose fields depend on the error (`native.errors`)."""

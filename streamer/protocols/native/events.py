@@ -18,13 +18,16 @@ from streamer.protocols.native.audio import STREAMS, AudioMessage, flags_of, pac
 from streamer.protocols.native.errors import dump, error_fields
 from streamer.types import (
     Audio,
+    Continued,
     Done,
     Event,
     Failed,
     Idle,
     Interrupted,
     Mark,
+    Paused,
     Ready,
+    Resumed,
     SegmentStarted,
     Started,
     Trace,
@@ -79,6 +82,8 @@ class EventEncoder:
                         request_id=event.request_id,
                     )
                 )
+            case Resumed():
+                return _text(_resumed(event))
             case Idle():
                 raise TypeError("Idle is told to a dialect, not to a client")
             case Failed():
@@ -140,7 +145,7 @@ class EventEncoder:
         )
 
 
-def _text(message: wire.Ready | wire.OfContext | Mapping[str, Any]) -> str:
+def _text(message: wire.Ready | wire.Resumed | wire.OfContext | Mapping[str, Any]) -> str:
     return dump(message).decode()
 
 
@@ -156,7 +161,15 @@ def _needs_start(event: Event) -> bool:
     return not isinstance(event, Done | Interrupted)
 
 
-_Plain = Started | SegmentStarted | Words | Mark | Interrupted | Done
+def _resumed(event: Resumed) -> wire.Resumed:
+    contexts = {
+        name: wire.Recovered(recovered=state.recovered, characters=state.characters)
+        for name, state in event.contexts.items()
+    }
+    return wire.Resumed(session=event.session, contexts=contexts)
+
+
+_Plain = Started | SegmentStarted | Words | Mark | Paused | Continued | Interrupted | Done
 
 
 def _answer(event: _Plain, state: _Open) -> wire.OfContext:
@@ -202,8 +215,12 @@ def _answer(event: _Plain, state: _Open) -> wire.OfContext:
         case Mark():
             at = milliseconds(event.pts, state.rate)
             return wire.Mark(context=event.context, mark=event.mark, at_ms=at)
-        case Interrupted():
-            return wire.Interrupted(
+        case Continued():
+            at = milliseconds(event.start, state.rate)
+            return wire.Continued(context=event.context, at_ms=at, offset=event.offset)
+        case Paused() | Interrupted():
+            shape = wire.Paused if isinstance(event, Paused) else wire.Interrupted
+            return shape(
                 context=event.context,
                 heard_text=event.heard_text,
                 heard_words=_words(event.heard_words, state.rate),

@@ -19,13 +19,17 @@ from streamer.protocols.native.events import NO_RATE, samples_at
 from streamer.types import (
     Audio,
     AudioFormat,
+    Continued,
     Done,
     Event,
     Failed,
     Interrupted,
     Mark,
     Packet,
+    Paused,
     Ready,
+    Recovered,
+    Resumed,
     SegmentStarted,
     Started,
     Trace,
@@ -33,15 +37,18 @@ from streamer.types import (
     Words,
 )
 
-_SHAPES: Mapping[str, type[wire.Ready | wire.OfContext]] = {
+_SHAPES: Mapping[str, type[wire.Ready | wire.Resumed | wire.OfContext]] = {
     str(shape.__struct_config__.tag): shape
     for shape in (
         wire.Ready,
+        wire.Resumed,
         wire.Started,
         wire.Segment,
         wire.Words,
         wire.Audio,
         wire.Mark,
+        wire.Paused,
+        wire.Continued,
         wire.Interrupted,
         wire.Done,
     )
@@ -92,10 +99,12 @@ class EventDecoder:
         self._forget(context)
         return Failed(error_of(fields), context)
 
-    def _known(self, answer: wire.Ready | wire.OfContext) -> list[Event]:
+    def _known(self, answer: wire.Ready | wire.Resumed | wire.OfContext) -> list[Event]:
         match answer:
             case wire.Ready():
                 return [Ready(answer.session, answer.token, answer.limits, answer.request_id)]
+            case wire.Resumed():
+                return [_resumed(answer)]
             case wire.Started():
                 self._rates[answer.context] = answer.audio.sample_rate
                 self._streams[answer.stream] = answer.context
@@ -120,6 +129,14 @@ def _refuse(reason: str) -> NoReturn:
 
 def _audio(context: str, packet: Packet, flags: int) -> Audio:
     return Audio(context, packet, bool(flags & FIRST), bool(flags & LAST), bool(flags & LOST))
+
+
+def _resumed(answer: wire.Resumed) -> Resumed:
+    contexts = {
+        name: Recovered(state.recovered, state.characters)
+        for name, state in answer.contexts.items()
+    }
+    return Resumed(answer.session, contexts)
 
 
 def _started(answer: wire.Started) -> Started:
@@ -170,8 +187,11 @@ def _event(answer: wire.OfContext, rate: int) -> Event:
             return _audio(answer.context, packet, answer.flags)
         case wire.Mark():
             return Mark(answer.context, answer.mark, samples_at(answer.at_ms, rate))
-        case wire.Interrupted():
-            return Interrupted(
+        case wire.Continued():
+            return Continued(answer.context, samples_at(answer.at_ms, rate), answer.offset)
+        case wire.Paused() | wire.Interrupted():
+            said = Paused if isinstance(answer, wire.Paused) else Interrupted
+            return said(
                 answer.context,
                 answer.heard_text,
                 _words(answer.heard_words, rate),

@@ -83,7 +83,11 @@ def test_the_client_half_reads_every_event_that_the_server_half_says(data: st.Da
     transport: types.Transport = data.draw(st.sampled_from(["binary", "json"]))
     (start,) = Client().send(Start(context, transport=transport))
     server.receive(start)
-    said: list[types.Event] = [data.draw(made.ready), data.draw(made.started(context, rate))]
+    said: list[types.Event] = [
+        data.draw(made.ready),
+        data.draw(made.resumed),
+        data.draw(made.started(context, rate)),
+    ]
     said.append(data.draw(made.within(context)))
 
     for event in said:
