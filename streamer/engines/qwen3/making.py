@@ -232,7 +232,9 @@ class Making:
         live = self._live.pop(finished.key)
         self._runner.free(finished.slot)
         self.reasons[finished.reason] += 1
-        self._tell(live.track, Over(finished.reason, finished.frames, min(live.frames, live.rows)))
+        # The step that draws the end has heard a row, too; those behind it are nobody's.
+        heard = finished.frames + (finished.reason == "stop")
+        self._tell(live.track, Over(finished.reason, finished.frames, min(heard, live.rows)))
 
     def _credit(self, live: _Live) -> None:
         """Say so, once, when little text is left, and when none is."""
