@@ -269,12 +269,10 @@ class Making:
         log.error("qwen3: the device has failed", exc_info=error)
         return EngineFailed("the model could not be run")
 
-    def fail_all(self, error: Exception) -> None:
-        self.fail(list(self._live), error)
-
     def start_anew(self) -> None:
-        """Fail everything, and believe nothing of what was."""
-        self.fail_all(EngineFailed("synthesis failed"))
+        """Forget everybody, and believe nothing of what was."""
+        self.reasons["failed"] += len(self._live)
+        self._live.clear()
         self._steps.clear()
         self._calls.clear()
         for slot in range(self._machine.runner.limits.slots):

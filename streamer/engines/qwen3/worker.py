@@ -1,5 +1,5 @@
-"""The thread of one checkpoint: takes sequences from event loops and hands them their sound. Nothing that
-goes wrong in it ends it.
+"""The thread of one checkpoint: takes sequences from event loops and hands them their sound. What goes
+wrong in it fails those whom it was working for; if it can't go on, it fails whoever comes, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 from streamer.engines.qwen3.machine import Machine
 from streamer.engines.qwen3.making import Making
-from streamer.engines.qwen3.tracks import Event, Track
+from streamer.engines.qwen3.tracks import Event, Failed, Over, Track
 from streamer.errors import EngineFailed
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ class Worker:
         self._threads = threads
         self._making = Making(machine, self._tell)
         self._inbox: deque[Callable[[], None]] = deque()
+        self._open: set[Track] = set()
+        """Those who are still to hear how they ended."""
         self._news: dict[AbstractEventLoop, list[tuple[Track, Event]]] = {}
         self._wake = threading.Event()
         self._closing = False
@@ -51,10 +53,13 @@ class Worker:
         return self._making.reasons.copy()
 
     def open(self, track: Track) -> None:
-        """Begin a sequence. Raises `EngineFailed` once closed."""
+        """Begin a sequence. Raises `EngineFailed` once closed, and where the thread could not go on."""
+        # In this order, and the thread the other way round: none comes in unseen.
+        self._open.add(track)
         if self._closing:
+            self._open.discard(track)
             raise EngineFailed("the engine is closed")
-        self._say(lambda: None if track.cancelled else self._making.open(track))
+        self._say(lambda: self._making.open(track) if track in self._open else None)
 
     def feed(self, track: Track, ids: Sequence[int], ended: bool) -> None:
         """More of its text; `ended`: and no more."""
@@ -67,6 +72,7 @@ class Worker:
     def cancel(self, track: Track) -> None:
         """Nothing more of it; its slot is free before the next step."""
         track.cancelled = True
+        self._open.discard(track)
         self._say(lambda: self._making.drop(track))
 
     def close(self) -> None:
@@ -82,21 +88,31 @@ class Worker:
     def _run(self) -> None:
         if self.machine.model.device.type == "cpu":
             torch.set_num_threads(self._threads)
-        with torch.inference_mode():
-            while not self._closing:
-                self._wake.clear()
-                try:
-                    rest = self._turn()
-                except Exception:
-                    # Ours, not the device's: what the scheduler believes can't be trusted any more.
-                    log.exception("qwen3: a fault in the scheduling")
-                    self._making.start_anew()
-                    rest = 0.0
-                self._post()
-                if rest is None or rest > 0:
-                    self._wake.wait(rest)
-            self._making.fail_all(EngineFailed("the engine is closed"))
-            self._post()
+        error = EngineFailed("the engine is closed")
+        try:
+            with torch.inference_mode():
+                while not self._closing:
+                    self._wake.clear()
+                    rest = self._guarded_turn()
+                    self._post()
+                    if rest is None or rest > 0:
+                        self._wake.wait(rest)
+        except BaseException:
+            log.exception("qwen3: %s can't go on", self.machine.name)
+            error = EngineFailed("synthesis failed")
+        self._closing = True
+        self._fail_all(error)
+        self._post()
+
+    def _guarded_turn(self) -> float | None:
+        try:
+            return self._turn()
+        except Exception:
+            # Ours, not the device's: what the scheduler believes can't be trusted any more.
+            log.exception("qwen3: a fault in the scheduling")
+            self._fail_all(EngineFailed("synthesis failed"))
+            self._making.start_anew()
+            return 0.0
 
     def _turn(self) -> float | None:
         """For how many seconds there is nothing to do, unless somebody says something; None: for ever."""
@@ -109,7 +125,13 @@ class Worker:
         rest = self._making.rest()
         return None if rest is None else max(rest, _REST_S)
 
+    def _fail_all(self, error: EngineFailed) -> None:
+        for track in self._open.copy():
+            self._tell(track, Failed(error))
+
     def _tell(self, track: Track, event: Event) -> None:
+        if isinstance(event, Over | Failed):
+            self._open.discard(track)
         self._news.setdefault(track.loop, []).append((track, event))
 
     def _post(self) -> None:

@@ -366,6 +366,40 @@ async def test_fault_in_the_scheduling_fails_what_is_open_and_the_thread_goes_on
     assert "a fault in the scheduling" in caplog.text
 
 
+async def test_thread_that_cannot_go_on_fails_who_is_there_and_who_comes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fault() -> Any:
+        raise KeyError("a fault of ours")
+
+    async with opened(slots=1) as engine:
+        making = engine.checkpoints["custom_voice"]._making
+        texts = ["x" * 200, "Hello."]
+        there = [
+            asyncio.create_task(spoken(engine, given(*segments(engine, text)))) for text in texts
+        ]
+        await asyncio.sleep(0.1)
+        making.__dict__["start_anew"] = making.__dict__["turn"] = fault
+        outcomes = await asyncio.gather(*there, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [EngineFailed] * 2
+        with pytest.raises(EngineFailed):
+            await spoken(engine, given(*segments(engine, "Hello.")))
+    assert "can't go on" in caplog.text
+
+
+async def test_sequence_whose_beginning_is_a_fault_of_ours_fails_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with opened() as engine:
+        runner = machine(engine).runner
+        room = runner.room
+        runner.room = None
+        with pytest.raises(EngineFailed):
+            await spoken(engine, given(*segments(engine, "Hello.")))
+        runner.room = room
+        assert await collect(engine, given(*segments(engine, "Hello.")))
+
+
 async def test_prompt_that_leaves_no_room_is_refused_and_not_to_be_tried_again() -> None:
     async with opened(capacity=128) as engine:
         for text in ("x" * 200, "1" * 200):

@@ -17,7 +17,6 @@ from streamer.engines.qwen3.checkpoint import open_checkpoint
 from streamer.engines.qwen3.machine import Machine, open_machine
 from streamer.engines.qwen3.making import Making
 from streamer.engines.qwen3.prompt import Prompt, Prompts
-from streamer.engines.qwen3.runner import StepResult
 from streamer.engines.qwen3.tracks import Event, Over, Track
 from tests.engines.qwen3 import small
 from tests.engines.qwen3.tiny import CPU
@@ -48,8 +47,7 @@ class Late:
         self._asked += 1
         return self._asked > 2
 
-    def result(self) -> list[StepResult]:
-        self.result = self._pending.result
+    def result(self) -> Any:
         return self._pending.result()
 
 
@@ -57,7 +55,8 @@ class Late:
 def test_rows_of_text_that_were_heard_are_those_of_the_frames_that_are_sound(
     machine: Machine, reason: str
 ) -> None:
-    runner, told = machine.runner, list[Event]()
+    runner: Any = machine.runner
+    told: list[Event] = []
     runner.limits = replace(runner.limits, steps=2)
     step = runner.step
 
@@ -71,7 +70,7 @@ def test_rows_of_text_that_were_heard_are_those_of_the_frames_that_are_sound(
         pending.result = lambda: [result]
         return Late(pending)
 
-    runner.step = stepping  # type: ignore[method-assign]
+    runner.step = stepping
     making = Making(machine, lambda _, event: told.append(event))
     loop = asyncio.new_event_loop()
     track = Track(opening, [5] * 100, False, 1, small.BUDGET, lambda: 0.0, told.append, loop)
