@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -18,6 +18,16 @@ async def ended(task: asyncio.Task[Any]) -> None:
     finally:
         if not task.cancelled():
             task.exception()
+
+
+async def closed(iterator: AsyncIterator[Any], pull: asyncio.Task[Any] | None = None) -> None:
+    """Close an iterator, once the task that waits for its next has ended."""
+    try:
+        if pull is not None:
+            await ended(pull)
+    finally:
+        if isinstance(iterator, AsyncGenerator):
+            await iterator.aclose()
 
 
 async def settled(future: asyncio.Future[T]) -> T:

@@ -1,9 +1,10 @@
 import asyncio
 import gc
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
-from streamer.tasks import Turns, ended, settled
+from streamer.tasks import Turns, closed, ended, settled
 
 
 @pytest.mark.asyncio
@@ -82,3 +83,37 @@ async def test_turns_come_one_at_a_time_for_each_thing_and_leave_nothing() -> No
     tasks[3].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert len(turns) == 0
+
+
+@pytest.mark.asyncio
+async def test_an_iterator_is_closed_once_the_task_that_waits_for_its_next_has_ended() -> None:
+    done = []
+
+    async def texts() -> AsyncGenerator[str, None]:
+        try:
+            yield "one"
+            await asyncio.Event().wait()
+        finally:
+            done.append("closed")
+
+    for takes in (0, 1, 2):
+        source = texts()
+        for _ in range(min(takes, 1)):
+            await anext(source)
+        pull = asyncio.ensure_future(anext(source)) if takes == 2 else None
+        await asyncio.sleep(0)
+        await closed(source, pull)
+        assert await anext(source, None) is None
+    assert done == ["closed"] * 2
+    await closed(letters())
+
+
+def letters() -> AsyncIterator[str]:
+    class Letters:
+        def __aiter__(self) -> AsyncIterator[str]:
+            return self
+
+        async def __anext__(self) -> str:
+            raise StopAsyncIteration
+
+    return Letters()

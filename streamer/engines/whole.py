@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from streamer.errors import EngineFailed
-from streamer.tasks import ended
+from streamer.tasks import closed
 from streamer.types import Segment
 
 
@@ -66,12 +66,7 @@ class Whole:
     async def aclose(self) -> None:
         """Close the text's iterator."""
         pull, self._pull = self._pull, None
-        try:
-            if pull is not None:
-                await ended(pull)
-        finally:
-            if isinstance(self._segments, AsyncGenerator):
-                await self._segments.aclose()
+        await closed(self._segments, pull)
 
     async def _at(self, number: int) -> Segment | None:
         while number - self._spoken >= len(self._kept):

@@ -23,6 +23,7 @@ from streamer.fetch import Fetcher
 from streamer.guard import Guard
 from streamer.protocols.hosted import SAMPLE_RATE, HostedClient, Traits, Utterance
 from streamer.providers import Provider
+from streamer.tasks import closed
 from streamer.types import Capabilities, PcmChunk, Segment, Voice
 
 if TYPE_CHECKING:
@@ -129,8 +130,7 @@ class Hosted:
         else:
             row.end(None)
         finally:
-            if isinstance(segments, AsyncGenerator):
-                await segments.aclose()
+            await closed(segments)
 
     async def _speak(
         self, segment: Segment, lead: Lead, reading: Reading

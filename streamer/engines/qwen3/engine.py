@@ -32,6 +32,7 @@ from streamer.engines.qwen3.prompt import Prompt, Prompts
 from streamer.engines.qwen3.speaking import Mouth
 from streamer.engines.qwen3.worker import Worker
 from streamer.errors import EngineFailed, InvalidParameter, UnsupportedParameter
+from streamer.tasks import closed
 from streamer.types import (
     Capabilities,
     Description,
@@ -127,8 +128,7 @@ class Qwen3:
         self, segments: AsyncIterator[Segment], lead: Lead, choose: Callable[[Options], Mouth]
     ) -> AsyncGenerator[PcmChunk, None]:
         if self._closed:
-            if isinstance(segments, AsyncGenerator):
-                await segments.aclose()
+            await closed(segments)
             raise EngineFailed("the engine is closed")
         context = Context(segments, lead, choose, self._budget)
         self._open.add(context)

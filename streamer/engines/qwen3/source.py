@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from streamer.errors import EngineFailed
-from streamer.tasks import ended
+from streamer.tasks import closed
 from streamer.types import Segment
 
 
@@ -58,12 +58,7 @@ class Source:
     async def aclose(self) -> None:
         """Close the text's iterator."""
         pull, self._pull = self._pull, None
-        try:
-            if pull is not None:
-                await ended(pull)
-        finally:
-            if isinstance(self._segments, AsyncGenerator):
-                await self._segments.aclose()
+        await closed(self._segments, pull)
 
     async def _next(self) -> Segment | None:
         while (segment := await anext(self._segments, None)) is not None:
