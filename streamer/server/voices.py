@@ -49,7 +49,8 @@ class VoiceEndpoints:
     async def list(self, request: Request, meter: Meter) -> Response:
         catalogue = self._service.catalogue
         own = self._voices.list(meter.key.id)
-        return json_answer(native.encode_voices(catalogue.voices, catalogue.aliases, own))
+        can = {name: engine.capabilities for name, engine in catalogue.engines.items()}
+        return json_answer(native.encode_voices(catalogue.voices, catalogue.aliases, own, can))
 
     async def get(self, request: Request, meter: Meter) -> Response:
         query_of(request, NO_QUERY)

@@ -16,7 +16,7 @@ from streamer.protocols.native.http import CONTAINERS
 from streamer.protocols.native.times import format_time
 from streamer.protocols.strict import Schema
 from streamer.resources import OwnVoice
-from streamer.types import AudioFormat, Description, Voice
+from streamer.types import AudioFormat, Capabilities, Description, Voice
 
 VoiceName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
 Transcript = Annotated[str, Meta(max_length=2000)]
@@ -177,9 +177,16 @@ class VoiceAnswer(Struct, kw_only=True, frozen=True):
     created_at: str | None = None
 
 
+class _Abilities(Struct, kw_only=True):
+    instructions: bool
+    clone: bool
+    design: bool
+
+
 class _Voices(Struct):
     voices: list[VoiceAnswer]
     aliases: dict[str, str] = {}
+    engines: dict[str, _Abilities] = {}
 
 
 def voice_answer(voice: Voice) -> VoiceAnswer:
@@ -222,11 +229,16 @@ def encode_voices(
     voices: Iterable[Voice],
     aliases: Mapping[str, str] | None = None,
     own: Iterable[OwnVoice] = (),
+    engines: Mapping[str, Capabilities] | None = None,
 ) -> bytes:
     """The body of `GET /v1/voices`. `aliases`: other names, and the voices they stand for; `own` are those
-    that the key has made."""
+    that the key has made; `engines`: what each can do, so that a page offers no more."""
     listed = [*map(voice_answer, voices), *map(own_answer, own)]
-    return msgspec.json.encode(_Voices(listed, dict(aliases or {})))
+    can = {
+        name: _Abilities(instructions=able.instructions, clone=able.clone, design=able.design)
+        for name, able in (engines or {}).items()
+    }
+    return msgspec.json.encode(_Voices(listed, dict(aliases or {}), can))
 
 
 def decode_voice_list(body: bytes) -> list[VoiceAnswer]:

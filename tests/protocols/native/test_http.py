@@ -18,6 +18,7 @@ from streamer.protocols.native import (
 from streamer.types import (
     Audio,
     AudioFormat,
+    Capabilities,
     Done,
     Event,
     Failed,
@@ -153,6 +154,8 @@ def test_voices_are_read_back_without_what_they_are_made_of() -> None:
     told = json.loads(encode_voices(voices, {"Cherry": "heart"}))
     assert told["aliases"] == {"Cherry": "heart"}
     assert decode_voices(json.dumps(told).encode()) == voices
+    told = json.loads(encode_voices(voices, engines={"hibari": Capabilities(clone=True)}))
+    assert told["engines"] == {"hibari": {"instructions": False, "clone": True, "design": False}}
     assert decode_voices(b'{"voices":[{"id":"a","engine":"b","age":7}]}') == [Voice("a", "b")]
 
 
