@@ -13,12 +13,12 @@ from starlette.types import ASGIApp
 from streamer.errors import StreamerError
 from streamer.protocols import native, openai
 from streamer.protocols.base import PROTOCOLS
+from streamer.server.assets import assets
 from streamer.server.endpoint import Endpoint, unknown_address
 from streamer.server.files import FileEndpoints
 from streamer.server.hosted.table import APIS, api_of
 from streamer.server.http import Speaks, Tells
 from streamer.server.jobs import JobEndpoints
-from streamer.server.page import Page
 from streamer.server.requests import EncodeError
 from streamer.server.resources import stop
 from streamer.server.service import Service
@@ -125,11 +125,12 @@ def _openai(service: Service) -> list[BaseRoute]:
 def _common(service: Service) -> list[BaseRoute]:
     tells = Tells(service)
     endpoints = {
-        "/": Endpoint(service, get=Page().show, scope=None),
         "/healthz": Endpoint(service, get=tells.health, scope=None),
         "/readyz": Endpoint(service, get=tells.ready, scope=None),
         "/metrics": Endpoint(service, get=tells.metrics, scope="metrics"),
     }
+    for path, asset in assets().items():
+        endpoints[path] = Endpoint(service, get=asset.show, scope=None)
     return _routes(endpoints)
 
 

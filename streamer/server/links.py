@@ -13,9 +13,8 @@ from streamer.protocols.native.fields import Link
 from streamer.resources import StoredFile
 from streamer.server.requests import scheme_of
 
-_AUTHORITY = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
-
-
+AUTHORITY = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+"""A header Host that is one."""
 _BASE = re.compile(r"https?://[^\s?#@]+")
 
 
@@ -36,7 +35,7 @@ class Links:
         if self._public:
             return self._public
         host = request.headers.get("host", "")
-        if not _AUTHORITY.fullmatch(host):
+        if not AUTHORITY.fullmatch(host):
             raise InvalidParameter("the header Host is not a host", param="host")
         return f"{scheme_of(request.scope)}://{host}"
 
