@@ -148,7 +148,9 @@ async def test_another_key_s_file_is_not_found(place: Place) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("id", ["", "file_", new_id(), "file_" + "g" * 24, "\ud800", "'", "../x"])
+@pytest.mark.parametrize(
+    "id", ["", "file_", "file_" + "0" * 24, "file_" + "g" * 24, "\ud800", "'", "../x"]
+)
 async def test_what_never_was_is_not_found(place: Place, id: str) -> None:
     with pytest.raises(NotFound) as error:
         await place.files.get("k", id)
