@@ -1,0 +1,425 @@
+// The types of streamer-client, by hand. Fields of the wire keep the wire's names (docs/protocol.md of Streamer);
+// what is this client's own is in camelCase. Offsets into text are indices of JavaScript strings (UTF-16), and
+// `codepoint` beside them is what the wire said.
+
+// Errors
+
+/** What a server may say, what only this client says (the last three), and what newer servers will. */
+export type ErrorCode =
+  | "invalid_message" | "unknown_parameter" | "invalid_parameter" | "unsupported_parameter" | "unknown_voice"
+  | "language_not_supported" | "context_conflict" | "unknown_context" | "text_gap" | "text_limit" | "message_limit"
+  | "not_found" | "method_not_allowed" | "not_available" | "unauthenticated" | "key_revoked" | "token_expired"
+  | "scope_missing" | "origin_not_allowed" | "rate_limited" | "context_limit" | "connection_limit" | "budget_spent"
+  | "engine_failed" | "stalled_reader" | "idle_timeout" | "draining" | "internal_error"
+  | "context_lost" | "connection_failed" | "closed"
+  | (string & {});
+
+export interface ErrorFields {
+  param?: string | null;
+  retryable?: boolean;
+  details?: Record<string, unknown>;
+  context?: string | null;
+  requestId?: string | null;
+  cause?: unknown;
+}
+
+/** The one class of errors; `code` tells them apart. */
+export class StreamerError extends Error {
+  constructor(code: ErrorCode, message: string, fields?: ErrorFields);
+  readonly code: ErrorCode;
+  /** The parameter at fault, such as `audio.codec`. */
+  readonly param: string | null;
+  /** May the same thing go well later? */
+  readonly retryable: boolean;
+  /** What else the error says: `offset`, `expected`, `candidates`, `limit`, `retry_after_s` … */
+  readonly details: Record<string, unknown>;
+  /** The context that ended by it; null: the connection. */
+  readonly context: string | null;
+  /** Finds it in the server's log. */
+  readonly requestId: string | null;
+}
+
+// What is said
+
+export interface AudioOptions {
+  codec?: "opus" | "mp3" | "aac" | "flac" | "pcm_s16le" | "pcm_f32le" | "pcm_mulaw" | "pcm_alaw" | (string & {});
+  container?: "none" | "ogg" | "adts" | "mp3" | "flac" | "wav" | (string & {});
+  sample_rate?: number;
+  channels?: 1 | 2;
+  bit_rate?: number;
+  frame_ms?: number;
+  transport?: "binary" | "json";
+}
+
+/** How to speak: may change with every text. */
+export interface SpeechOptions {
+  voice?: string;
+  model?: string;
+  language?: string;
+  instructions?: string;
+  speed?: number;
+  pitch?: number;
+  volume?: number;
+  seed?: number;
+}
+
+/** Options of a context, as in the wire's `start`. */
+export interface ContextOptions extends SpeechOptions {
+  /** A codec's name, or all of it. */
+  audio?: string | AudioOptions;
+  timestamps?: "none" | "segment" | "word" | "char";
+  pacing?: { lead_ms?: number };
+  cut?: "auto" | "sentence" | "clause" | "none";
+  lexicon?: Record<string, string>;
+  strict?: boolean;
+  trace?: boolean;
+}
+
+export interface StartOptions extends ContextOptions {
+  /** Aborting cancels the context. */
+  signal?: AbortSignal;
+}
+
+export interface PushOptions extends SpeechOptions {
+  /** A name to be told when the sound of this text's first character comes. */
+  mark?: string;
+}
+
+export interface StopOptions {
+  /** How far the listener has played, on the context's sound clock. */
+  played_ms?: number;
+  /** Aborting gives up waiting for the answer. */
+  signal?: AbortSignal;
+}
+
+export interface Figures {
+  first_sound_ms?: number;
+  underruns?: number;
+  drift_ppm?: number;
+  network_ms?: number;
+}
+
+// What is heard
+
+export interface Ready {
+  type: "ready";
+  session: string;
+  token: string;
+  limits: Record<string, number>;
+  request_id: string;
+}
+
+/** `sequence` counts a context's messages from 0; -1: this client answered by itself. */
+interface OfContext {
+  context: string;
+  sequence: number;
+}
+
+export interface Started extends OfContext {
+  type: "started";
+  /** The format really used. */
+  audio: {
+    codec: string;
+    container: string;
+    sample_rate: number;
+    channels: number;
+    bit_rate: number | null;
+    frame_ms: number | null;
+    transport: "binary" | "json";
+  };
+  mime: string;
+  /** What a decoder wants first, OpusHead say. */
+  header: Uint8Array<ArrayBuffer>;
+  /** Samples that a decoder which was told nothing makes before the sound begins. */
+  lead_in: number;
+  voice: string;
+  engine: string;
+  stream: number;
+  seed: number;
+  warnings: string[];
+}
+
+export interface Segment extends OfContext {
+  type: "segment";
+  index: number;
+  text: string;
+  offset: number;
+  codepoint: number;
+  start_ms: number;
+  reason: "sentence" | "clause" | "length" | "timer" | "flush" | "end" | "options" | "language" | (string & {});
+  lost: boolean;
+  trace?: { received_ms: number; cut_ms: number; synthesized_ms: number; encoded_ms: number };
+}
+
+export interface Word {
+  text: string;
+  start_ms: number;
+  end_ms: number;
+  offset: number;
+  codepoint: number;
+}
+
+export interface Words extends OfContext {
+  type: "words";
+  words: Word[];
+  timing: "model" | "aligned" | "estimated" | (string & {});
+  unit: "word" | "char" | (string & {});
+}
+
+/** One packet, whichever way it travelled. */
+export interface Audio extends OfContext {
+  type: "audio";
+  /** In samples at `started.audio.sample_rate`; a codec's lead-in is negative. */
+  pts: number;
+  duration: number;
+  /** 1: first of a segment; 2: last of the context; 4: sound is missing before it. */
+  flags: number;
+  data: Uint8Array<ArrayBuffer>;
+}
+
+export interface Mark extends OfContext {
+  type: "mark";
+  mark: string;
+  at_ms: number;
+}
+
+interface Heard extends OfContext {
+  heard_text: string;
+  heard_words: Word[];
+  unspoken_text: string;
+  played_ms: number;
+  clock: "client" | "server" | (string & {});
+}
+
+export interface Paused extends Heard {
+  type: "paused";
+}
+
+export interface Interrupted extends Heard {
+  type: "interrupted";
+}
+
+/** Where the sound goes on. Words, segments and marks that end after `paused.played_ms` come again. */
+export interface Continued extends OfContext {
+  type: "continued";
+  at_ms: number;
+  /** Of the first character that is said again. */
+  offset: number;
+  codepoint: number;
+}
+
+export interface Done extends OfContext {
+  type: "done";
+  reason: "end" | "cancelled" | "idle" | "drained" | (string & {});
+  samples: number;
+  audio_ms: number;
+  /** Code points spoken, and charged for. */
+  characters: number;
+  first_audio_ms: number | null;
+  engine: string;
+  cost: number | null;
+}
+
+export type ContextEvent =
+  | Started | Segment | Words | Audio | Mark | Paused | Continued | Interrupted | Done;
+
+// The client
+
+/**
+ * One utterance. Iterate it for its events, once: the last is `done` or `interrupted`, an error is thrown. Leaving
+ * the loop before that cancels the context. Text is sent as it is pushed, or as soon as there is a connection.
+ */
+export class Context implements AsyncIterable<ContextEvent> {
+  private constructor();
+  readonly id: string;
+  /** The format really used, once the server has said it. */
+  readonly started: Started | null;
+  /** How it ended; null while it has not, or when it failed. */
+  readonly ending: Done | Interrupted | null;
+  /** What it failed with. */
+  readonly error: unknown;
+  /** Has it ended, in whatever way? */
+  readonly over: boolean;
+  /** All text pushed so far. */
+  readonly text: string;
+  /** Words told so far, where they now are on the sound clock. */
+  readonly words: readonly Word[];
+
+  /** The next piece of text; it may end anywhere. Throws what the context failed with, `context_conflict` once it has ended. */
+  push(text: string, options?: PushOptions): void;
+  /** Speak what is buffered now. */
+  flush(): void;
+  /** No more text. */
+  end(): void;
+
+  /**
+   * Barge-in: stop now, and say what was heard. What waits to be read is dropped. After `done` this client works
+   * it out itself, by `played_ms`, else by the last `played`, else as if all had been heard.
+   */
+  interrupt(options?: StopOptions): Promise<Interrupted>;
+  /** Stop at once and keep everything. After `done` nothing is left to be kept: then answered as `interrupt` is. */
+  pause(options?: StopOptions): Promise<Paused>;
+  /** Go on from the first word not heard. After `done` nothing more comes: then `sequence` is -1. */
+  continue(options?: { signal?: AbortSignal }): Promise<Continued>;
+  /** Stop and forget. */
+  cancel(): Promise<void>;
+
+  /** How far the listener has played, for a later `interrupt` without `played_ms`. */
+  played(played_ms: number): void;
+  /** The listener's figures, once, after the end. */
+  report(figures: Figures): void;
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<ContextEvent>;
+}
+
+export type ClientState = "idle" | "connecting" | "open" | "reconnecting" | "closed";
+
+export interface ClientOptions extends ContextOptions {
+  /** A key or a token, or what gets a new one for every connection. It is sent in the handshake, never in a URL. */
+  key?: string | (() => string | Promise<string>);
+  /** Go on over a new socket when one is lost. Default true. */
+  resume?: boolean;
+  /** Aborting closes the client. */
+  signal?: AbortSignal;
+  /** A class like the browser's. Default: the global one, else (node 20) one of this package. */
+  WebSocket?: WebSocketClass;
+  /** How much of one context may wait to be read. A reader further behind loses it, with `stalled_reader`. Default 8 MiB. */
+  bufferBytes?: number;
+  /** Milliseconds until a connection counts as failed. Default 10 000. */
+  openTimeout?: number;
+  /** For tests: time and chance. */
+  environment?: Partial<Environment>;
+}
+
+export interface WebSocketClass {
+  new (url: string, protocols: string[]): WebSocketLike;
+}
+
+/** The part of a WebSocket that is used. */
+export interface WebSocketLike {
+  binaryType: string;
+  send(message: string): void;
+  close(code?: number, reason?: string): void;
+  onopen: ((event: any) => void) | null;
+  onmessage: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
+}
+
+export interface Environment {
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(timer: any): void;
+  /** Milliseconds, steady. */
+  now(): number;
+  random(): number;
+  fetch: typeof fetch;
+}
+
+interface ClientEvents {
+  /** `error`: why, where something went wrong. */
+  state: CustomEvent<{ state: ClientState; error: unknown }>;
+  /** The socket is lost and a new one is being opened; what has arrived plays on. */
+  lost: CustomEvent<{ code: number; reason: string }>;
+  /** A new socket took over; `contexts`: was it recovered? Those that were not fail with `context_lost`. */
+  recovered: CustomEvent<{ contexts: Record<string, boolean> }>;
+}
+
+/** A connection, made when first needed, and its contexts, which speak side by side. */
+export class StreamerClient extends EventTarget implements AsyncIterable<ContextEvent> {
+  /** `url`: ws, wss, http or https, in a page also relative to it; without a path `/v1/stream`. Other options are those of every context. */
+  constructor(url: string | URL, options?: ClientOptions);
+  readonly state: ClientState;
+  /** What the server greeted with, last. */
+  readonly ready: Ready | null;
+
+  /** Connect now. Rejects with what the server has against it. */
+  connect(options?: { signal?: AbortSignal }): Promise<Ready>;
+  /** A new context. */
+  start(options?: StartOptions): Context;
+  /** End it all: contexts still open fail with `closed`. Never rejects. */
+  close(): Promise<void>;
+
+  // The short form: of the current context, begun by the first of these, and anew when that has ended or was told `end`.
+
+  /** The current context; begun if there is none. */
+  readonly current: Context;
+  push(text: string, options?: PushOptions): void;
+  flush(): void;
+  end(): void;
+  interrupt(options?: StopOptions): Promise<Interrupted>;
+  pause(options?: StopOptions): Promise<Paused>;
+  continue(options?: { signal?: AbortSignal }): Promise<Continued>;
+  cancel(): Promise<void>;
+  /** The events of the current context. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<ContextEvent>;
+
+  addEventListener<K extends keyof ClientEvents>(
+    type: K, listener: (event: ClientEvents[K]) => void, options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+}
+
+// The player
+
+export type PlayerState = "locked" | "ready" | "playing" | "paused" | "interrupted" | "closed";
+export type PlayerMode = "opus-webcodecs" | "opus-wasm" | "pcm" | "pcm-scheduled";
+
+export interface PlayerOptions {
+  /** One of the page's own; it is then not closed with the player. */
+  context?: AudioContext;
+  /** Where the worklet is, for pages whose security policy forbids `blob:`. */
+  workletUrl?: string | URL;
+  /** The module `opus-decoder` or what imports it, for browsers without WebCodecs. */
+  wasm?: unknown;
+  /** How much sound is waited for before the first is heard; grows where it ran dry. Default 60. */
+  prebufferMs?: number;
+}
+
+interface PlayerEvents {
+  state: CustomEvent<{ state: PlayerState; mode: PlayerMode | null; reason: string }>;
+  /** A word is being heard. */
+  word: CustomEvent<{ word: Word; index: number }>;
+  segment: CustomEvent<{ segment: Segment }>;
+  underrun: CustomEvent<{ count: number }>;
+  end: CustomEvent<{ context: Context; error: unknown }>;
+  level: CustomEvent<{ level: number }>;
+}
+
+/** Plays a context's sound in a browser, and knows what is heard. */
+export class Player extends EventTarget {
+  constructor(client: StreamerClient, options?: PlayerOptions);
+  /** The format to be asked for here, as `audio` of a context. */
+  static audio(options?: PlayerOptions): AudioOptions;
+  readonly state: PlayerState;
+  readonly mode: PlayerMode | null;
+  /** Why this mode. */
+  readonly reason: string;
+  /** Milliseconds of the context's sound clock that are heard now. */
+  readonly position: number;
+  /** Take a context's events and play them. Without one: the client's current. */
+  play(context?: Context): Promise<void>;
+  /** To be called in a gesture, where a page may not make sound by itself. */
+  unlock(): Promise<void>;
+  interrupt(options?: { signal?: AbortSignal }): Promise<Interrupted>;
+  pause(options?: { signal?: AbortSignal }): Promise<Paused>;
+  continue(options?: { signal?: AbortSignal }): Promise<Continued>;
+  /** Be silent and forget. */
+  stop(): void;
+  close(): Promise<void>;
+
+  addEventListener<K extends keyof PlayerEvents>(
+    type: K, listener: (event: PlayerEvents[K]) => void, options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+}
+
+// The wire, for whoever writes a client of another kind
+
+/** Offsets in code points, as the wire counts them, to indices of a JavaScript string, of a text that grows. */
+export class Offsets {
+  add(text: string): void;
+  /** Code points so far. */
+  readonly length: number;
+  toIndex(codepoint: number): number;
+  toCodepoint(index: number): number;
+}
