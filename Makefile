@@ -8,16 +8,19 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak check format bench image docs lock clean
+.PHONY: help serve test test-js soak check format bench image docs lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 serve: $(VENV)/.serve ## start the server on 127.0.0.1:8090 with the embedded voice
 	@exec $(BIN)/streamer serve $(ARGS)
 
 test: $(VENV)/.dev ## run the tests (ARGS="tests/text -x" narrows them)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-js: $(VENV)/.dev ## run the tests of the JavaScript client: node and a browser (needs npm, chromium)
+	@$(BIN)/python -m pytest tests/js $(ARGS)
 
 soak: $(VENV)/.dev ## run the long tests: load, fuzz, leaks
 	@$(BIN)/python -m pytest -m soak tests/soak $(ARGS)
