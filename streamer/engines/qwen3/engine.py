@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -28,6 +27,7 @@ from streamer.engines.qwen3.config import Kind
 from streamer.engines.qwen3.context import Context
 from streamer.engines.qwen3.enrolling import Clone, Enroller, clone_of
 from streamer.engines.qwen3.machine import device_of, dtype_of, open_machine
+from streamer.engines.qwen3.newest import Newest
 from streamer.engines.qwen3.prompt import Prompt, Prompts
 from streamer.engines.qwen3.speaking import Mouth
 from streamer.engines.qwen3.worker import Worker
@@ -104,7 +104,7 @@ class Qwen3:
         self._budget = budget
         self._open: set[Context] = set()
         self._closed = False
-        self._tempos: OrderedDict[str, Tempo] = OrderedDict()
+        self._tempos: Newest[Tempo] = Newest(_TEMPOS)
         custom = checkpoints.get("custom_voice")
         config = custom.machine.config if custom else None
         self.voices: Sequence[Voice] = (
@@ -203,10 +203,10 @@ class Qwen3:
         return Mouth(worker, opening, tempo, ahead=True, reference=clone.name)
 
     def _tempo(self, voice: str) -> Tempo:
-        tempo = self._tempos.setdefault(voice, Tempo())
-        self._tempos.move_to_end(voice)
-        if len(self._tempos) > _TEMPOS:
-            self._tempos.popitem(last=False)
+        tempo = self._tempos.get(voice)
+        if tempo is None:
+            tempo = Tempo()
+            self._tempos.put(voice, tempo)
         return tempo
 
 

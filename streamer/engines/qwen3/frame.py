@@ -59,6 +59,18 @@ class Arenas:
             codec.state(slots),
         )
 
+    def held(self, slot: int, start: int, frames: int) -> tuple[Tensor, ...]:
+        """All that the talker has of a sequence that stands behind so many frames, and the frames' codes:
+        views. `start`: positions of its prompt."""
+        length = start + frames
+        return (
+            self.kv.k[:, slot, :, :length],
+            self.kv.v[:, slot, :, :length],
+            self.feedback[slot],
+            self.seen[slot],
+            self.codes[slot, :frames],
+        )
+
 
 @torch.inference_mode()
 def frame(model: Model, draw: Draw, arenas: Arenas, plan: Tensor, longest: int) -> Tensor:

@@ -5,6 +5,7 @@ failure of the device fails those whom it was working for, and nobody else.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from streamer.engines.qwen3.launch import Pending, Samples
 from streamer.engines.qwen3.machine import Machine
 from streamer.engines.qwen3.plans import Call, Finished, Row
 from streamer.engines.qwen3.prompt import Prompt
-from streamer.engines.qwen3.runner import StepResult
+from streamer.engines.qwen3.runner import StepResult, Swapped
 from streamer.engines.qwen3.sampling import NEVER
 from streamer.engines.qwen3.scheduler import Scheduler
 from streamer.engines.qwen3.tracks import Credit, Event, Failed, Over, Sound, Track
@@ -31,8 +32,8 @@ LOW = 8
 
 @dataclass(eq=False, slots=True)
 class _Live:
-    """A track in the thread's eyes. `room`: the most frames. `late`: rows of text that came before it had a
-    slot."""
+    """A track in the thread's eyes. `room`: the most frames. `late`: rows of text that came while it had no
+    slot; `swapped`: what it had in one before."""
 
     track: Track
     prompt: Prompt
@@ -46,6 +47,7 @@ class _Live:
     told: int = LOW + 1
     """Rows that were left when that was last told."""
     late: list[Tensor] = field(default_factory=list)
+    swapped: Swapped | None = None
     loop: Loop = field(default_factory=Loop)
     silence: Silence = field(default_factory=Silence)
 
@@ -71,7 +73,7 @@ class Making:
 
     def rest(self) -> float | None:
         """Seconds until there may be something to do unasked; None: never."""
-        return self._scheduler.rest()
+        return self._scheduler.rest(time.monotonic())
 
     @property
     def waits(self) -> bool:
@@ -81,6 +83,9 @@ class Making:
     def turn(self) -> bool:
         """Whether there was anything to do."""
         worked = False
+        for track, slot in self._scheduler.swap_out(time.monotonic()):
+            self._swap_out(self._live[track], slot)
+            worked = True
         for track, slot in self._scheduler.admit():
             self._begin(self._live[track], slot)
             worked = True
@@ -157,12 +162,22 @@ class Making:
         track = live.track
         live.slot = slot
         try:
-            self._runner.begin(slot, live.prompt, track.seed, NEVER, track.reference)
+            if live.swapped is None:
+                self._runner.begin(slot, live.prompt, track.seed, NEVER, track.reference)
+            else:
+                self._runner.swap_in(slot, live.swapped)
             for rows in live.late:
                 self._runner.feed(slot, rows)
         except Exception as error:
             self.fail([track], error)
-        live.late = []
+        live.late, live.swapped = [], None
+
+    def _swap_out(self, live: _Live, slot: int) -> None:
+        live.slot = -1
+        try:
+            live.swapped = self._runner.swap_out(slot)
+        except Exception as error:
+            self.fail([live.track], error)
 
     def _step(self, rows: tuple[Row[Track], ...]) -> None:
         try:

@@ -19,7 +19,8 @@ class Limits:
     the end takes as many frames as are left, else as many as the next of `chunks`, and what is too
     much is cut off (a graph has a fixed length). `ahead`: seconds of lead from which a sequence rests
     until it has half of them. `hold`: the most frames launched and not fetched. `steps`, `calls`: how
-    many may be on their way to be seen. Raises `ValueError` for a `hold` that chunks would wait behind.
+    many may be on their way to be seen. `patience`: seconds for which text may be late in a slot that
+    others wait for. Raises `ValueError` for a `hold` that chunks would wait behind.
     """
 
     slots: int
@@ -31,6 +32,7 @@ class Limits:
     hold: int = 64
     steps: int = 2
     calls: int = 8
+    patience: float = 0.5
 
     def __post_init__(self) -> None:
         if self.hold < 2 * max(self.chunks):
@@ -59,7 +61,20 @@ class Running(Generic[K]):
     reason: Reason = "length"
     resting: bool = False
     stepped_at: int = 0
+    late_at: float | None = None
+    """When it was first seen to wait for text while others waited for slots."""
+    swapped: bool = False
     gone: bool = False
+
+    @property
+    def dry(self) -> bool:
+        """Whether all its text was heard, and more is to come."""
+        return self.end is None and not self.text_ended and self.launched >= self.rows
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing is on its way for it."""
+        return self.seen == self.launched and self.handed == self.sent
 
     def seconds(self) -> float:
         """The listener's lead and what is on its way to it; -inf if nothing was begun."""

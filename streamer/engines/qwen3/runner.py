@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +23,7 @@ from streamer.engines.qwen3.frame import Arenas
 from streamer.engines.qwen3.graphs import WITHIN, Graphs, rows_for
 from streamer.engines.qwen3.launch import AtOnce, Ids, Launch, Pending, Samples, Then, scratch_plan
 from streamer.engines.qwen3.model import Model
+from streamer.engines.qwen3.newest import Newest
 from streamer.engines.qwen3.ops import Ops
 from streamer.engines.qwen3.prompt import Prompt
 from streamer.engines.qwen3.sampling import Draw, Pick, Uniforms
@@ -33,7 +32,6 @@ _PREFIXES = 128
 """Prefixes kept as keys and values: about 1 MB each, and more with an instruction."""
 _REFERENCES = 64
 """Codec states kept as they stand behind a reference: 2.6 MB each."""
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,15 @@ class _Standing:
     fed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """All that a slot held, on the host: `Arenas.held`, and the codec's state."""
+
+    standing: _Standing
+    talker: tuple[Tensor, ...]
+    codec: Snapshot
+
+
 class Runner:
     """`slots` sequences of at most `capacity` positions (prompt and frames)."""
 
@@ -76,8 +83,8 @@ class Runner:
         self._model, self._codec, self._draw = model, codec, draw
         self._arenas, self._launch = arenas, launch
         self._standing: dict[int, _Standing] = {}
-        self._prefixes: _Newest[tuple[Tensor, Tensor]] = _Newest(_PREFIXES)
-        self._references: _Newest[Snapshot] = _Newest(_REFERENCES)
+        self._prefixes: Newest[tuple[Tensor, Tensor]] = Newest(_PREFIXES)
+        self._references: Newest[Snapshot] = Newest(_REFERENCES)
 
     def talking(self) -> AbstractContextManager[object]:
         """Prompts and rows of text that are handed in must be made inside this (it names the stream)."""
@@ -176,6 +183,31 @@ class Runner:
         """Nothing more of what is in this slot; what is on its way comes all the same."""
         self._standing.pop(slot, None)
 
+    def swap_out(self, slot: int) -> Swapped:
+        """Take a sequence out of its slot, for which nothing is on its way. Waits for the device."""
+        standing, arenas = self._standing.pop(slot), self._arenas
+        with torch.inference_mode():
+            with self._launch.talking():
+                parts = arenas.held(slot, standing.start, standing.frames)
+                talker = tuple(part.to("cpu", copy=True) for part in parts)
+            with self._launch.decoding(False):
+                codec = arenas.codec.snapshot(slot)
+                codec = Snapshot(codec.row.cpu(), codec.position.cpu())
+        return Swapped(standing, talker, codec)
+
+    def swap_in(self, slot: int, swapped: Swapped) -> None:
+        """It goes on in this slot as if it had been there. If the device fails, the slot stays without a
+        sequence."""
+        standing, arenas = swapped.standing, self._arenas
+        with torch.inference_mode():
+            with self._launch.talking():
+                parts = arenas.held(slot, standing.start, standing.frames)
+                for part, kept in zip(parts, swapped.talker, strict=True):
+                    part.copy_(kept)
+            with self._launch.decoding(True):
+                arenas.codec.restore(slot, swapped.codec)
+        self._standing[slot] = standing
+
     def warm(self, prompts: Iterable[Prompt]) -> None:
         """Have the prefixes of these at hand."""
         with torch.inference_mode(), self._launch.talking():
@@ -213,25 +245,6 @@ class Runner:
         self._codec.prime(prompt.reference[None], state, where)
         if key is not None:
             self._references.put(key, state.snapshot(slot))
-
-
-class _Newest(Generic[V]):
-    """At most so many values, those that were used last."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[Hashable, V] = OrderedDict()
-
-    def get(self, key: Hashable | None) -> V | None:
-        if key is None or key not in self._values:
-            return None
-        self._values.move_to_end(key)
-        return self._values[key]
-
-    def put(self, key: Hashable, value: V) -> None:
-        self._values[key] = value
-        if len(self._values) > self._most:
-            self._values.popitem(last=False)
 
 
 def ops_for(device: torch.device, eager: bool = False) -> Ops:

@@ -1,5 +1,5 @@
 """Who speaks next: which sequences have a slot, whose frames the next step makes, what the codec decodes.
-No torch, no clock, no threads: it is told what happened and says what to do.
+No torch, no clock, no threads: it is told what happened, and when it is, and says what to do.
 
 Frames are counted from a sequence's beginning. A frame is *launched* by a step, *seen* when the host knows
 its first code, *sent* to the codec by a call that may go before it is seen, *handed* on as sound.
@@ -18,8 +18,8 @@ _EVERY = 4
 
 
 class Scheduler(Generic[K]):
-    """Sequences are named by keys of the caller's. In a loop: `admit`, `step`, `decode`; and for what came
-    back `stepped`, `decoded`, `finished`."""
+    """Sequences are named by keys of the caller's. In a loop: `swap_out`, `admit`, `step`, `decode`; and for
+    what came back `stepped`, `decoded`, `finished`."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -54,10 +54,11 @@ class Scheduler(Generic[K]):
         if sequence:
             sequence.rows += rows
             sequence.text_ended = text_ended
+            sequence.late_at = None
 
     def fetched(self, key: K, frames: int) -> None:
         """The listener's side took frames that were handed on."""
-        if sequence := self._running.get(key):
+        if sequence := self._running.get(key) or self._waiting.get(key):
             sequence.fetched += frames
 
     def end(self, key: K, frames: int, reason: Reason) -> None:
@@ -78,15 +79,44 @@ class Scheduler(Generic[K]):
         self._free.append(sequence.slot)
         return sequence.slot
 
+    def swap_out(self, now: float) -> list[tuple[K, int]]:
+        """Who gives its slot up: (key, slot). Its text has been late for `patience` while others waited.
+        What the slot holds has to be kept: `admit` gives it another once there is text. At most so many
+        are kept as there are slots."""
+        kept = sum(sequence.swapped for sequence in self._waiting.values())
+        wanted = min(self._wanted(), self.limits.slots - kept)
+        if wanted <= 0:
+            return []
+        late = []
+        for sequence in self._running.values():
+            if sequence.dry and sequence.still:
+                if sequence.late_at is None:
+                    sequence.late_at = now
+                if now - sequence.late_at >= self.limits.patience:
+                    late.append((sequence.late_at, sequence.order, sequence))
+        swapped = []
+        for _, _, sequence in sorted(late, key=lambda entry: entry[:2])[:wanted]:
+            sequence.swapped = True
+            self._free.append(sequence.slot)
+            self._waiting[sequence.key] = self._running.pop(sequence.key)
+            swapped.append((sequence.key, sequence.slot))
+        return swapped
+
     def admit(self) -> list[tuple[K, int]]:
         """Who gets a slot now: (key, slot). Those whose listeners have nothing left are served as they
-        came, the others after them by their lead, which only shrinks."""
+        came, the others after them by their lead, which only shrinks. So those that nobody listens to
+        get the slots that no listener wants."""
         if not (self._free and self._waiting):
             return []
-        leads = [(max(s.seconds(), 0.0), s.order, s) for s in self._waiting.values()]
+        leads = [
+            (max(s.seconds(), 0.0), s.order, s)
+            for s in self._waiting.values()
+            if not (s.swapped and s.dry)
+        ]
         admitted = []
         for _, _, sequence in sorted(leads, key=lambda entry: entry[:2])[: len(self._free)]:
             sequence.slot = self._free.pop()
+            sequence.swapped = False
             self._running[sequence.key] = self._waiting.pop(sequence.key)
             admitted.append((sequence.key, sequence.slot))
         return admitted
@@ -198,9 +228,12 @@ class Scheduler(Generic[K]):
         finished, self._finished = self._finished, []
         return finished
 
-    def rest(self) -> float | None:
+    def rest(self, now: float) -> float | None:
         """Seconds for which nothing becomes ready by the mere passing of time; None: for ever."""
         times = []
+        if self._wanted() > 0:
+            late = (s.late_at for s in self._running.values() if s.late_at is not None)
+            times += [max(at + self.limits.patience - now, 0.0) for at in late]
         for sequence in self._running.values():
             if sequence.end is None:
                 if sequence.resting and sequence.may_step(self.limits):
@@ -209,6 +242,12 @@ class Scheduler(Generic[K]):
                     times.append(sequence.lead())
         soonest = min(times, default=math.inf)
         return max(0.0, soonest) if soonest < math.inf else None
+
+    def _wanted(self) -> int:
+        """How many slots more than there are could be used."""
+        if len(self._waiting) <= len(self._free):
+            return 0
+        return sum(not (s.swapped and s.dry) for s in self._waiting.values()) - len(self._free)
 
     def _chunk(self, sequence: Running[K]) -> int:
         """Frames of the sequence's next codec call; 0: not yet."""

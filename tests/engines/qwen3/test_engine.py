@@ -169,6 +169,27 @@ async def test_sequence_waits_within_a_segment_for_its_text() -> None:
         assert near(sound(await speaking), sound(await collect(engine, given(whole))))
 
 
+async def test_who_waits_for_text_lets_others_speak_in_its_slot_and_goes_on_as_it_was() -> None:
+    come = asyncio.Event()
+
+    async def slowly() -> AsyncGenerator[Segment, None]:
+        yield replace(whole, text="Hello world, it is", more=True)
+        await come.wait()
+        yield replace(whole, text=" the voice of you.")
+
+    async with opened(slots=1) as engine:
+        (whole,) = segments(engine, "Hello world, it is the voice of you.")
+        expected = sound(await collect(engine, given(whole)))
+        speaking = asyncio.create_task(spoken(engine, slowly()))
+        await asyncio.sleep(0.3)
+        assert running(engine) == 1
+        assert await spoken(engine, given(*segments(engine, "Hello.", seed=2)))
+        assert not speaking.done()
+        come.set()
+        assert near(sound(await speaking), expected)
+        assert reasons(engine) == {"stop": 3}
+
+
 @pytest.mark.parametrize(("lead", "sequences"), [(0.9, 1), (LITTLE_S / 2, 2)])
 async def test_sequence_is_held_open_for_a_sentence_while_the_listener_has_enough(
     lead: float, sequences: int

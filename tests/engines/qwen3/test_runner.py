@@ -234,6 +234,29 @@ def test_what_does_not_fit_is_refused_and_the_slot_stays_usable() -> None:
         subject.step([0])
 
 
+def test_a_sequence_goes_on_in_another_slot_as_if_it_had_been_there() -> None:
+    subject, whole = runner(capacity=64), prompt(3, text=12)
+    expected = spoken(subject, 0, 20, whole)
+    sound = decoded(subject, 0, [4, 2, 7, 7])
+    subject.begin(1, replace(whole, text=whole.text[:6], streams=True), 3, NEVER)
+    for _ in range(6):
+        subject.step([1]).result()
+    heard = decoded(subject, 1, [4])
+    kept = subject.swap_out(1)
+    for slot in (1, 4):
+        spoken(subject, slot, 30, prompt(5, text=20), 99)
+        subject.decode([(slot, 0)], 8).result()
+        subject.free(slot)
+    subject.swap_in(4, kept)
+    rest = subject.decode([(4, 4)], 2).result()[0]
+    subject.feed(4, whole.text[6:])
+    for _ in range(14):
+        subject.step([4]).result()
+    assert torch.equal(codes(subject, 4, 20), expected)
+    last = [subject.decode([(4, at)], 7).result()[0] for at in (6, 13)]
+    assert np.array_equal(np.concatenate([heard, rest, *last]), sound)
+
+
 def test_end_that_is_not_allowed_never_comes_and_one_that_is_long_due_does() -> None:
     subject = runner(capacity=200)
     subject.begin(0, prompt(1), 3, NEVER)

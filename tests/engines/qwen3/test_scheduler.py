@@ -34,6 +34,7 @@ ACTIONS = st.lists(
     actions=ACTIONS,
     slots=st.integers(1, 5),
     rows=st.integers(1, 4),
+    patience=st.sampled_from([0.0, 0.3]),
     codec_rows=st.integers(1, 3),
     exact=st.booleans(),
     steps=st.integers(1, 3),
@@ -42,12 +43,20 @@ def test_whatever_happens_no_slot_leaks_no_frame_is_lost_and_nobody_starves(
     actions: list[tuple[str, int, int]],
     slots: int,
     rows: int,
+    patience: float,
     codec_rows: int,
     exact: bool,
     steps: int,
 ) -> None:
     limits = Limits(
-        slots, rows=rows, codec_rows=codec_rows, exact=exact, steps=steps, hold=16, ahead=1.0
+        slots,
+        rows=rows,
+        codec_rows=codec_rows,
+        exact=exact,
+        steps=steps,
+        hold=16,
+        ahead=1.0,
+        patience=patience,
     )
     world = World(limits)
     unfed: dict[int, int] = {}
@@ -131,7 +140,7 @@ def test_what_was_made_goes_when_the_listener_of_late_text_has_nothing_left() ->
         scene.answer_step()
         scene.answer_call()
     assert scene.listeners[0].decoded == [0]
-    assert scene.scheduler.rest() == pytest.approx(scene.listeners[0].lead)
+    assert scene.scheduler.rest(scene.now) == pytest.approx(scene.listeners[0].lead)
     scene.pass_time(1.0)
     scene.turn()
     scene.answer_call()
@@ -148,7 +157,7 @@ def test_who_has_plenty_rests_until_half_of_it_is_left() -> None:
         scene.fetch(0)
     made = len(scene.sizes)
     assert made == 25
-    rest = scene.scheduler.rest()
+    rest = scene.scheduler.rest(scene.now)
     assert rest == pytest.approx(1.0)
     scene.pass_time(0.9)
     scene.turn()
@@ -191,6 +200,61 @@ def test_slots_go_first_to_those_whose_listeners_have_nothing_left() -> None:
         scene.answer_call()
         scene.pass_time(0.1)
     assert order == [1, 2, 0]
+
+
+def test_who_waits_for_text_gives_its_slot_to_who_waits_for_a_slot_and_gets_one_again() -> None:
+    scene = world(slots=2, patience=0.5)
+    late = scene.submit(20, rows=3, ended=False)
+    other = scene.submit(200)
+    for _ in range(10):
+        scene.turn()
+        scene.answer_step()
+        scene.answer_call()
+    assert set(scene.slots) == {late, other}
+    scene.pass_time(5.0)
+    scene.turn()
+    # Nobody wants it.
+    assert late in scene.slots
+    third = scene.submit(10)
+    scene.turn()
+    assert scene.scheduler.rest(scene.now) is not None
+    scene.pass_time(0.4)
+    scene.turn()
+    assert late in scene.slots
+    scene.pass_time(0.2)
+    scene.turn()
+    assert set(scene.slots) == {third, other}
+    scene.scheduler.fetched(late, 1)
+    scene.scheduler.feed(late, 1, True)
+    scene.turn()
+    assert late not in scene.slots
+    scene.run()
+    assert [len(scene.listeners[key].decoded) for key in (late, other, third)] == [20, 200, 10]
+
+
+def test_no_more_are_taken_out_of_their_slots_than_others_want_or_can_be_kept() -> None:
+    scene = world(slots=3, patience=0.5)
+    for _ in range(3):
+        scene.submit(20, rows=1, ended=False)
+    waiting = [scene.submit(20, rows=1, ended=False) for _ in range(5)]
+    last = scene.submit(20, rows=1, ended=False)
+    held = []
+    for _ in range(40):
+        scene.turn()
+        scene.answer_step()
+        scene.answer_call()
+        scene.pass_time(0.1)
+        held.append(set(scene.slots))
+    assert held[-1] == set(waiting[:3])
+    scene.cancel(0)
+    for _ in range(20):
+        scene.turn()
+        scene.pass_time(0.1)
+    assert waiting[3] in scene.slots
+    assert last not in scene.slots
+    for key in scene.listeners:
+        scene.scheduler.feed(key, 0, True)
+    scene.run()
 
 
 def test_a_cancelled_one_leaves_its_slot_at_once_and_what_comes_later_is_dropped() -> None:
@@ -279,4 +343,4 @@ def test_job_alone_is_not_waited_for() -> None:
     while subject.steps or not subject.sizes:
         subject.turn()
         subject.answer_step()
-    assert subject.scheduler.rest() is None
+    assert subject.scheduler.rest(subject.now) is None

@@ -35,6 +35,7 @@ class World:
         self.steps: deque[tuple[Row[int], ...]] = deque()
         self.calls: deque[Call[int]] = deque()
         self.sizes: list[list[int]] = []
+        self.now = 0.0
 
     def submit(self, length: int, *, rows: int = 0, ended: bool = True, limit: int = 1000) -> int:
         key = len(self.listeners)
@@ -44,6 +45,8 @@ class World:
 
     def turn(self) -> None:
         """What a loop does once, without waiting for the device."""
+        for key, slot in self.scheduler.swap_out(self.now):
+            assert self.slots.pop(key) == slot
         for key, slot in self.scheduler.admit():
             assert slot not in self.slots.values()
             assert 0 <= slot < self.limits.slots
@@ -92,6 +95,7 @@ class World:
             self.listeners[key].cancelled = True
 
     def pass_time(self, seconds: float) -> None:
+        self.now += seconds
         for listener in self.listeners.values():
             listener.lead = max(listener.lead - seconds, min(listener.lead, 0.0))
 
