@@ -184,7 +184,8 @@ class Runner:
         self._standing.pop(slot, None)
 
     def swap_out(self, slot: int) -> Swapped:
-        """Take a sequence out of its slot, for which nothing is on its way. Waits for the device."""
+        """Take a sequence out of its slot that has heard all its text, and for which nothing is on its way.
+        Waits for the device."""
         standing, arenas = self._standing.pop(slot), self._arenas
         with torch.inference_mode():
             with self._launch.talking():

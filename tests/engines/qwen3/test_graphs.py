@@ -147,14 +147,14 @@ def test_frames_and_sound_have_lanes_of_their_own_and_sound_follows_its_frames()
 def test_sound_of_a_sequence_that_was_put_back_into_a_slot_follows_what_was_put_there() -> None:
     device = Later()
     subject, _ = graphs(device, within=0.0)
-    subject.begin(0, prompt(0), 0, NEVER)
+    subject.begin(0, prompt(0, text=0), 0, NEVER)
     subject.step([0]).result()
     kept = subject.swap_out(0)
     device.log.clear()
     subject.swap_in(1, kept)
     assert device.log == [("follow", "codec")]
     subject.step([1]).result()
-    subject.begin(2, prompt(0), 0, NEVER)
+    subject.begin(2, prompt(0, text=0), 0, NEVER)
     for _ in range(2):
         subject.step([2]).result()
     assert torch.equal(codes(subject, 1, 2), codes(subject, 2, 2))
