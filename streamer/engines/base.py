@@ -6,9 +6,10 @@ Engines never cut text, never look names up, never know of sessions, sockets or 
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 
 from streamer.errors import InvalidParameter
 from streamer.types import (
@@ -71,6 +72,24 @@ class Versioned(Protocol):
 
     version: str
     """Which sound it makes. Phrases are kept under it."""
+
+
+@dataclass(slots=True)
+class SequenceCounts:
+    """What became of a model's sequences. `ended`: by how; `retries`: those that were said again with
+    another seed, since they did not come out well."""
+
+    ended: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """What an engine may have besides, for the server's metrics. They ask it itself, so that an engine around
+    it has none."""
+
+    @property
+    def sequence_counts(self) -> SequenceCounts: ...
 
 
 CONTRACT: tuple[type, ...] = (Engine, Enrolling, Versioned)

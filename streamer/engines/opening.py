@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from streamer.config import Settings, data_dir
-from streamer.engines.base import ENGINES, Engine
+from streamer.engines.base import ENGINES, Counted, Engine
 from streamer.engines.base import open_engine as open_row
 from streamer.engines.breaker import Breaker
 from streamer.engines.cache import Cached
@@ -26,11 +26,13 @@ PHRASES = "phrases"
 
 @dataclass(slots=True)
 class EngineCounts:
-    """What the wrappers count; read by the server's metrics."""
+    """What the engines and their wrappers count; read by the server's metrics."""
 
     fallback: FallbackCounts = field(default_factory=FallbackCounts)
     circuits: dict[str, Breaker] = field(default_factory=dict)
     phrases: Phrases = field(default_factory=lambda: Phrases(0))
+    counted: dict[str, Counted] = field(default_factory=dict)
+    """Engines that count themselves, by name."""
 
 
 def open_engines(
@@ -93,6 +95,8 @@ class _Opening:
             engine = open_row(name, self._settings)
             self._rows[name] = engine
             self._rows.setdefault(engine.name, engine)
+            if isinstance(engine, Counted):
+                self._counts.counted[engine.name] = engine
         return self._rows[name]
 
     def _cached(self, engine: Engine) -> Engine:

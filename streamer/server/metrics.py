@@ -172,6 +172,24 @@ class _Collector:
         found = {"hit": phrases.hits, "miss": phrases.misses}
         yield _counted("streamer_phrases", "Phrases looked for, by outcome.", "outcome", found)
         yield GaugeMetricFamily("streamer_phrases_bytes", "Memory that phrases take.", phrases.size)
+        sequences = CounterMetricFamily(
+            "streamer_sequences",
+            "Sequences of a model, by how they ended.",
+            labels=["engine", "end"],
+        )
+        retries = Counter[str]()
+        for name, engine in sorted(self._engines.counted.items()):
+            counts = engine.sequence_counts
+            retries[name] = counts.retries
+            for end, count in sorted(counts.ended.items()):
+                sequences.add_metric([name, end], count)
+        yield sequences
+        yield _counted(
+            "streamer_sequence_retries",
+            "Sequences said again with another seed.",
+            "engine",
+            retries,
+        )
 
 
 def _counted(name: str, help: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamer.config import Settings, load
+from streamer.engines.base import SequenceCounts
 from streamer.engines.cache import Cached
 from streamer.engines.fallback import Fallback
 from streamer.engines.opening import EngineCounts, open_engine, open_engines
@@ -107,6 +108,27 @@ async def test_circuits_are_shared_by_the_chains_and_counted() -> None:
     assert sorted(counts.circuits) == ["hibari", "tone"]
     for engine in engines:
         await engine.aclose()
+
+
+class Counting(Mine):
+    name = "counting"
+    sequence_counts = SequenceCounts()
+
+
+def open_counting(settings: Settings) -> Counting:
+    return Counting()
+
+
+def test_engine_that_counts_is_asked_itself_whatever_stands_around_it() -> None:
+    counts = EngineCounts()
+    settings = Settings(
+        engines=["tests.engines.test_opening:open_counting", "tone"],
+        fallbacks={"agent": "tone:tone-low"},
+        workers=1,
+        cache_bytes=1_000_000,
+    )
+    open_engines(settings, counts=counts)
+    assert [type(engine) for engine in counts.counted.values()] == [Counting]
 
 
 @pytest.mark.asyncio

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from streamer.engines.base import SequenceCounts
+from streamer.engines.opening import EngineCounts
 from streamer.jobs import JobCounts
 from streamer.server.metrics import METRICS, Counters, Histogram, render
 from streamer.webhooks import Counters as WebhookCounters
@@ -58,6 +61,17 @@ def test_figures_of_jobs_and_webhooks_are_rendered() -> None:
     assert found["streamer_webhooks_pending", ""] == 6
     assert found["streamer_webhooks_ended_total", "delivered"] == 2
     assert found["streamer_webhook_attempts_total", "timeout"] == 7
+
+
+def test_what_became_of_sequences_is_rendered_by_engine() -> None:
+    class Counting:
+        sequence_counts = SequenceCounts(Counter(stop=5, length=2), retries=1)
+
+    engines = EngineCounts(counted={"qwen3": Counting()})
+    text = render(Counters(), JobCounts(), WebhookCounters(), engines).decode()
+    assert 'streamer_sequences_total{end="length",engine="qwen3"} 2.0' in text
+    assert 'streamer_sequences_total{end="stop",engine="qwen3"} 5.0' in text
+    assert 'streamer_sequence_retries_total{engine="qwen3"} 1.0' in text
 
 
 def test_a_bucket_holds_its_own_bound() -> None:

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import numpy as np
 
-from streamer.engines.base import Lead
+from streamer.engines.base import Lead, SequenceCounts
 from streamer.engines.qwen3.borders import Pauses
 from streamer.engines.qwen3.budget import Budget, another
 from streamer.engines.qwen3.codec_config import SAMPLE_RATE
@@ -48,12 +48,14 @@ class Context:
         lead: Lead,
         choose: Callable[[Options], Mouth],
         budget: Budget,
+        counts: SequenceCounts,
     ) -> None:
         self._news = asyncio.Event()
         self._source = Source(segments, self._news.set)
         self._lead = lead
         self._choose = choose
         self._budget = budget
+        self._counts = counts
         self._items: deque[Made | Exception | None] = deque()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
@@ -151,6 +153,7 @@ class Context:
         outcome = speaking.outcome
         if not (outcome.good or speaking.sounding) and sequence.ended:
             self._log(speaking, again=True)
+            self._counts.retries += 1
             try:
                 second = await self._attempt(mouth, sequence, cutter, another(options.seed))
             except EngineFailed:

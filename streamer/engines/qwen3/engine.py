@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -17,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from streamer.config import Settings
-from streamer.engines.base import Lead
+from streamer.engines.base import Lead, SequenceCounts
 from streamer.engines.qwen3 import languages
 from streamer.engines.qwen3.borders import Tempo
 from streamer.engines.qwen3.budget import Budget
@@ -90,7 +91,7 @@ def open_engine(settings: Settings, budget: Budget | None = None) -> Qwen3:
 
 
 class Qwen3:
-    """See `streamer.engines.base.Engine` and `Enrolling`. `checkpoints` is public for its counts."""
+    """See `streamer.engines.base.Engine`, `Enrolling` and `Counted`. `checkpoints` is public for tests."""
 
     name = NAME
     sample_rate = SAMPLE_RATE
@@ -104,6 +105,7 @@ class Qwen3:
         self._budget = budget
         self._open: set[Context] = set()
         self._closed = False
+        self._counts = SequenceCounts()
         self._tempos: Newest[Tempo] = Newest(_TEMPOS)
         custom = checkpoints.get("custom_voice")
         config = custom.machine.config if custom else None
@@ -130,7 +132,7 @@ class Qwen3:
         if self._closed:
             await closed(segments)
             raise EngineFailed("the engine is closed")
-        context = Context(segments, lead, choose, self._budget)
+        context = Context(segments, lead, choose, self._budget, self._counts)
         self._open.add(context)
         try:
             async with aclosing(context.chunks()) as chunks:
@@ -138,6 +140,13 @@ class Qwen3:
                     yield chunk
         finally:
             self._open.discard(context)
+
+    @property
+    def sequence_counts(self) -> SequenceCounts:
+        ended = Counter[str]()
+        for worker in self.checkpoints.values():
+            ended += worker.reasons
+        return SequenceCounts(ended, self._counts.retries)
 
     async def enroll(self, source: Reference | Description) -> VoiceData:
         """See `streamer.engines.base.Enrolling`. Raises `UnsupportedParameter` where no checkpoint can."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import random
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ pytest.importorskip("torch")
 
 import torch
 
+from streamer.engines.base import SequenceCounts
 from streamer.engines.qwen3 import engine as qwen3
 from streamer.engines.qwen3 import sequence
 from streamer.engines.qwen3.budget import Budget
@@ -494,6 +496,7 @@ async def test_where_nobody_listens_a_bad_sequence_is_said_again_with_another_se
         assert not chunks[-1].lost
         assert len(set(seeds)) == 2
         assert reasons(engine) == {"repeated": 1, "stop": 1}
+        assert engine.sequence_counts == SequenceCounts(Counter(repeated=1, stop=1), 1)
 
 
 async def test_a_first_try_that_said_something_is_kept_where_the_second_fails() -> None:
