@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import numpy as np
@@ -18,7 +17,7 @@ from streamer.engines.base import Lead, SequenceCounts
 from streamer.engines.qwen3.borders import Pauses
 from streamer.engines.qwen3.budget import Budget, another
 from streamer.engines.qwen3.codec_config import SAMPLE_RATE
-from streamer.engines.qwen3.plans import FRAME_SECONDS
+from streamer.engines.qwen3.outbox import Outbox
 from streamer.engines.qwen3.sequence import Cutter, Sequence
 from streamer.engines.qwen3.source import Source
 from streamer.engines.qwen3.speaking import Made, Mouth, Speaking
@@ -32,8 +31,6 @@ log = logging.getLogger(__name__)
 
 LITTLE_S = 0.4
 """Sound that a listener has left when a sequence is not held open any more for a sentence that may come."""
-AHEAD_FRAMES = 64
-"""Frames of former sequences that nobody has taken, with which no further one is begun: 5 s."""
 GRACE_S = 0.02
 """How long one is waited for in any case: whoever has it hands it over within some turns of the loop."""
 
@@ -52,35 +49,16 @@ class Context:
     ) -> None:
         self._news = asyncio.Event()
         self._source = Source(segments, self._news.set)
-        self._lead = lead
         self._choose = choose
         self._budget = budget
         self._counts = counts
-        self._items: deque[Made | Exception | None] = deque()
-        self._filled = asyncio.Event()
-        self._emptied = asyncio.Event()
-        self._handed = 0
-        """Frames of the sequences before the one that is being spoken."""
-        self._taken = 0
-        self._track: Track | None = None
-        self._patient = lead() == math.inf
+        self._outbox = Outbox(lead)
 
     async def chunks(self) -> AsyncGenerator[PcmChunk, None]:
         """All of it. Closed, it has freed everything."""
         feeder = asyncio.create_task(self._feed())
         try:
-            while True:
-                while not self._items:
-                    self._filled.clear()
-                    await self._filled.wait()
-                item = self._items.popleft()
-                if not self._items:
-                    self._emptied.set()
-                if item is None:
-                    return
-                if isinstance(item, Exception):
-                    raise item
-                self._taken += item.frames
+            while (item := await self._outbox.take()) is not None:
                 if item.speaking is not None:
                     item.speaking.mouth.worker.fetched(item.speaking.track, item.frames)
                 for chunk in item.chunks:
@@ -93,37 +71,23 @@ class Context:
 
     def fail(self, error: Exception) -> None:
         """End with this, at once."""
-        self._items.clear()
-        self._put(error)
-
-    def lead(self) -> float:
-        """What the listener has, with all that waits here. The worker's thread asks."""
-        seconds, track = self._lead(), self._track
-        handed = self._handed + (track.handed if track else 0)
-        if seconds == math.inf or not handed:
-            return seconds
-        waits = FRAME_SECONDS * max(0, handed - self._taken)
-        return waits if seconds == -math.inf else seconds + waits
+        self._outbox.fail(error)
 
     async def _feed(self) -> None:
         try:
             while (segment := await self._head()) is not None:
-                while self._items and (self._patient or self._handed - self._taken > AHEAD_FRAMES):
-                    # Where no lead makes a sequence rest (nobody listens, or nobody fetches), the next
-                    # waits until this one is taken.
-                    self._emptied.clear()
-                    await self._emptied.wait()
+                await self._outbox.room()
                 if segment.more or client_words(segment.text):
                     await self._speak(segment.options)
                 else:
                     self._source.take()
                     nothing = np.zeros(0, np.float32)
-                    self._put(Made([PcmChunk(nothing, segment.index, last=True)]))
+                    self._outbox.put(Made([PcmChunk(nothing, segment.index, last=True)]))
             self._source.check()
         except Exception as error:
-            self._put(error)
+            self._outbox.put(error)
         else:
-            self._put(None)
+            self._outbox.put(None)
 
     async def _head(self) -> Segment | None:
         """What comes next. Waits for it."""
@@ -197,13 +161,13 @@ class Context:
             not sequence.ended,
             seed,
             self._budget,
-            self.lead,
+            self._outbox.lead,
             tell,
             asyncio.get_running_loop(),
             mouth.reference,
         )
         speaking = Speaking(mouth, sequence, cutter, track)
-        self._track = track
+        self._outbox.begun(track)
         mouth.worker.open(track)
         try:
             while speaking.over is None:
@@ -218,7 +182,7 @@ class Context:
         finally:
             if speaking.over is None:
                 mouth.worker.cancel(track)
-            self._track, self._handed = None, self._handed + track.handed
+            self._outbox.over(track)
         return speaking
 
     def _more(self, speaking: Speaking) -> float | None:
@@ -229,7 +193,7 @@ class Context:
         if not sequence.full and not source.known:
             if not sequence.between or speaking.dry_at is None:
                 return None
-            lead = self.lead()
+            lead = self._outbox.lead()
             wait = speaking.dry_at + GRACE_S - asyncio.get_running_loop().time()
             if lead < math.inf:
                 wait = max(wait, lead - LITTLE_S)
@@ -259,12 +223,12 @@ class Context:
 
     def _told(self, speaking: Speaking, event: Event) -> None:
         if isinstance(event, Sound):
-            if self._patient:
+            if self._outbox.patient:
                 speaking.kept.append(event.samples)
                 speaking.mouth.worker.fetched(speaking.track, event.frames)
             else:
                 speaking.sounding = True
-                self._put(Made(speaking.cutter.push(event.samples), speaking, event.frames))
+                self._outbox.put(Made(speaking.cutter.push(event.samples), speaking, event.frames))
             return
         if isinstance(event, Credit):
             speaking.low = True
@@ -282,11 +246,11 @@ class Context:
         if not outcome.frames:
             raise EngineFailed("the model said nothing")
         for samples in speaking.kept:
-            self._put(Made(speaking.cutter.push(samples)))
+            self._outbox.put(Made(speaking.cutter.push(samples)))
         if not outcome.good:
             self._log(speaking, again=False)
         chunks, again = speaking.cutter.end(None if outcome.whole else outcome.heard)
-        self._put(Made(chunks))
+        self._outbox.put(Made(chunks))
         self._source.put_back(again)
         if not sequence.between:  # the last that it still has was left open, and is lost
             self._source.skip(sequence.members[-1].segment.index)
@@ -303,7 +267,3 @@ class Context:
                 "again": again,
             },
         )
-
-    def _put(self, item: Made | Exception | None) -> None:
-        self._items.append(item)
-        self._filled.set()

@@ -267,7 +267,7 @@ async def test_who_does_not_fetch_is_not_made_more_than_a_bounded_amount_for() -
         await asyncio.sleep(0.2)
         others = [spoken(engine, given(*segments(engine, "Hello."))) for _ in range(3)]
         await asyncio.gather(*others)
-        track = next(iter(engine._open))._track
+        track = next(iter(engine._open))._outbox._track
         assert track is not None
         handed = -1
         while handed != track.handed:
