@@ -16,8 +16,10 @@ help: ## this list
 serve: $(VENV)/.serve ## start the server on 127.0.0.1:8090 with the embedded voice
 	@exec $(BIN)/streamer serve $(ARGS)
 
+# They wait more than they compute, so one process more than this has cores. A file stays in one process: what
+# it started once is there once. In their order, since the longest come first. ARGS="-n 0" for a debugger.
 test: $(VENV)/.dev ## run the tests (ARGS="tests/text -x" narrows them)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-js: $(VENV)/.dev ## run the tests of the JavaScript client: node and a browser (needs npm, chromium)
 	@$(BIN)/python -m pytest tests/js $(ARGS)
