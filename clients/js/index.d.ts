@@ -229,8 +229,7 @@ export type ContextEvent =
  * One utterance. Iterate it for its events, once: the last is `done` or `interrupted`, an error is thrown. Leaving
  * the loop before that cancels the context. Text is sent as it is pushed, or as soon as there is a connection.
  */
-export class Context implements AsyncIterable<ContextEvent> {
-  private constructor();
+export interface Context extends AsyncIterable<ContextEvent> {
   readonly id: string;
   /** The format really used, once the server has said it. */
   readonly started: Started | null;
@@ -367,6 +366,8 @@ export type PlayerMode = "opus-webcodecs" | "opus-wasm" | "pcm" | "pcm-scheduled
 export interface PlayerOptions {
   /** One of the page's own; it is then not closed with the player. */
   context?: AudioContext;
+  /** Where the sound goes, a meter say. Default: the loudspeaker. */
+  destination?: AudioNode;
   /** Where the worklet is, for pages whose security policy forbids `blob:`. */
   workletUrl?: string | URL;
   /** The module `opus-decoder` or what imports it, for browsers without WebCodecs. */
@@ -378,16 +379,22 @@ export interface PlayerOptions {
 interface PlayerEvents {
   state: CustomEvent<{ state: PlayerState; mode: PlayerMode | null; reason: string }>;
   /** A word is being heard. */
-  word: CustomEvent<{ word: Word; index: number }>;
-  segment: CustomEvent<{ segment: Segment }>;
-  underrun: CustomEvent<{ count: number }>;
+  word: CustomEvent<{ context: Context; word: Word; index: number }>;
+  /** A segment begins to be heard. */
+  segment: CustomEvent<{ context: Context; segment: Segment }>;
+  /** It ran dry within a segment, for the `count`th time in this context. */
+  underrun: CustomEvent<{ context: Context; count: number }>;
+  /** A context has been heard to its end, or as far as it came. */
   end: CustomEvent<{ context: Context; error: unknown }>;
+  /** How loud it is, 0 to 1, fifty times a second while something plays. */
   level: CustomEvent<{ level: number }>;
+  /** Every event of the contexts being played, as it comes: the player has taken them. */
+  event: CustomEvent<{ context: Context; event: ContextEvent }>;
 }
 
 /** Plays a context's sound in a browser, and knows what is heard. */
 export class Player extends EventTarget {
-  constructor(client: StreamerClient, options?: PlayerOptions);
+  constructor(client?: StreamerClient | null, options?: PlayerOptions);
   /** The format to be asked for here, as `audio` of a context. */
   static audio(options?: PlayerOptions): AudioOptions;
   readonly state: PlayerState;
@@ -396,7 +403,14 @@ export class Player extends EventTarget {
   readonly reason: string;
   /** Milliseconds of the context's sound clock that are heard now. */
   readonly position: number;
-  /** Take a context's events and play them. Without one: the client's current. */
+  /** A ratio, 1 is unchanged. */
+  volume: number;
+  /** The AudioContext in use. */
+  readonly context: AudioContext;
+  /**
+   * Take a context's events and play them, behind what is being played. Without one: the client's current. Resolves
+   * when it has been heard, or silenced; rejects with what it failed with, once what had arrived was heard.
+   */
   play(context?: Context): Promise<void>;
   /** To be called in a gesture, where a page may not make sound by itself. */
   unlock(): Promise<void>;

@@ -1,0 +1,495 @@
+// Plays contexts in a browser, one behind the other, and knows what is heard. What it takes beyond that (queue, worklet,
+// decoders) is loaded with the first Player.
+import { StreamerError } from "./errors.js";
+
+/** @typedef {import("../index.d.ts").Context} Context */
+/** @typedef {import("../index.d.ts").StreamerClient} StreamerClient */
+/** @typedef {import("../index.d.ts").PlayerOptions} PlayerOptions */
+/** @typedef {import("../index.d.ts").Word} Word */
+
+const SETTLE_MS = 100; // for the worklet to say where it stopped; one that is suspended never does
+const RATE = 48000;
+
+/** One context being played; its id is the generation of its sound. */
+class Track {
+  /** @param {number} id @param {Context} context */
+  constructor(id, context) {
+    this.id = id;
+    this.context = context;
+    this.since = performance.now();
+    /** @type {any} */
+    this.decoder = null;
+    /** @type {Word[]} */
+    this.words = [];
+    this.said = 0;
+    /** @type {any[]} */
+    this.segments = [];
+    this.shown = 0;
+    this.underruns = 0;
+    /** @type {any} */
+    this.paused = null;
+    /** How far it had been heard at the last pause, in ms. */
+    this.played = 0;
+    /** Frame behind its last sample, once known. @type {number | null} */
+    this.until = null;
+    /** Nothing of it is to be heard any more. */
+    this.gone = false;
+    this.finished = false;
+    /** @type {unknown} */
+    this.error = null;
+    /** Frame of its first sample. @type {number | null} */
+    this.first = null;
+    this.firstMs = 0;
+    /** @type {any} */
+    this.clocks = null;
+    this.steady = true;
+    /** @type {Promise<void>} */
+    this.over = new Promise((resolve, reject) => {
+      this.settle = () => (this.error ? reject(this.error) : resolve());
+    });
+    this.over.catch(() => {}); // whoever does not await it has the event `end`
+  }
+}
+
+export class Player extends EventTarget {
+  /** The format to be asked for here, as `audio` of a context. @param {PlayerOptions} [options] */
+  static audio({ context, wasm } = {}) {
+    const rate = context?.sampleRate ?? RATE;
+    const opus = typeof AudioWorkletNode === "function" && rate === RATE && (typeof AudioDecoder === "function" || wasm);
+    return opus ? { codec: "opus", sample_rate: RATE } : { codec: "pcm_s16le", sample_rate: rate };
+  }
+
+  #client;
+  #options;
+  #audio;
+  #own;
+  #gain;
+  /** @type {any} */
+  #sink = null;
+  /** @type {any} */
+  #clock = null;
+  #ready;
+  /** @type {Track[]} */
+  #tracks = [];
+  #generation = 0;
+  #last = 0;
+  #ran = false;
+  #closed = false;
+  #state = "";
+  /** @type {string | null} */
+  #shown = null;
+  /** @type {import("../index.d.ts").PlayerMode | null} */
+  #mode = null;
+  #reason = "";
+  /** @type {any} */
+  #timer;
+  /** Who waits for the queue to have stopped. @type {Map<number, (media: number) => void>} */
+  #stopping = new Map();
+  #wake = () => {
+    if (document.visibilityState === "visible" && this.#ran && !this.#closed) this.#audio.resume().catch(() => {});
+  };
+  #changed = () => {
+    if (this.#audio.state !== "running") for (const track of this.#tracks) track.steady = false;
+    this.#update();
+    this.#check();
+  };
+
+  /** @param {StreamerClient | null} [client] @param {PlayerOptions} [options] */
+  constructor(client = null, options = {}) {
+    super();
+    if (typeof AudioContext !== "function") throw new StreamerError("not_available", "there is no AudioContext here");
+    this.#client = client;
+    this.#options = { prebufferMs: 60, ...options };
+    this.#own = !options.context;
+    this.#audio = options.context ?? new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+    this.#gain = this.#audio.createGain();
+    this.#gain.connect(options.destination ?? this.#audio.destination);
+    this.#audio.addEventListener("statechange", this.#changed);
+    document.addEventListener("visibilitychange", this.#wake);
+    this.#choose();
+    this.#ready = this.#setUp();
+    this.#ready.catch(() => {});
+    this.#update();
+  }
+
+  get state() {
+    return /** @type {import("../index.d.ts").PlayerState} */ (this.#state);
+  }
+
+  get mode() {
+    return this.#mode;
+  }
+
+  get reason() {
+    return this.#reason;
+  }
+
+  /** The AudioContext in use. */
+  get context() {
+    return this.#audio;
+  }
+
+  get volume() {
+    return this.#gain.gain.value;
+  }
+
+  set volume(ratio) {
+    this.#gain.gain.value = ratio;
+  }
+
+  get position() {
+    const track = this.#tracks[0];
+    return track ? this.#heard(track) : this.#last;
+  }
+
+  /** @param {Context} [context] */
+  play(context = /** @type {any} */ (this.#client)?.current) {
+    if (this.#closed || !context) {
+      const error = this.#closed ? new StreamerError("closed", "the player is closed") : new StreamerError("unknown_context", "nothing to play");
+      return Promise.reject(error);
+    }
+    const track = new Track(++this.#generation, context);
+    this.#tracks.push(track);
+    this.#update();
+    this.#follow(track);
+    return track.over;
+  }
+
+  async unlock() {
+    await this.#audio.resume();
+    this.#update();
+  }
+
+  /** @param {{ signal?: AbortSignal }} [options] */
+  async interrupt(options = {}) {
+    const [track, ...waiting] = this.#tracks;
+    if (!track) throw nothing();
+    const quiet = track.paused?.quiet ?? this.#quiet(track, "flush");
+    track.gone = true;
+    this.#tracks = [];
+    for (const other of waiting) {
+      other.context.interrupt({ played_ms: 0 }).catch(() => {});
+      this.#drop(other);
+    }
+    const played_ms = await quiet;
+    if (track.paused) this.#sink?.post("flush", track.id);
+    this.#last = played_ms;
+    this.#update();
+    try {
+      return await track.context.interrupt({ ...options, played_ms });
+    } finally {
+      this.#finish(track);
+    }
+  }
+
+  /** @param {{ signal?: AbortSignal }} [options] */
+  async pause(options = {}) {
+    const track = this.#tracks[0];
+    if (!track) throw nothing();
+    if (track.paused) return track.paused.answer;
+    /** @type {any} */
+    const paused = (track.paused = { quiet: this.#quiet(track, "hold") });
+    this.#update();
+    paused.answer = paused.quiet.then((/** @type {number} */ played_ms) => {
+      track.played = played_ms;
+      return track.context.pause({ ...options, played_ms });
+    });
+    return paused.answer;
+  }
+
+  /** @param {{ signal?: AbortSignal }} [options] */
+  async continue(options = {}) {
+    const track = this.#tracks[0];
+    if (!track?.paused) throw new StreamerError("context_conflict", "nothing is paused");
+    await track.paused.answer;
+    const continued = await track.context.continue(options);
+    if (continued.sequence >= 0 || track.gone) return continued;
+    // All had been sent: what was not heard is still here.
+    const at_ms = this.#again(track);
+    this.#go(track, at_ms);
+    return { ...continued, at_ms };
+  }
+
+  stop() {
+    for (const track of [...this.#tracks]) {
+      if (!track.context.over) track.context.cancel().catch(() => {});
+      this.#drop(track);
+    }
+  }
+
+  async close() {
+    if (this.#closed) return;
+    this.stop();
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    document.removeEventListener("visibilitychange", this.#wake);
+    this.#audio.removeEventListener("statechange", this.#changed);
+    this.#update();
+    await this.#ready.catch(() => {});
+    this.#sink?.close();
+    this.#gain.disconnect();
+    if (this.#own && this.#audio.state !== "closed") await this.#audio.close();
+  }
+
+  #choose() {
+    const { codec } = Player.audio({ ...this.#options, context: this.#audio });
+    if (!this.#audio.audioWorklet) {
+      this.#mode = "pcm-scheduled";
+      this.#reason = globalThis.isSecureContext ? "this browser has no AudioWorklet" : "the page is not a secure context (https): no AudioWorklet, no WebCodecs";
+    } else if (codec === "opus") {
+      const webcodecs = typeof AudioDecoder === "function";
+      this.#mode = webcodecs ? "opus-webcodecs" : "opus-wasm";
+      this.#reason = webcodecs ? "" : "this browser has no WebCodecs";
+    } else {
+      this.#mode = "pcm";
+      this.#reason = this.#audio.sampleRate === RATE ? "this browser has no WebCodecs, and no opus-decoder was given" : `Opus needs an AudioContext of ${RATE} Hz`;
+    }
+  }
+
+  async #setUp() {
+    const [{ Clock }, output, decoders] = await Promise.all([import("./jitter.js"), import("./output.js"), import("./decoders.js")]);
+    this.#clock = new Clock();
+    const tell = (/** @type {any} */ notice) => this.#told(notice);
+    if (this.#audio.audioWorklet) {
+      try {
+        this.#sink = await output.worklet(this.#audio, this.#gain, this.#options, tell);
+      } catch (error) {
+        this.#mode = "pcm-scheduled";
+        this.#reason = `no AudioWorklet: ${error}`;
+      }
+    }
+    this.#sink ??= output.scheduled(this.#audio, this.#gain, this.#options, tell, this.#clock);
+    return decoders;
+  }
+
+  /** Feeds what a context says into the queue. @param {Track} track */
+  async #follow(track) {
+    const context = track.context;
+    /** @type {any} */
+    let last = null;
+    let pushed = 0, ratio = 1, total = Infinity;
+    try {
+      const { open } = await this.#ready;
+      if (track.gone) return;
+      this.#sink.post("open", track.id);
+      for await (const event of context) {
+        this.#emit("event", { context, event });
+        if (track.gone || track.error) continue;
+        if (event.type === "started") {
+          const sound = (/** @type {number} */ at, /** @type {Float32Array} */ samples, /** @type {number} */ flags) => {
+            if (track.gone) return;
+            pushed = Math.max(pushed, at + samples.length);
+            this.#sink.post("push", track.id, at, samples, (flags & 1) > 0);
+          };
+          track.decoder = await open(event, this.#audio.sampleRate, this.#options.wasm, sound, (error) => this.#fail(track, error));
+          if (track.gone) track.decoder.close();
+          if (event.audio.codec === "opus") ratio = RATE / event.audio.sample_rate;
+          if (this.#mode !== "pcm-scheduled") this.#mode = track.decoder.mode;
+        } else if (event.type === "audio" && event.data.length) {
+          // How much of the last one is a codec's padding is said by `done`, which is right behind it.
+          if (event.flags & 2) last = event;
+          else track.decoder.decode(event);
+        } else if (event.type === "words") {
+          track.words.push(...event.words);
+        } else if (event.type === "segment") {
+          track.segments.push(event);
+        } else if (event.type === "continued") {
+          this.#forget(track);
+          this.#go(track, event.at_ms);
+        } else if (event.type === "interrupted" || (event.type === "done" && event.reason === "cancelled")) {
+          this.#drop(track);
+        } else if (event.type === "done") {
+          total = Math.round(event.samples * ratio);
+        }
+      }
+      if (last && !track.gone && !track.error) track.decoder.decode(last);
+      await track.decoder?.flush();
+    } catch (error) {
+      this.#fail(track, error);
+    }
+    // What arrived is played, whatever came of the rest.
+    if (!track.gone) this.#sink.post("end", track.id, Math.min(total, pushed));
+  }
+
+  /** @param {Track} track @param {any} error */
+  #fail(track, error) {
+    if (track.error || track.gone) return;
+    track.error = error;
+    if (!track.context.over) track.context.cancel().catch(() => {});
+    if (!this.#sink || error?.name === "AbortError") this.#drop(track);
+  }
+
+  /** What was not heard before a pause is told again. @param {Track} track */
+  #forget(track) {
+    track.words = track.words.filter((word) => word.end_ms <= track.played);
+    track.said = Math.min(track.said, track.words.length);
+    track.segments = track.segments.filter((segment) => segment.start_ms <= track.played);
+    track.shown = Math.min(track.shown, track.segments.length);
+  }
+
+  /** Where the first word that was not heard begins. @param {Track} track */
+  #again(track) {
+    const index = track.words.findIndex((word) => word.end_ms > track.played);
+    if (index < 0) return track.played;
+    track.said = Math.min(track.said, index);
+    return track.words[index].start_ms;
+  }
+
+  /** @param {Track} track @param {number} at_ms */
+  #go(track, at_ms) {
+    track.paused = null;
+    this.#sink.post("go", track.id, Math.round((at_ms * this.#audio.sampleRate) / 1000));
+    this.#update();
+    this.#check();
+  }
+
+  /** Silences it; returns how far it was heard, in ms. @param {Track} track @param {string} how */
+  async #quiet(track, how) {
+    if (!this.#sink) return 0;
+    const rate = this.#audio.sampleRate;
+    const stopped = new Promise((resolve) => this.#stopping.set(track.id, resolve));
+    this.#sink.post(how, track.id);
+    const reached = () => this.#clock.position(track.id, this.#audio.currentTime * rate);
+    /** @type {any} */
+    let media;
+    if (track.until !== null) media = this.#clock.position(track.id, Infinity);
+    else if (this.#audio.state !== "running") media = reached();
+    else media = await Promise.race([stopped, new Promise((resolve) => setTimeout(() => resolve(reached()), SETTLE_MS))]);
+    this.#stopping.delete(track.id);
+    return Math.round((media * 1e6) / rate) / 1000;
+  }
+
+  /** @param {any} notice */
+  #told(notice) {
+    const track = this.#tracks.find(({ id }) => id === notice.id);
+    if (notice.type === "anchor") {
+      this.#clock.add(notice);
+      if (track && track.first === null) this.#begun(track, notice.frame);
+    } else if (notice.type === "underrun" && track) {
+      this.#emit("underrun", { context: track.context, count: ++track.underruns });
+    } else if (notice.type === "tick") {
+      this.#emit("level", { level: notice.level });
+    } else if (notice.type === "end" && track) {
+      track.until = notice.frame;
+    } else if (notice.type === "stopped") {
+      this.#stopping.get(notice.id)?.(notice.media);
+    } else if (notice.type === "broken") {
+      for (const broken of [...this.#tracks]) {
+        this.#fail(broken, new StreamerError("playback_failed", "the AudioWorklet broke"));
+        this.#drop(broken);
+      }
+    }
+    this.#check();
+  }
+
+  /** @param {Track} track @param {number} frame */
+  #begun(track, frame) {
+    track.first = frame;
+    const since = /** @type {any} */ (track.context).since ?? track.since;
+    track.firstMs = performance.now() - since + ((frame - this.#frame()) / this.#audio.sampleRate) * 1000;
+    track.clocks = this.#clocks();
+  }
+
+  /** Emits what is heard by now, and comes again when the next thing is due. */
+  #check() {
+    clearTimeout(this.#timer);
+    const track = this.#tracks[0], frame = this.#frame();
+    if (!track || track.first === null || frame < track.first) {
+      if (track?.first != null) this.#later(((track.first - frame) / this.#audio.sampleRate) * 1000);
+      return;
+    }
+    const ms = this.#heard(track);
+    const due = (/** @type {any} */ what) => what && !track.gone && what.start_ms <= ms;
+    while (due(track.segments[track.shown])) this.#emit("segment", { context: track.context, segment: track.segments[track.shown++] });
+    while (due(track.words[track.said])) {
+      this.#emit("word", { context: track.context, word: track.words[track.said], index: track.said++ });
+    }
+    if (track.gone || track.paused) return;
+    const left = track.until === null ? Infinity : ((track.until - frame) / this.#audio.sampleRate) * 1000;
+    if (left <= 0) {
+      this.#finish(track);
+      this.#check();
+    } else {
+      const next = Math.min(track.segments[track.shown]?.start_ms ?? Infinity, track.words[track.said]?.start_ms ?? Infinity);
+      this.#later(Math.min(left, next - ms));
+    }
+  }
+
+  /** @param {number} ms */
+  #later(ms) {
+    if (ms < 1000 && this.#audio.state === "running") this.#timer = setTimeout(() => this.#check(), Math.max(1, ms));
+  }
+
+  /** Silences it and is done with it. @param {Track} track */
+  #drop(track) {
+    this.#sink?.post("flush", track.id);
+    this.#finish(track);
+  }
+
+  /** @param {Track} track */
+  #finish(track) {
+    if (track.finished) return;
+    if (track === this.#tracks[0]) this.#last = this.#heard(track);
+    track.finished = track.gone = true;
+    this.#tracks = this.#tracks.filter((other) => other !== track);
+    track.decoder?.close();
+    if (track.first !== null) this.#report(track);
+    this.#emit("end", { context: track.context, error: track.error });
+    track.settle();
+    this.#update();
+  }
+
+  /** @param {Track} track */
+  #report(track) {
+    const { wall, sound } = this.#clocks();
+    const span = wall - track.clocks.wall;
+    /** @type {import("../index.d.ts").Figures} */
+    const figures = { first_sound_ms: Math.max(0, track.firstMs), underruns: track.underruns };
+    // Below that the clocks' own grain is all one would see.
+    if (track.steady && span > 1000) figures.drift_ppm = Math.round(((sound - track.clocks.sound) / span - 1) * 1e6);
+    try {
+      track.context.report(figures);
+    } catch {
+      // The connection is gone, and the server with it.
+    }
+  }
+
+  /** The same moment by the page's clock and the loudspeaker's, in ms. */
+  #clocks() {
+    const { contextTime, performanceTime } = this.#audio.getOutputTimestamp?.() ?? {};
+    if (contextTime && performanceTime) return { wall: performanceTime, sound: contextTime * 1000 };
+    return { wall: performance.now(), sound: this.#audio.currentTime * 1000 };
+  }
+
+  /** The frame that is heard now. */
+  #frame() {
+    const latency = this.#audio.outputLatency || this.#audio.baseLatency || 0;
+    return (this.#audio.currentTime - latency) * this.#audio.sampleRate;
+  }
+
+  /** How far a track is heard, in ms. @param {Track} track */
+  #heard(track) {
+    return this.#clock ? (this.#clock.position(track.id, this.#frame()) * 1000) / this.#audio.sampleRate : 0;
+  }
+
+  #update() {
+    const audio = /** @type {string} */ (this.#audio.state);
+    this.#ran ||= audio === "running";
+    let state = "ready";
+    if (this.#closed || audio === "closed") state = "closed";
+    else if (audio !== "running") state = this.#ran ? "interrupted" : "locked";
+    else if (this.#tracks.length) state = this.#tracks[0].paused ? "paused" : "playing";
+    const { mode } = this;
+    if (state === this.#state && mode === this.#shown) return;
+    this.#state = state;
+    this.#shown = mode;
+    this.#emit("state", { state, mode, reason: this.#reason });
+  }
+
+  /** @param {string} type @param {any} detail */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+const nothing = () => new StreamerError("context_conflict", "nothing is being played");
