@@ -19,7 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Outermost directories first is pytest's own order; the slow browser goes last."""
+    """Outermost directories first is pytest's own order; the slow browser goes last. `make test` keeps it
+    by the file: the long acceptance tests begin, and no file of minutes is left for the end."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 

@@ -29,6 +29,10 @@ def test_fails_as_expected(): assert False
 INI = "[pytest]\nmarkers =\n  gpu\n  requires(program, package)\n"
 
 
+SEVERAL = ("-n", "2", "--dist", "loadfile")
+"""In processes of their own, as `make test` has them."""
+
+
 def outcome(directory: Path, *flags: str) -> str:
     """What pytest prints for these tests under our conftest."""
     shutil.copy(Path(__file__).with_name("conftest.py"), directory / "conftest.py")
@@ -46,16 +50,20 @@ def test_skips_are_skips_where_nothing_is_said(tmp_path: Path) -> None:
     assert "1 passed, 3 skipped, 1 xfailed" in outcome(tmp_path)
 
 
-def test_no_skip_but_the_gpus_passes_in_continuous_integration(tmp_path: Path) -> None:
-    out = outcome(tmp_path, "--no-skips")
+@pytest.mark.parametrize("processes", [(), SEVERAL], ids=["one process", "several"])
+def test_no_skip_but_the_gpus_passes_in_continuous_integration(
+    tmp_path: Path, processes: tuple[str, ...]
+) -> None:
+    out = outcome(tmp_path, "--no-skips", *processes)
     assert "1 failed, 1 passed, 1 skipped, 1 xfailed, 1 error" in out
     assert "skipped under --no-skips: Skipped: no reason" in out
 
 
-def test_a_module_that_skips_itself_fails_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [(), SEVERAL], ids=["one process", "several"])
+def test_a_module_that_skips_itself_fails_too(tmp_path: Path, processes: tuple[str, ...]) -> None:
     (tmp_path / "test_whole.py").write_text("import pytest\npytest.importorskip('no_such')\n")
-    assert "1 skipped" in outcome(tmp_path, "test_whole.py")
-    assert "1 error" in outcome(tmp_path, "--no-skips", "test_whole.py")
+    assert "1 skipped" in outcome(tmp_path, *processes, "test_whole.py")
+    assert "1 error" in outcome(tmp_path, "--no-skips", *processes, "test_whole.py")
 
 
 @pytest.mark.requires("bash", "bash")

@@ -141,7 +141,8 @@ async def test_what_the_provider_refuses_is_never_asked_of_our_client(pair: Pair
 async def test_a_provider_that_dies_midway_is_told_or_stood_in_for() -> None:
     with roles.upstream() as up:
         chains = ",".join(f"{name}-chain={name}:{name}-voice hibari:heart" for name in VOICES)
-        flags = ["--fallbacks", chains]
+        # Twelve speak at once: nobody is given up for being slow.
+        flags = ["--fallbacks", chains, "--fallback-timeout-s", "10"]
         with roles.downstream(up.providers(), *flags, more=["hibari"]) as server:
             async with asyncio.timeout(30), connected(server.websocket_url) as wire:
                 alone, chained = [

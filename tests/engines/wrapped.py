@@ -38,9 +38,9 @@ class Failing(Tone):
         yield
 
 
-def watched(engine: Engine, failures: int = 3) -> Watched:
+def watched(engine: Engine, failures: int = 3, timeout_s: float = 5.0) -> Watched:
     breaker = Breaker(engine.name, failures=failures, rest_s=1.0, clock=time.monotonic)
-    return Watched(engine, breaker, 5.0)
+    return Watched(engine, breaker, timeout_s)
 
 
 def chain(settings: Settings) -> Fallback:
@@ -52,7 +52,7 @@ def chain(settings: Settings) -> Fallback:
 def second(settings: Settings) -> Fallback:
     """Tone, after one that fails at once, and at another rate."""
     tone = watched(open_engine("tone", settings))
-    failing = watched(Failing(), failures=1 << 60)
+    failing = watched(Failing(), failures=1 << 60, timeout_s=0.1)
     return Fallback("second", [Step(failing, failing.voices[0]), Step(tone, tone.voices[0])])
 
 
