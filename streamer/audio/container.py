@@ -21,6 +21,7 @@ _WAVE = {"pcm_s16le": (1, 2), "pcm_f32le": (3, 4), "pcm_alaw": (6, 1), "pcm_mula
 _ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 
 _BEGIN, _END = 2, 4
+_HEADER_PAGES = 2
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -35,20 +36,27 @@ class Muxer(Protocol):
         """What a stream still needs whose last packet was not muxed as such; may be empty."""
         ...
 
+    def rewind(self, sent: int) -> None:
+        """All but the first `sent` things that came out of it were never sent: others follow these."""
+        ...
+
 
 class Prefixed:
     """A header, then the bare packets: WAV, FLAC; with an empty header MP3 and raw packets."""
 
     def __init__(self, header: bytes = b"") -> None:
-        self._header = header
+        self._header = self._due = header
 
     def mux(self, data: bytes, end: int, *, last: bool = False) -> bytes:
-        header, self._header = self._header, b""
+        header, self._due = self._due, b""
         return header + data if header else data
 
     def close(self, end: int) -> bytes:
-        header, self._header = self._header, b""
+        header, self._due = self._due, b""
         return header
+
+    def rewind(self, sent: int) -> None:
+        self._due = b"" if sent else self._header
 
 
 class Adts:
@@ -65,6 +73,9 @@ class Adts:
     def close(self, end: int) -> bytes:
         return b""
 
+    def rewind(self, sent: int) -> None:
+        pass
+
 
 class Ogg:
     """Opus in Ogg (RFC 3533, RFC 7845), one packet a page.
@@ -79,20 +90,25 @@ class Ogg:
         self._closed = False
         vendor = b"streamer"
         tags = b"OpusTags" + struct.pack("<I", len(vendor)) + vendor + struct.pack("<I", 0)
-        self._header = self._page(opus_head, 0, _BEGIN) + self._page(tags, 0, 0)
+        self._header = self._due = self._page(opus_head, 0, _BEGIN) + self._page(tags, 0, 0)
 
     def mux(self, data: bytes, end: int, *, last: bool = False) -> bytes:
         self._closed = last
-        header, self._header = self._header, b""
+        header, self._due = self._due, b""
         return header + self._page(data, self._granule(end), _END if last else 0)
 
     def close(self, end: int) -> bytes:
         if self._closed:
             return b""
         self._closed = True
-        header, self._header = self._header, b""
+        header, self._due = self._due, b""
         # A page without a packet: no lacing values, and so no position (RFC 3533 section 6).
         return header + self._seal(struct.pack("<qIIIB", -1, 1, self._sequence, 0, 0), _END, b"")
+
+    def rewind(self, sent: int) -> None:
+        self._closed = False
+        self._due = b"" if sent else self._header
+        self._sequence = _HEADER_PAGES + sent
 
     def _granule(self, end: int) -> int:
         return max(0, self._pre_skip + end * 48000 // self._rate)

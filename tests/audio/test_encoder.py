@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import av
 import numpy as np
 import pytest
 
-from streamer.audio.encoder import CODECS, open_encoder
+from streamer.audio.codecs import flac
+from streamer.audio.encoder import CODECS, Encoder, open_encoder
 from streamer.types import AudioFormat, Packet, Samples
 from tests.audio.sounds import (
     CUTTINGS,
@@ -288,3 +290,142 @@ def test_stereo_says_the_same_on_both_sides() -> None:
     pairs = np.frombuffer(b"".join(packet.data for packet in packets), "<i2").reshape(-1, 2)
     assert len(pairs) == encoder.samples == 2400
     assert (pairs[:, 0] == pairs[:, 1]).all()
+
+
+EVERY_CONTAINER = [
+    pytest.param(
+        AudioFormat(codec, container, channels=channels), id=f"{codec}-{container}-{channels}"
+    )
+    for codec, row in CODECS.items()
+    for container in row.containers
+    for channels in (1, 2)
+] + [
+    pytest.param(AudioFormat("opus", "ogg", 8000, frame_ms=2.5), id="ogg-short"),
+    pytest.param(AudioFormat("opus", frame_ms=60), id="opus-60"),
+    pytest.param(AudioFormat("mp3", sample_rate=44100), id="mp3-44100"),
+    pytest.param(AudioFormat("flac", "flac", 22050), id="flac-22050"),
+]
+
+
+def tone(frequency: float, seconds: float) -> Samples:
+    time = np.arange(round(24000 * seconds)) / 24000
+    sound: Samples = (0.5 * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
+    return sound
+
+
+def level(sound: Samples, frequency: float, rate: int) -> float:
+    """Amplitude of a tone in a sound."""
+    wave = np.exp(-2j * np.pi * frequency * np.arange(len(sound)) / rate) * np.hanning(len(sound))
+    return float(np.abs((sound * wave).sum()) * 4 / len(sound))
+
+
+def decoded_all(encoder: Encoder, packets: list[Packet]) -> Samples:
+    """At the output rate, without the lead-in."""
+    rate = encoder.format.sample_rate
+    assert rate is not None
+    if encoder.format.container == "none":
+        return decode_packets(encoder.format, encoder.header, packets)[encoder.lead_in :]
+    decoded, file_rate, _ = decode_file(b"".join(packet.data for packet in packets))
+    return decoded[:: file_rate // rate][encoder.lead_in :]
+
+
+@pytest.mark.parametrize("audio", EVERY_CONTAINER)
+@pytest.mark.parametrize("flushed", [False, True])
+def test_behind_a_rewind_nothing_is_heard_of_what_was_not_sent(
+    audio: AudioFormat, flushed: bool
+) -> None:
+    encoder = open_encoder(audio, 24000)
+    rate = encoder.format.sample_rate
+    assert rate is not None
+    packets = encoder.push(tone(400, 0.7)) + encoder.push(tone(1700, 0.3))
+    packets += encoder.flush() if flushed else []
+    sent = [packet for packet in packets if packet.pts < 0.5 * rate]
+    end = sent[-1].pts + sent[-1].duration
+    encoder.rewind(len(sent), end)
+    assert encoder.samples == end
+    assert end <= encoder.begin <= end + 0.05 * rate
+    new = speech_like(24000, 0.5)
+    sent += [packet for piece in cuts(new, (331, 1, 4000)) for packet in encoder.push(piece)]
+    sent += encoder.flush()
+    for before, after in pairwise(sent):
+        assert after.pts == before.pts + before.duration
+    expected = at_rate(new, 24000, rate)
+    assert encoder.samples == sent[-1].pts + sent[-1].duration == encoder.begin + len(expected)
+
+    decoded = decoded_all(encoder, sent)
+    assert len(decoded) >= encoder.samples
+    decoded = decoded[: encoder.samples]
+    assert level(decoded[end - rate // 10 : end], 400, rate) == pytest.approx(0.5, abs=0.05)
+    assert likeness(expected, decoded[encoder.begin :]) > 0.9
+    # What a packet lends to the next one can't be taken back: it fades within the lead-in.
+    gap = np.abs(decoded[end : encoder.begin])
+    assert gap.max(initial=0) < 0.75
+    assert gap[len(gap) // 2 :].max(initial=0) < 0.35
+    assert level(decoded[encoder.begin :][: rate // 10], 1700, rate) < 0.03
+    if audio.codec in LOSSLESS:
+        assert encoder.begin == end
+        assert np.abs(expected - decoded[end:]).max() <= LOSSLESS[audio.codec]
+
+
+@pytest.mark.parametrize("audio", EVERY_CONTAINER)
+def test_a_rewind_to_the_beginning_is_a_new_stream(audio: AudioFormat) -> None:
+    encoder = open_encoder(audio, 24000)
+    assert encoder.push(tone(1700, 0.3))
+    encoder.rewind(0, -encoder.lead_in)
+    sound = speech_like(24000, 0.3)
+    assert encoder.samples == encoder.begin == 0
+    assert encoder.push(sound) + encoder.flush() == encoded(audio, sound)
+
+
+@pytest.mark.parametrize("audio", EVERY_CONTAINER)
+def test_many_rewinds_leave_one_whole_stream(audio: AudioFormat) -> None:
+    encoder = open_encoder(audio, 24000)
+    sent: list[Packet] = []
+    for number in range(6):
+        made = encoder.push(speech_like(24000, 0.2, number))
+        sent += made[: number * 2 % 5]
+        encoder.rewind(len(sent), sent[-1].pts + sent[-1].duration if sent else -encoder.lead_in)
+    sound = speech_like(24000, 0.3)
+    sent += encoder.push(sound) + encoder.flush()
+    for before, after in pairwise(sent):
+        assert after.pts == before.pts + before.duration
+    decoded = decoded_all(encoder, sent)
+    assert len(decoded) >= encoder.samples
+    rate = encoder.format.sample_rate
+    assert rate is not None
+    expected = at_rate(sound, 24000, rate)
+    assert likeness(expected, decoded[encoder.begin : encoder.samples]) > 0.9
+
+
+@pytest.mark.parametrize("audio", EVERY_CONTAINER)
+def test_a_rewind_with_nothing_behind_it_ends_where_it_went_back_to(audio: AudioFormat) -> None:
+    encoder = open_encoder(audio, 24000)
+    sent = encoder.push(speech_like(24000, 0.3))[:3]
+    end = sent[-1].pts + sent[-1].duration
+    encoder.rewind(3, end)
+    rest = encoder.flush()
+    assert all(packet.duration == 0 for packet in rest)
+    assert encoder.samples == max(0, end)
+
+
+def flac_number(frame: bytes) -> int:
+    """As FFmpeg numbered it: RFC 9639 section 9.1.5."""
+    return ord(frame[4:8].decode("utf-8", "replace")[0])
+
+
+def test_flac_frames_are_numbered_through_and_their_checksums_hold() -> None:
+    encoder = open_encoder(AudioFormat("flac", frame_ms=2.5), 24000)
+    sent = encoder.push(speech_like(24000, 1))[:200]
+    whole = list(sent)
+    encoder.rewind(len(sent), sent[-1].pts + sent[-1].duration)
+    sound = speech_like(24000, 1)
+    sent += encoder.push(sound) + encoder.flush()
+    assert [flac_number(packet.data) for packet in sent] == list(range(len(sent)))
+    assert whole == sent[:200]
+    for number in (0, 1, 127, 128, 199):
+        assert flac.numbered(flac.numbered(sent[number].data, 99999), number) == sent[number].data
+    strict = av.CodecContext.create("flac", "r")
+    strict.extradata = encoder.header
+    strict.options = {"err_detect": "crccheck+explode"}
+    frames = [frame for packet in sent for frame in strict.decode(av.Packet(packet.data))]
+    assert sum(frame.samples for frame in frames) == encoder.samples

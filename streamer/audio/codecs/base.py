@@ -26,6 +26,10 @@ class Codec:
     `lead_in`: samples that a decoder puts before the first sample of sound. `held`: how many packets
     the codec is behind the frames it was given. `short_frames`: the last frame may be shorter, and
     `finish` gives the packets that are left then.
+
+    To go on behind a packet that is not the last one made: `splice`, a packet of `splice_size` samples of
+    silence that makes a decoder forget what it expects; `rewind(sent)`, of a codec that remembers
+    nothing but how many packets there were.
     """
 
     frame_size: int
@@ -35,6 +39,9 @@ class Codec:
     header: bytes = b""
     short_frames: bool = False
     finish: Callable[[], list[bytes]] = list
+    splice: bytes = b""
+    splice_size: int = 0
+    rewind: Callable[[int], None] | None = None
 
 
 class Libav:

@@ -29,4 +29,5 @@ def open_codec(audio: AudioFormat) -> Codec:
         frame_size=round(audio.sample_rate * audio.frame_ms / 1000),
         encode=encode,
         short_frames=True,
+        rewind=lambda sent: None,
     )
