@@ -7,7 +7,6 @@ the first frame (`ahead`, its `non_streaming_mode`). Sums of rows are over the s
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from streamer.engines.qwen3.config import Kind
 from streamer.engines.qwen3.model import Model
+from streamer.engines.qwen3.newest import Newest
 from streamer.engines.qwen3.tokenizer import Tokenizer
 from streamer.errors import (
     CheckpointInvalid,
@@ -70,7 +70,7 @@ class Prompts:
             )
         self._model = model
         self._tokenizer = tokenizer
-        self._prefixes: OrderedDict[Hashable, Tensor] = OrderedDict()
+        self._prefixes: Newest[Tensor] = Newest(_PREFIXES)
 
     def preset(
         self,
@@ -179,10 +179,8 @@ class Prompts:
         model = self._model
         prefix = self._prefixes.get(key)
         if prefix is None:
-            prefix = self._prefixes[key] = self._opening(language, speaker, instructions)
-            if len(self._prefixes) > _PREFIXES:
-                self._prefixes.popitem(last=False)
-        self._prefixes.move_to_end(key)
+            prefix = self._opening(language, speaker, instructions)
+            self._prefixes.put(key, prefix)
         rows = model.text(ids) if ids else model.pad_row[None][:0]
         bos = self._codec_bos()[0]
         if more:

@@ -81,10 +81,8 @@ class Scheduler(Generic[K]):
 
     def swap_out(self, now: float) -> list[tuple[K, int]]:
         """Who gives its slot up: (key, slot). Its text has been late for `patience` while others waited.
-        What the slot holds has to be kept: `admit` gives it another once there is text. At most so many
-        are kept as there are slots."""
-        kept = sum(sequence.swapped for sequence in self._waiting.values())
-        wanted = min(self._wanted(), self.limits.slots - kept)
+        What the slot holds has to be kept: `admit` gives it another once there is text."""
+        wanted = self._wanted()
         if wanted <= 0:
             return []
         late = []

@@ -171,27 +171,6 @@ async def test_sequence_waits_within_a_segment_for_its_text() -> None:
         assert near(sound(await speaking), sound(await collect(engine, given(whole))))
 
 
-async def test_who_waits_for_text_lets_others_speak_in_its_slot_and_goes_on_as_it_was() -> None:
-    come = asyncio.Event()
-
-    async def slowly() -> AsyncGenerator[Segment, None]:
-        yield replace(whole, text="Hello world, it is", more=True)
-        await come.wait()
-        yield replace(whole, text=" the voice of you.")
-
-    async with opened(slots=1) as engine:
-        (whole,) = segments(engine, "Hello world, it is the voice of you.")
-        expected = sound(await collect(engine, given(whole)))
-        speaking = asyncio.create_task(spoken(engine, slowly()))
-        await asyncio.sleep(0.3)
-        assert running(engine) == 1
-        assert await spoken(engine, given(*segments(engine, "Hello.", seed=2)))
-        assert not speaking.done()
-        come.set()
-        assert near(sound(await speaking), expected)
-        assert reasons(engine) == {"stop": 3}
-
-
 @pytest.mark.parametrize(("lead", "sequences"), [(0.9, 1), (LITTLE_S / 2, 2)])
 async def test_sequence_is_held_open_for_a_sentence_while_the_listener_has_enough(
     lead: float, sequences: int
@@ -221,43 +200,6 @@ async def test_text_that_ends_within_a_segment_is_a_failure() -> None:
 
 
 # Many at once
-
-
-async def test_64_contexts_all_finish_and_say_what_each_says_alone() -> None:
-    async with opened(slots=16) as engine:
-        said = [segments(engine, "Hello to you.", seed=number) for number in range(64)]
-        together = await asyncio.gather(*(spoken(engine, given(*one)) for one in said))
-        assert reasons(engine) == {"stop": 64}
-        for number in (0, 31, 63):
-            alone = sound(await collect(engine, given(*said[number])))
-            assert near(sound(together[number]), alone)
-
-
-async def test_closed_iterator_frees_its_slot_at_the_next_step() -> None:
-    async with opened(slots=1) as engine:
-        runner = machine(engine).runner
-        stepped: list[list[int]] = []
-        step = runner.step
-
-        def counting(rows: Any) -> Any:
-            stepped.append(list(rows))
-            return step(rows)
-
-        runner.step = counting
-        long = segments(engine, "x" * 300)
-        first = engine.synthesize(given(*long), nothing_heard)
-        await anext(first)
-        waiting = asyncio.create_task(spoken(engine, given(*segments(engine, "Hello."))))
-        await asyncio.sleep(0.05)
-        assert running(engine) == 1
-        await first.aclose()
-        made = len(stepped)
-        chunks = await waiting
-        frames = len(sound(chunks)) // 1920
-        # One step may have been running, and the last of a sequence is its end.
-        assert len(stepped) - made <= frames + 2
-        await asyncio.sleep(0.01)
-        assert running(engine) == 0
 
 
 async def test_who_does_not_fetch_is_not_made_more_than_a_bounded_amount_for() -> None:
