@@ -9,14 +9,14 @@ from streamer import errors, types
 from streamer.errors import StreamerError
 
 if TYPE_CHECKING:
-    from streamer.client import connect
+    from streamer.client import Client, Context, connect
 
-__all__ = ["StreamerError", "__version__", "connect", "errors", "types"]
+__all__ = ["Client", "Context", "StreamerError", "__version__", "connect", "errors", "types"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`connect` brings asyncio and websockets along, which most modules here must not know."""
-    if name == "connect":
-        return import_module("streamer.client").connect
+    """The client brings asyncio and websockets along, which most modules here must not know."""
+    if name in ("Client", "Context", "connect"):
+        return getattr(import_module("streamer.client"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

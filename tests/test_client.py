@@ -2,14 +2,13 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from streamer import connect
@@ -27,13 +26,10 @@ from streamer.errors import (
     UnknownVoice,
 )
 from streamer.protocols import native
-from streamer.protocols.base import Close
 from streamer.types import (
     Audio,
     AudioFormat,
     Cancel,
-    Command,
-    Done,
     End,
     Event,
     Failed,
@@ -41,101 +37,25 @@ from streamer.types import (
     Interrupt,
     Interrupted,
     OptionsUpdate,
-    Packet,
     Played,
-    Ready,
     Report,
-    SegmentStarted,
     Start,
-    Started,
     Text,
     Word,
     Words,
 )
-
-READY = Ready("s-1", "t-1", {"contexts": 16}, "r-1")
-RATE = 1000
-
-
-class Wire:
-    """The server's end of one connection."""
-
-    def __init__(self, socket: ServerConnection) -> None:
-        self.socket = socket
-        self._dialect = native.Server()
-
-    async def send(self, *events: Event) -> None:
-        for event in events:
-            for output in self._dialect.send(event):
-                if isinstance(output, Close):
-                    await self.socket.close(output.code, output.reason)
-                else:
-                    await self.socket.send(output)
-
-    async def receive(self) -> Command:
-        (command,) = self._dialect.receive(await self.socket.recv())
-        assert not isinstance(command, str | bytes | Close)
-        return command
-
-    async def expect(self, *commands: Command) -> None:
-        for command in commands:
-            assert await self.receive() == command
-
-
-Script = Callable[[Wire], Awaitable[None]]
-
-
-@asynccontextmanager
-async def serving(script: Script, *, ready: bool = True) -> AsyncGenerator[str]:
-    """A server that plays `script` with each client; what goes wrong in it fails the test."""
-    faults: list[BaseException] = []
-
-    async def talk(socket: ServerConnection) -> None:
-        wire = Wire(socket)
-        try:
-            if ready:
-                await wire.send(READY)
-            await script(wire)
-            await socket.wait_closed()
-        except (AssertionError, ConnectionClosed) as fault:
-            faults.append(fault)
-
-    async with serve(talk, "127.0.0.1", 0, subprotocols=[native.SUBPROTOCOL]) as server:  # type: ignore[list-item]
-        port = next(iter(server.sockets)).getsockname()[1]
-        yield f"ws://127.0.0.1:{port}"
-    assert not faults
-
-
-def started(context: str = "c1") -> Started:
-    audio = AudioFormat("pcm_s16le", "none", RATE, 1)
-    return Started(context, audio, "audio/pcm", b"", 0, "heart", "tone", 0)
-
-
-def audio(context: str = "c1", size: int = 10) -> Audio:
-    return Audio(context, Packet(bytes(size), 0, 100))
-
-
-def done(context: str = "c1", reason: str = "end") -> Done:
-    return Done(context, reason, 1000, 1000.0, 9, 12.0, "tone")  # type: ignore[arg-type]
-
-
-WORDS = (Word("Hi", 0, 400, 0), Word("there", 400, 1000, 3))
-SPOKEN: list[Event] = [
-    started(),
-    SegmentStarted("c1", 0, "Hi there.", 0, 0, "end"),
-    Words("c1", WORDS, "model"),
-    audio(),
-    done(),
-]
-
-
-async def all_of(events: AsyncIterator[Event], heard: list[Event] | None = None) -> list[Event]:
-    """All events, also in `heard` where they end by an error."""
-    heard = [] if heard is None else heard
-    async for event in events:
-        heard.append(event)
-    return heard
-
+from tests.client_wire import (
+    READY,
+    SPOKEN,
+    WORDS,
+    Wire,
+    all_of,
+    audio,
+    done,
+    nothing,
+    serving,
+    started,
+)
 
 # Speaking.
 
@@ -267,10 +187,6 @@ async def test_an_option_there_is_not_is_refused_before_anything_is_sent() -> No
             await context.push("Hi.", voise="heart")
 
 
-async def nothing(wire: Wire) -> None:
-    """Say nothing, and listen to nothing."""
-
-
 # Errors.
 
 
@@ -329,7 +245,7 @@ async def test_a_connection_closed_under_a_context_is_an_error_of_it(
         await wire.expect(Start("c1"))
         await wire.socket.close(code, reason)
 
-    async with serving(script) as url, connect(url) as client:
+    async with serving(script) as url, connect(url, resume=False) as client:
         context = await client.start()
         with pytest.raises(kind):
             await all_of(context)
@@ -390,7 +306,7 @@ async def test_a_refused_handshake_is_the_servers_typed_error(
                 raise AssertionError
 
     assert caught.value == expected
-    assert requests[0].path == "/v1/stream"
+    assert requests[0].path == "/v1/stream?resume=1"
     assert requests[0].headers["Authorization"] == "Bearer from-url"
     assert requests[0].headers["Sec-WebSocket-Protocol"] == "streamer.v1"
 
@@ -405,10 +321,12 @@ async def test_a_key_and_a_path_of_ones_own_are_used() -> None:
         seen.append((request.path, request.headers["Authorization"]))
         assert wire.socket.subprotocol == "streamer.v1"
 
-    path = "/native/v1/stream?resume=1"
+    path = "/native/v1/stream?resume=0"
     async with serving(script) as url, connect(url + path, "secret"):
         pass
-    assert seen == [(path, "Bearer secret")]
+    async with serving(script) as url, connect(url, "secret", resume=False):
+        pass
+    assert seen == [(path, "Bearer secret"), ("/v1/stream", "Bearer secret")]
 
 
 @pytest.mark.asyncio
@@ -605,13 +523,14 @@ async def test_cancelling_a_start_that_waits_to_be_sent_cancels_the_context() ->
         cancelled.set()
 
     async with serving(script) as url, connect(url) as client:
-        client._socket.pause_writing()  # as the transport says when its buffer is full
+        assert client._link.socket is not None
+        client._link.socket.pause_writing()  # as the transport says when its buffer is full
         starting = asyncio.create_task(client.start())
         await asyncio.sleep(0)
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
-        client._socket.resume_writing()
+        client._link.socket.resume_writing()
         await asyncio.wait_for(cancelled.wait(), 5)
 
 

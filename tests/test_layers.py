@@ -43,7 +43,6 @@ LAYERS: dict[str, int] = {
     "files": 3,
     "webhooks": 3,
     "client": 3,
-    "listening": 3,
     "server": 4,
     "cli": 5,
     "__main__": 5,

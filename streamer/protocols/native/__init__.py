@@ -149,10 +149,16 @@ class Server:
 
 
 class Client:
-    """The client's side of one connection. Ignores messages and fields it does not know."""
+    """The client's side of one connection, over as many sockets as it takes. Ignores messages and fields it
+    does not know, and what comes a second time."""
 
     def __init__(self) -> None:
         self._decoder = EventDecoder()
+
+    @property
+    def received(self) -> Mapping[str, int]:
+        """What `Resume` tells: the last sequence number of each context."""
+        return self._decoder.received
 
     def send(self, command: Command) -> list[str | bytes]:
         return [msgspec.json.encode(to_message(command)).decode()]

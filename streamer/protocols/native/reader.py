@@ -55,12 +55,25 @@ _SHAPES: Mapping[str, type[wire.Ready | wire.Resumed | wire.OfContext]] = {
 }
 
 
+ENDED = 64
+"""Of so many contexts that have ended it is known how far they came: more than a server keeps for one
+client at its usual bounds. Of others it may say all again after a lost socket, which does no harm."""
+
+
 class EventDecoder:
-    """Messages of one connection to Events. What belongs to no open context is dropped."""
+    """Messages of one connection, over as many sockets as it takes, to Events. What belongs to no open
+    context is dropped, and so is what has come before."""
 
     def __init__(self) -> None:
         self._rates: dict[str, int] = {}
         self._streams: dict[int, str] = {}
+        self._last: dict[str, int] = {}
+        self._ended: dict[str, int] = {}
+
+    @property
+    def received(self) -> Mapping[str, int]:
+        """The last sequence number of each context that is open or has ended a short while ago."""
+        return self._ended | self._last
 
     def decode(self, message: str | bytes) -> list[Event]:
         """Raises `RemoteProtocolError` for what can't come from a server of this protocol."""
@@ -72,7 +85,10 @@ class EventDecoder:
             if kind == "error":
                 return [self._failed(fields)]
             shape = _SHAPES.get(kind)
-            return [] if shape is None else self._known(msgspec.convert(fields, shape))
+            if shape is None:
+                self._count(fields.get("context"), fields.get("sequence"))
+                return []
+            return self._known(msgspec.convert(fields, shape))
         except (
             msgspec.DecodeError,
             UnicodeError,
@@ -88,15 +104,16 @@ class EventDecoder:
         except ValueError as error:
             _refuse(str(error))
         context = self._streams.get(audio.stream) if audio else None
-        return (
-            [] if audio is None or context is None else [_audio(context, audio.packet, audio.flags)]
-        )
+        if audio is None or context is None or not self._count(context, audio.sequence):
+            return []
+        return [_audio(context, audio.packet, audio.flags)]
 
     def _failed(self, fields: Mapping[str, Any]) -> Failed:
         context = fields.get("context")
         if not isinstance(context, str):
             return Failed(error_of(fields))
-        self._forget(context)
+        self._count(context, fields.get("sequence"))
+        self._end(context)
         return Failed(error_of(fields), context)
 
     def _known(self, answer: wire.Ready | wire.Resumed | wire.OfContext) -> list[Event]:
@@ -104,23 +121,51 @@ class EventDecoder:
             case wire.Ready():
                 return [Ready(answer.session, answer.token, answer.limits, answer.request_id)]
             case wire.Resumed():
+                for name, state in answer.contexts.items():
+                    if not state.recovered:  # its name may be used anew, from 0
+                        self._end(name)
+                        self._ended.pop(name, None)
                 return [_resumed(answer)]
             case wire.Started():
-                self._rates[answer.context] = answer.audio.sample_rate
+                if answer.context not in self._rates:
+                    self._rates[answer.context] = answer.audio.sample_rate
+                    self._last.pop(answer.context, None)
+                if not self._count(answer.context, answer.sequence):
+                    return []
                 self._streams[answer.stream] = answer.context
                 return [_started(answer)]
             case wire.Done() | wire.Interrupted():
+                if not self._count(answer.context, answer.sequence):
+                    return []
                 rate = self._rates.get(answer.context, NO_RATE)
-                self._forget(answer.context)
+                self._end(answer.context)
                 return [_event(answer, rate)]
             case _ if answer.context in self._rates:
+                if not self._count(answer.context, answer.sequence):
+                    return []
                 return [_event(answer, self._rates[answer.context])]
             case _:
                 return []
 
-    def _forget(self, context: str) -> None:
+    def _count(self, context: Any, sequence: Any) -> bool:
+        """Note what has come of an open context. False if it came before."""
+        if not (isinstance(context, str) and isinstance(sequence, int)):
+            return True
+        if context not in self._rates:
+            return True
+        if sequence <= self._last.get(context, -1):
+            return False
+        self._last[context] = sequence
+        return True
+
+    def _end(self, context: str) -> None:
         self._rates.pop(context, None)
         self._streams = {s: name for s, name in self._streams.items() if name != context}
+        if context in self._last:
+            self._ended.pop(context, None)
+            self._ended[context] = self._last.pop(context)
+            if len(self._ended) > ENDED:
+                del self._ended[next(iter(self._ended))]
 
 
 def _refuse(reason: str) -> NoReturn:

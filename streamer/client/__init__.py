@@ -1,0 +1,253 @@
+"""The Python client: `connect`, then `speak`, or `start` a context and push text into it.
+
+A thin shell of asyncio and websockets around `protocols.native.Client`. Errors off the wire are raised
+as `streamer.errors`; a connection that can't be made or is lost for good without a word is an `OSError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import fields
+from ssl import SSLContext
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+
+from streamer.client.context import BUFFER_BYTES, Context
+from streamer.client.dialing import Dial, address_of, first
+from streamer.client.link import Link, Patience
+from streamer.errors import ContextConflict, ContextLost, StreamerError
+from streamer.protocols import native
+from streamer.types import (
+    AudioFormat,
+    Cancel,
+    Command,
+    Done,
+    Event,
+    Failed,
+    Idle,
+    Interrupted,
+    OptionsUpdate,
+    Ready,
+    Resumed,
+    Start,
+)
+
+__all__ = ["Client", "Context", "Patience", "connect"]
+
+_OPTIONS = frozenset(field.name for field in fields(OptionsUpdate))
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    key: str | None = None,
+    *,
+    ssl: SSLContext | None = None,
+    open_timeout: float = 10.0,
+    buffer_bytes: int = BUFFER_BYTES,
+    resume: bool = True,
+    patience: Patience | None = None,
+    **defaults: Any,
+) -> AsyncGenerator[Client]:
+    """A connection to a server, closed at the end of the block.
+
+    `url`: ws, wss, http or https; without a path `/v1/stream`. `key`: or in the URL as `#key=...`, which is
+    never sent in it. `buffer_bytes`: how much of one context may wait to be read, and how much text of the
+    connection to be sent. `resume`: a lost socket is followed by another, and contexts go on where they
+    were, for as long as the server waits; `patience` says how it is tried. `defaults`: options of every
+    context, as in `Client.start`. Raises the server's refusal as its typed error, `OSError` where nothing
+    answers, `InvalidParameter` for a bad `url` or `key`.
+    """
+    address, found = address_of(url, resume=resume)
+    dial = Dial(address, key or found, ssl, open_timeout)
+    protocol = native.Client()
+    socket = await dial()
+    try:
+        async with asyncio.timeout(open_timeout):
+            ready = await first(socket, protocol, Ready)
+        opened = (socket, protocol, ready)
+        client = Client(dial, opened, patience or Patience(), buffer_bytes, defaults, resume=resume)
+    except BaseException:
+        await socket.close()
+        raise
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+class Client:
+    """An open connection. Contexts run side by side; over a lost socket they wait for the next one."""
+
+    def __init__(
+        self,
+        dial: Dial,
+        opened: tuple[ClientConnection, native.Client, Ready],
+        patience: Patience,
+        buffer_bytes: int,
+        defaults: Mapping[str, Any],
+        *,
+        resume: bool,
+    ) -> None:
+        self._buffer_bytes = buffer_bytes
+        self._defaults = dict(defaults)
+        self._ids = itertools.count(1)
+        self._contexts: dict[str, Context] = {}
+        self._leaving: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._link = Link(dial, patience, self, buffer_bytes, opened, resume=resume)
+
+    @property
+    def ready(self) -> Ready:
+        """What the server greeted with, on the latest socket."""
+        return self._link.ready
+
+    @property
+    def reconnects(self) -> int:
+        """How often a lost socket was followed by another."""
+        return self._link.reconnects
+
+    @property
+    def connected(self) -> bool:
+        """False while a lost socket has no successor yet, and at the end."""
+        return self._link.connected
+
+    async def start(self, start: Start | None = None, /, **options: Any) -> Context:
+        """Open a context; what the server says of it comes out of iterating it.
+
+        Options are the fields of `OptionsUpdate` (voice, model, language, instructions, speed, pitch,
+        volume, seed) and of `Start` (audio, timestamps, lead_ms, cut, lexicon, strict, trace); `audio` is
+        an `AudioFormat` or the name of a codec. Or pass a whole `Start`, and nothing beside it.
+        """
+        if start is None:
+            start = _start(f"c{next(self._ids)}", {**self._defaults, **options})
+        elif options:
+            raise TypeError("start() takes a Start or options, not both")
+        if start.context in self._contexts:
+            raise ContextConflict(f"context {start.context!r} is open", param="context")
+        context = Context(start, self._link, self._abandon, self._buffer_bytes)
+        context.renamed = self._link.heard_of(start.context)
+        self._contexts[start.context] = context
+        try:
+            await self._link.send(start)
+        except asyncio.CancelledError:
+            self._abandon(context)  # it may be out all the same
+            raise
+        except BaseException:
+            self._contexts.pop(start.context, None)  # the reader may have seen the end first
+            raise
+        return context
+
+    async def speak(self, text: str | AsyncIterable[str], **options: Any) -> AsyncGenerator[Event]:
+        """Speak a text, or pieces of it as they come (from a language model, say), and yield what comes
+        back, `Done` last. Leaving the iteration cancels; an error of the iterable is raised here."""
+        context = await self.start(**options)
+        feeder = asyncio.create_task(self._feed(context, text))
+        try:
+            async for event in context:
+                yield event
+        finally:
+            self._abandon(context)
+            feeder.cancel()
+            await asyncio.wait([feeder])
+
+    async def aclose(self) -> None:
+        """Close the connection (code 1000: the server frees it at once). Contexts still open fail with
+        `ConnectionError`."""
+        try:
+            await self._link.aclose()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    async def _feed(self, context: Context, text: str | AsyncIterable[str]) -> None:
+        try:
+            if isinstance(text, str):
+                await context.push(text)
+            else:
+                async for piece in text:
+                    await context.push(piece)
+            await context.end()
+        except Exception as error:
+            # Also what the context itself failed with: then this changes nothing.
+            if not context.over:
+                context.fail(error)
+                self._leave(context)
+
+    # What its link tells.
+
+    def hear(self, event: Event) -> None:
+        """An event of a context that is no more (it was cancelled meanwhile) is dropped."""
+        if isinstance(event, Ready | Resumed | Idle) or event.context is None:
+            return
+        if isinstance(event, Done | Interrupted | Failed):
+            self._leaving.discard(event.context)
+        if context := self._contexts.get(event.context):
+            context.take(event)
+            if context.overflowed:
+                self._leave(context)
+            elif context.over:
+                del self._contexts[event.context]
+
+    def resume(self, resumed: Resumed) -> list[Command]:
+        """What to say over a new socket."""
+        live = {name: state for name, state in resumed.contexts.items() if state.recovered}
+        owed: list[Command] = []
+        for context in list(self._contexts.values()):
+            begun = context.started is not None
+            # Of a name that was used before, what a server has kept may be that of before.
+            if context.id in live and (begun or not context.renamed):
+                owed += context.said.again(live[context.id].characters)
+            elif context.id not in live and not begun:
+                owed += context.said.anew()
+            else:
+                context.fail(ContextLost("it could not be taken up over another socket"))
+                del self._contexts[context.id]
+                self._leaving.add(context.id)
+        self._leaving &= live.keys()
+        return [*owed, *(Cancel(name) for name in sorted(self._leaving))]
+
+    def lose(self, error: Exception, *, waited: bool) -> None:
+        """Nothing more can be sent or heard. `waited`: as long as the server did."""
+        for context in self._contexts.values():
+            lost = error
+            if waited and context.started is not None:
+                lost = ContextLost("no socket could be had to take it up over")
+                lost.__cause__ = error
+            context.fail(lost)
+        self._contexts.clear()
+
+    def _abandon(self, context: Context) -> None:
+        """Nobody listens any more: cancel it without waiting for an answer."""
+        if not context.over:
+            context.fail(None)
+            self._leave(context)
+
+    def _leave(self, context: Context) -> None:
+        if self._contexts.pop(context.id, None) is not None:
+            self._leaving.add(context.id)
+            self._spawn(self._link.send(Cancel(context.id)))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        async def quietly() -> None:
+            with suppress(StreamerError, OSError):
+                await work
+
+        task = asyncio.create_task(quietly())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _start(context: str, options: Mapping[str, Any]) -> Start:
+    """`TypeError` for an option there isn't."""
+    spoken = {name: value for name, value in options.items() if name in _OPTIONS}
+    rest = {name: value for name, value in options.items() if name not in _OPTIONS}
+    if isinstance(rest.get("audio"), str):
+        rest["audio"] = AudioFormat(rest["audio"])
+    return Start(context, OptionsUpdate(**spoken), **rest)
