@@ -60,6 +60,33 @@ async def test_64_contexts_all_finish_and_say_what_each_says_alone() -> None:
             assert near(sound(together[number]), alone)
 
 
+async def test_one_that_waits_for_text_is_in_no_step_of_the_others() -> None:
+    async def stalled() -> AsyncGenerator[Segment, None]:
+        yield replace(whole, text="Hello world, it is", more=True)
+        await asyncio.Event().wait()
+
+    async with opened(slots=2) as engine:
+        (whole,) = segments(engine, "Hello world, it is the voice of you.")
+        runner = machine(engine).runner
+        waiting = asyncio.create_task(spoken(engine, stalled()))
+        await asyncio.sleep(0.5)
+        stepped: list[list[int]] = []
+        step = runner.step
+
+        def counting(rows: Any) -> Any:
+            stepped.append(list(rows))
+            return step(rows)
+
+        runner.step = counting
+        chunks = await spoken(engine, given(*segments(engine, "It is the voice.", seed=2)))
+        # Each step makes a frame, and the last is the end.
+        assert len(stepped) == len(sound(chunks)) // 1920 + 1
+        assert {tuple(rows) for rows in stepped} == {(stepped[0][0],)}
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+
 async def test_closed_iterator_frees_its_slot_at_the_next_step() -> None:
     async with opened(slots=1) as engine:
         runner = machine(engine).runner

@@ -15,6 +15,8 @@ import pytest_asyncio
 
 pytest.importorskip("torch")
 
+import torch
+
 from streamer.config import Settings
 from streamer.engines.base import open_engine
 from streamer.engines.qwen3 import engine as qwen3
@@ -22,6 +24,7 @@ from streamer.engines.qwen3.config import KINDS
 from streamer.engines.qwen3.engine import Qwen3
 from streamer.engines.qwen3.enrolling import clone_of
 from streamer.engines.qwen3.languages import NAMES, name_of, tags
+from streamer.engines.qwen3.speaker import SpeakerEncoder
 from streamer.errors import (
     CheckpointInvalid,
     EngineFailed,
@@ -147,6 +150,21 @@ async def test_recording_without_a_transcript_is_a_vector_of_its_speaker(engine:
     assert len(said)
     louder = await engine.enroll(replace(recording(), samples=recording().samples * 3))
     assert not np.array_equal(louder["x_vector"], data["x_vector"])
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_recording_that_the_device_has_no_memory_for_is_told_and_the_next_is_heard(
+    engine: Qwen3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        monkeypatch.undo()
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(SpeakerEncoder, "embed", fails)
+    with pytest.raises(EngineFailed, match="memory") as failed:
+        await engine.enroll(recording())
+    assert failed.value.retryable
+    assert await engine.enroll(recording())
 
 
 @pytest.mark.asyncio(loop_scope="module")
