@@ -355,7 +355,7 @@ export class Context {
   #heard(type, played_ms = this.#played) {
     if (this.error !== null) throw this.error;
     const { ending, text } = this;
-    if (ending?.type === "interrupted") return /** @type {any} */ ({ ...ending, type });
+    if (ending?.type === "interrupted") return /** @type {any} */ (type === ending.type ? ending : { ...ending, type });
     if (ending?.type !== "done" || ending.reason === "cancelled") throw this.#conflict("was cancelled");
     if (this.#paused) return /** @type {any} */ ({ ...this.#paused, type });
     const rate = this.started?.audio.sample_rate ?? 48000;

@@ -38,8 +38,9 @@ export function abortable(promise, signal) {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
+    const leave = () => signal.removeEventListener("abort", abort);
     if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).then(() => signal.removeEventListener("abort", abort));
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).then(leave);
   });
 }
