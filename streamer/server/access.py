@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from streamer.config import Settings
-from streamer.errors import InternalError, InvalidParameter, OriginNotAllowed, Unauthenticated
+from streamer.errors import (
+    InternalError,
+    InvalidParameter,
+    KeyRevoked,
+    OriginNotAllowed,
+    Unauthenticated,
+)
 from streamer.server.auth import ANONYMOUS, Key, KeyStore
+from streamer.server.tokens import Tokens, is_token
 
 log = logging.getLogger(__name__)
+
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]{0,31})://"
+    r"(?P<host>[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[[0-9a-f:.]{2,45}\])(:(?P<port>[1-9][0-9]{0,4}))?"
+)
+_IMPLIED = {"http": "80", "https": "443"}
 
 
 def is_loopback(host: str) -> bool:
@@ -24,6 +38,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def check_origin_form(text: str) -> str:
+    """An origin as browsers send it (RFC 6454, 6.2), in lower case. Raises `InvalidParameter`."""
+    origin = text.lower()
+    found = _ORIGIN.fullmatch(origin)
+    if found is None or not text.isascii() or len(text) > 300 or int(found["port"] or 1) > 65535:
+        raise InvalidParameter(
+            "an origin is scheme://host or scheme://host:port and nothing behind it", param="origin"
+        )
+    if found["port"] is not None and _IMPLIED.get(found["scheme"]) == found["port"]:
+        raise InvalidParameter(f"browsers leave out the port {found['port']}", param="origin")
+    return origin
+
+
 def _host_of(authority: str) -> str:
     try:
         return urlsplit("//" + authority).hostname or ""
@@ -32,10 +59,11 @@ def _host_of(authority: str) -> str:
 
 
 class Access:
-    """The rule of who may ask this server, from its settings and its keys."""
+    """The rule of who may ask this server, from its settings, its keys and their tokens."""
 
-    def __init__(self, settings: Settings, keys: KeyStore) -> None:
+    def __init__(self, settings: Settings, keys: KeyStore, tokens: Tokens) -> None:
         self.keys = keys
+        self._tokens = tokens
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.origins)
         self._local = is_loopback(settings.host)
 
@@ -54,20 +82,27 @@ class Access:
         if self._local and not self.keyed and not is_loopback(_host_of(host)):
             # A page whose name was made to resolve to 127.0.0.1 gets its own name as our Host.
             raise OriginNotAllowed("without keys this server answers to loopback names only")
+        own = f"{scheme}://{host}".lower()
         if origin is None:
-            return None
+            # Browsers leave it out where a page only reads from its own server.
+            return own if headers.get("sec-fetch-site") == "same-origin" else None
         if origin.lower() in self._origins:
             return origin
-        own = f"{scheme}://{host}".lower()
         if origin.lower() == own:
             return origin
         if self._local and self._is_local_page(origin):
             return origin
         raise OriginNotAllowed(f"origin {origin[:200]!r} is not allowed", param="origin")
 
-    def check_key(self, secret: str | None) -> Key:
-        """Whose key it is; `ANONYMOUS` where there are no keys. Raises `Unauthenticated`,
-        `KeyRevoked`."""
+    def check_key(self, secret: str | None, origin: str | None) -> Key:
+        """Whose key or token it is; `ANONYMOUS` where there are no keys. `origin` as `check_origin` has
+        it.
+
+        Raises `Unauthenticated`, `KeyRevoked`; of tokens also `TokenExpired`, `OriginNotAllowed`.
+        """
+        if secret and is_token(secret):
+            grant = self._tokens.read(secret)
+            return self._tokens.lend(self._lender(grant.key), grant, origin)
         if not self.keyed:
             return ANONYMOUS
         if not secret:
@@ -79,6 +114,17 @@ class Access:
         return any(key.id == id and key.revoked is None for key in self._all()) or (
             not id and not self.keyed
         )
+
+    def _lender(self, id: str) -> Key:
+        """The key that a token was made with. Raises `Unauthenticated`, `KeyRevoked`."""
+        if not id and not self.keyed:
+            return ANONYMOUS
+        for key in self._all():
+            if key.id == id:
+                if key.revoked is not None:
+                    raise KeyRevoked("the key of this token has been revoked")
+                return key
+        raise Unauthenticated("the key of this token is none any more")
 
     def _all(self) -> tuple[Key, ...]:
         try:

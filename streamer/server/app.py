@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
@@ -19,6 +20,7 @@ from streamer.server.files import FileEndpoints
 from streamer.server.hosted.table import APIS, api_of
 from streamer.server.http import Speaks, Tells
 from streamer.server.jobs import JobEndpoints
+from streamer.server.lending import TokenEndpoint
 from streamer.server.requests import EncodeError
 from streamer.server.resources import stop
 from streamer.server.service import Service
@@ -82,6 +84,7 @@ def _native(service: Service) -> list[BaseRoute]:
     endpoints = {
         "/v1/speech": Endpoint(service, post=speaks.native),
         "/v1/usage": Endpoint(service, get=tells.usage, scope="usage"),
+        "/v1/tokens": Endpoint(service, post=TokenEndpoint(service).create, scope="tokens"),
     }
     return _routes(endpoints, "/native")
 
@@ -90,23 +93,24 @@ def _kept(service: Service) -> list[BaseRoute]:
     """What has an address of its own: jobs, files, voices, webhooks. The first path that fits counts."""
     jobs, files = JobEndpoints(service), FileEndpoints(service)
     voices, webhooks = VoiceEndpoints(service), WebhookEndpoints(service)
+    manage = partial(Endpoint, service, scope="manage")
     endpoints = {
-        "/v1/jobs": Endpoint(service, get=jobs.list, post=jobs.create),
-        "/v1/jobs/{id}": Endpoint(service, get=jobs.get, delete=jobs.cancel),
-        "/v1/jobs/{id}/audio": Endpoint(service, get=jobs.audio),
-        "/v1/jobs/{id}/words": Endpoint(service, get=jobs.words),
-        "/v1/files": Endpoint(service, get=files.list, post=files.create),
-        "/v1/files/{id}": Endpoint(service, get=files.get, delete=files.delete),
-        "/v1/files/{id}/content": Endpoint(service, get=files.content, signed=True),
-        "/v1/voices": Endpoint(service, get=voices.list, post=voices.create),
-        "/v1/voices/design": Endpoint(service, post=voices.design),
-        "/v1/voices/{id}": Endpoint(service, get=voices.get, delete=voices.delete),
+        "/v1/jobs": manage(get=jobs.list, post=jobs.create),
+        "/v1/jobs/{id}": manage(get=jobs.get, delete=jobs.cancel),
+        "/v1/jobs/{id}/audio": manage(get=jobs.audio),
+        "/v1/jobs/{id}/words": manage(get=jobs.words),
+        "/v1/files": manage(get=files.list, post=files.create),
+        "/v1/files/{id}": manage(get=files.get, delete=files.delete),
+        "/v1/files/{id}/content": manage(get=files.content, signed=True),
+        "/v1/voices": Endpoint(service, get=voices.list, post=voices.create, change="manage"),
+        "/v1/voices/design": manage(post=voices.design),
+        "/v1/voices/{id}": Endpoint(service, get=voices.get, delete=voices.delete, change="manage"),
         "/v1/voices/{id}/preview": Endpoint(service, get=voices.preview),
-        "/v1/webhooks": Endpoint(service, get=webhooks.list, post=webhooks.create),
-        "/v1/webhooks/secret": Endpoint(service, get=webhooks.secret, post=webhooks.rotate),
-        "/v1/webhooks/deliveries": Endpoint(service, get=webhooks.deliveries),
-        "/v1/webhooks/deliveries/{id}/replay": Endpoint(service, post=webhooks.replay),
-        "/v1/webhooks/{id}": Endpoint(service, delete=webhooks.delete),
+        "/v1/webhooks": manage(get=webhooks.list, post=webhooks.create),
+        "/v1/webhooks/secret": manage(get=webhooks.secret, post=webhooks.rotate),
+        "/v1/webhooks/deliveries": manage(get=webhooks.deliveries),
+        "/v1/webhooks/deliveries/{id}/replay": manage(post=webhooks.replay),
+        "/v1/webhooks/{id}": manage(delete=webhooks.delete),
     }
     return _routes(endpoints, "/native")
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -30,9 +31,12 @@ from streamer.server.limits import NO_LIMITS, KeyLimits
 
 PREFIX = "sk-streamer-"
 """Lets secret scanners and people recognise a key."""
-SCOPES = ("speak", "usage", "metrics")
-"""What a key may be for: speech and voices, its own usage, the server's metrics."""
-DEFAULT_SCOPES = ("speak", "usage")
+SCOPES = ("speak", "manage", "usage", "tokens", "metrics")
+"""What a key may be for: speech; its own voices, jobs, files and webhooks; its own usage; tokens of it; the
+server's metrics."""
+DEFAULT_SCOPES = ("speak", "manage", "usage", "tokens")
+GENERATION = 2
+"""In the first there were no `manage` and `tokens`, and `speak` stood for what they are now."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,11 +49,26 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     scopes: tuple[str, ...] = DEFAULT_SCOPES
     created: str = ""
     revoked: str | None = None
+    generation: int = 1
+    """Of the scopes."""
+
+    KIND: ClassVar[str] = "key"
+
+    @property
+    def voices(self) -> frozenset[str] | None:
+        """Ids of those that it may speak with, where it may not with all."""
+        return None
 
     def allow(self, scope: str) -> None:
-        """Raise `ScopeMissing` if the key is not for this."""
+        """Raise `ScopeMissing` if it is not for this."""
         if scope not in self.scopes:
-            raise ScopeMissing(f"this key has no scope {scope!r}", param="scope")
+            raise ScopeMissing(f"this {self.KIND} has no scope {scope!r}", param="scope")
+
+    def allow_voice(self, id: str) -> None:
+        """Raise `ScopeMissing` if it is not for this voice."""
+
+    def check_time(self) -> None:
+        """Raise `TokenExpired` if its time is up; a key's never is."""
 
 
 ANONYMOUS = Key(id="", name="", sha256="", scopes=SCOPES)
@@ -89,9 +108,10 @@ class KeyStore:
         seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if seen != self._seen:
             try:
-                self._keys = msgspec.json.decode(self._path.read_bytes(), type=tuple[Key, ...])
+                keys = msgspec.json.decode(self._path.read_bytes(), type=tuple[Key, ...])
             except (OSError, msgspec.DecodeError) as error:
                 raise InvalidParameter(f"{self._path}: {error}", param="data_dir") from None
+            self._keys = tuple(map(_of_today, keys))
             self._seen = seen
         return self._keys
 
@@ -135,6 +155,7 @@ class KeyStore:
                     limits=limits,
                     scopes=tuple(scopes),
                     created=_now(),
+                    generation=GENERATION,
                 )
             )
         return secret
@@ -170,6 +191,18 @@ class KeyStore:
             os.fsync(file.fileno())
         os.replace(temporary, self._path)
         self._seen = None
+
+
+def _of_today(key: Key) -> Key:
+    """A key made before there were `manage` and `tokens` may do what it could. Tokens, too: with one it
+    gives away nothing but parts of what it has."""
+    if key.generation >= GENERATION:
+        return key
+    scopes = key.scopes
+    if "speak" in scopes:
+        scopes += tuple(scope for scope in ("manage", "tokens") if scope not in scopes)
+    upgraded: Key = msgspec.structs.replace(key, scopes=scopes, generation=GENERATION)
+    return upgraded
 
 
 def _check(limits: KeyLimits) -> None:

@@ -56,7 +56,8 @@ Work = Callable[[Request, Meter], Awaitable[Response | Speech]]
 
 class Endpoint:
     """Checks, then the work of the method, then headers that every answer has. HEAD is GET without its
-    body. `signed`: a query with a `signature`, which the work checks, stands for a key."""
+    body. `scope`: what a key must be for; `change`: for POST and DELETE, where that is another. `signed`: a
+    query with a `signature`, which the work checks, stands for a key."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Endpoint:
         post: Work | None = None,
         delete: Work | None = None,
         scope: str | None = "speak",
+        change: str | None = None,
         signed: bool = False,
         encode_error: EncodeError = native.encode_error,
     ) -> None:
@@ -73,6 +75,7 @@ class Endpoint:
         self._service = service
         self._works = {method: work for method, work in works.items() if work is not None}
         self._scope = scope
+        self._change = change or scope or ""
         self._signed = signed
         self._encode_error = encode_error
 
@@ -89,9 +92,11 @@ class Endpoint:
                 raise MethodNotAllowed(f"{method} is not for this address")
             if self._scope is not None:
                 access = self._service.access
-                headers |= cors(access.check_origin(handshake.headers, scheme_of(scope)))
+                origin = access.check_origin(handshake.headers, scheme_of(scope))
+                headers |= cors(origin)
                 if method != "OPTIONS" and not (self._signed and "signature" in handshake.query):
-                    meter = self._keyed(handshake, self._scope, request_id)
+                    needed = self._change if method in ("POST", "DELETE") else self._scope
+                    meter = self._keyed(handshake, origin, needed, request_id)
                     meter.request()
             if method == "OPTIONS":
                 response = Response(status_code=204, headers=PREFLIGHT)
@@ -132,8 +137,10 @@ class Endpoint:
             failed.headers.update(headers)
             await failed(scope, receive, send)
 
-    def _keyed(self, handshake: Handshake, scope: str, request_id: str) -> Meter:
-        key = self._service.access.check_key(native.key_of(handshake))
+    def _keyed(
+        self, handshake: Handshake, origin: str | None, scope: str, request_id: str
+    ) -> Meter:
+        key = self._service.access.check_key(native.key_of(handshake), origin)
         meter = self._service.meter(key, request_id)
         key.allow(scope)
         return meter

@@ -60,12 +60,11 @@ class Speaks:
         *,
         in_band: bool = False,
     ) -> Speech:
-        key = meter.key.id
-        await self._service.prepare(key, wanted.start.options)
+        await self._service.prepare(meter.key.id, wanted.start.options)
         speech = open_speech(
             wanted,
             meter,
-            lambda: self._service.open_session(wanted.start, paced=False, key=key),
+            lambda: self._service.open_session(wanted.start, meter.key, paced=False),
             encode,
             in_band=in_band,
             receive=receive,

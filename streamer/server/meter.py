@@ -53,13 +53,15 @@ class Meter:
         return self.ledger.limits.connect(self.key.id, self.key.limits)
 
     def request(self) -> None:
-        """An HTTP request. Raises `RateLimited`."""
+        """An HTTP request, or a task. Raises `TokenExpired`, `RateLimited`."""
+        self.key.check_time()
         self.ledger.limits.request(self.key.id, self.key.limits)
 
     def start(self, context: str, *, counted: bool = False) -> Charge:
         """A place for a context, `counted` where a request was counted for it already. Raises
-        `Draining`, `ContextLimit`, `RateLimited`, `BudgetSpent`."""
+        `Draining`, `TokenExpired`, `ContextLimit`, `RateLimited`, `BudgetSpent`."""
         self.check_draining()
+        self.key.check_time()
         self._check_budget()
         slot = self.ledger.limits.start(self.key.id, self.key.limits, counted=counted)
         return Charge(self, context, slot)

@@ -25,6 +25,7 @@ from streamer.resources import Job
 from streamer.server.hosted.table import APIS
 from streamer.server.links import Links
 from streamer.server.speaking import OpenSession, Speaking
+from streamer.server.tokens import Tokens
 from streamer.types import Start
 from streamer.usage import Usage
 from streamer.voices import VoiceStore
@@ -51,9 +52,11 @@ class Resources:
     jobs: Jobs
     links: Links
     voices: VoiceStore
+    tokens: Tokens
 
     async def start(self) -> None:
         """Take up what an earlier process left. Raises `StorageUnavailable` or `StorageFull`."""
+        await self.tokens.start()
         await self.files.start()
         await self.voices.start()
         await self.webhooks.start()
@@ -97,7 +100,7 @@ def open_resources(
     fetcher = Fetcher(
         allow=settings.fetch_allow, ports=settings.fetch_ports, timeout_s=settings.fetch_timeout_s
     )
-    schemas = [usage_.SCHEMA, FileStore.SCHEMA, Webhooks.SCHEMA, Jobs.SCHEMA]
+    schemas = [usage_.SCHEMA, FileStore.SCHEMA, Webhooks.SCHEMA, Jobs.SCHEMA, Tokens.SCHEMA]
     database = Database(directory / DATABASE, schemas)
     files = FileStore(database, DirectoryBlobs(directory / FILES), settings, clock)
     webhooks = Webhooks(database, fetcher, clock, settings=settings)
@@ -114,7 +117,8 @@ def open_resources(
         encode_callbacks=partial(_callbacks, links),
     )
     voices = voices or open_voices(settings, directory)
-    return Resources(database, fetcher, Guard(), files, webhooks, jobs, links, voices)
+    tokens = Tokens(database, clock)
+    return Resources(database, fetcher, Guard(), files, webhooks, jobs, links, voices, tokens)
 
 
 def _event(links: Links, job: Job) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -23,7 +23,7 @@ from streamer.protocols.hosted_voices import default_aliases
 from streamer.server import logs, tls
 from streamer.server.access import is_loopback
 from streamer.server.app import create_app
-from streamer.server.auth import KeyStore
+from streamer.server.auth import SCOPES, KeyStore
 from streamer.server.directory import DirectoryLock
 from streamer.server.port import require_free
 from streamer.server.resources import DATABASE, open_resources, open_voices
@@ -137,7 +137,7 @@ def require_keys(settings: Settings, keys: KeyStore, *, first_key: bool) -> str:
     """
     live = [key for key in keys.list() if key.revoked is None]
     if first_key and not keys.list():
-        return "#key=" + keys.new(FIRST_KEY, scopes=("speak", "usage", "metrics"))
+        return "#key=" + keys.new(FIRST_KEY, scopes=SCOPES)
     if not live and not is_loopback(settings.host):
         where = f" --data-dir {shlex.quote(settings.data_dir)}" if settings.data_dir else ""
         raise InvalidParameter(
@@ -176,18 +176,24 @@ def _require_vorbis(settings: Settings) -> None:
 def sessions(
     settings: Settings,
     catalogue: Catalogue,
-    voices: VoiceStore | None = None,
+    made: VoiceStore | None = None,
     listeners: Listeners | None = None,
 ) -> OpenSession:
-    """How this server makes its sessions. `voices` are those that keys have made."""
+    """How this server makes its sessions. `made` are the voices that keys have made."""
     listeners = listeners or Listeners()
 
     def open_session(
-        start: Start, *, paced: bool, background: bool = False, key: str = ""
+        start: Start,
+        *,
+        paced: bool,
+        background: bool = False,
+        key: str = "",
+        voices: Set[str] | None = None,
     ) -> Session:
+        seen = catalogue if made is None else catalogue.seen_with(made.of(key))
         return Session(
             start,
-            catalogue=catalogue if voices is None else catalogue.seen_with(voices.of(key)),
+            catalogue=seen if voices is None else seen.limited_to(voices),
             settings=settings,
             paced=paced,
             background=background,

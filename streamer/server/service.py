@@ -20,8 +20,8 @@ from streamer.server.enrolling import Enrolling
 from streamer.server.limits import Clock, Limits
 from streamer.server.meter import Ledger, Meter
 from streamer.server.resources import Resources
-from streamer.server.speaking import OpenSession
-from streamer.types import OptionsUpdate
+from streamer.server.speaking import OpenSession, Speaking
+from streamer.types import OptionsUpdate, Start
 from streamer.usage import Usage
 from streamer.voices import Catalogue, Enroller
 
@@ -71,7 +71,7 @@ class Service:
         self.settings = settings
         self.catalogue = catalogue
         self.engine_counts = engine_counts or EngineCounts()
-        self.access = Access(settings, keys)
+        self.access = Access(settings, keys, resources.tokens)
         self.resources = resources
         self.links = resources.links
         self.enroller = Enroller(
@@ -87,7 +87,7 @@ class Service:
             self.enroller, resources.voices, resources.jobs.voices, settings.price_per_1000
         )
         self.connections: set[Live] = set()
-        self.open_session = sessions
+        self._sessions = sessions
         self.failure: StreamerError | None = None
         """Why it could not start."""
         self._clock = clock
@@ -96,6 +96,11 @@ class Service:
     def catalogue_of(self, key: str) -> Catalogue:
         """With the voices that this key has made."""
         return self.catalogue.seen_with(self.resources.voices.of(key))
+
+    def open_session(self, start: Start, key: Key, *, paced: bool) -> Speaking:
+        """What speaks for this key or token. Raises what is wrong with the start, and `ScopeMissing` for a
+        voice that the token is not for."""
+        return self._sessions(start, paced=paced, key=key.id, voices=key.voices)
 
     async def prepare(self, key: str, options: OptionsUpdate | None) -> None:
         """Before a session is asked for these: if the voice is the key's own, it is read off the loop."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Set
 from typing import Protocol
 
 from streamer.types import Done, EndReason, Event, Interrupted, Paused, Start, Text
@@ -72,10 +72,17 @@ class Speaking(Spoken, Protocol):
 
 class OpenSession(Protocol):
     """Makes a session: paced for live listeners, unpaced for downloads; in the background for jobs. `key`
-    is whose voices it finds besides the engines'."""
+    is whose voices it finds besides the engines'; `voices` are those that may speak, by their ids, where
+    not all may."""
 
     def __call__(
-        self, start: Start, *, paced: bool, background: bool = False, key: str = ""
+        self,
+        start: Start,
+        *,
+        paced: bool,
+        background: bool = False,
+        key: str = "",
+        voices: Set[str] | None = None,
     ) -> Speaking: ...
 
 

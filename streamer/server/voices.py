@@ -47,10 +47,14 @@ class VoiceEndpoints:
         self._wide = Places(WIDE, WIDE_OF_KEY, WIDE_WAIT_S, what="recordings at once")
 
     async def list(self, request: Request, meter: Meter) -> Response:
-        catalogue = self._service.catalogue
-        own = self._voices.list(meter.key.id)
+        catalogue, only = self._service.catalogue, meter.key.voices
+        own, aliases = self._voices.list(meter.key.id), catalogue.aliases
+        if only is not None:
+            catalogue = catalogue.limited_to(only)
+            own = [voice for voice in own if voice.id in only]
+            aliases = {alias: id for alias, id in aliases.items() if id in only}
         can = {name: engine.capabilities for name, engine in catalogue.engines.items()}
-        return json_answer(native.encode_voices(catalogue.voices, catalogue.aliases, own, can))
+        return json_answer(native.encode_voices(catalogue.voices, aliases, own, can))
 
     async def get(self, request: Request, meter: Meter) -> Response:
         query_of(request, NO_QUERY)
@@ -97,7 +101,7 @@ class VoiceEndpoints:
         speech = open_speech(
             SpeechRequest(start, text),
             meter,
-            lambda: self._service.open_session(start, paced=False, key=meter.key.id),
+            lambda: self._service.open_session(start, meter.key, paced=False),
             bare,
             in_band=False,
             receive=request.receive,
@@ -112,10 +116,12 @@ class VoiceEndpoints:
         name = request.path_params["id"]
         preset = self._service.catalogue.preset(name)
         if preset is not None:
+            meter.key.allow_voice(preset.id)
             return wire.voice_answer(preset)
         own = self._voices.find(meter.key.id, name)
         if own is None:
             raise NotFound("no such voice", param="id")
+        meter.key.allow_voice(own.id)
         return wire.own_answer(own)
 
     async def _cloned(self, request: Request, meter: Meter) -> tuple[OwnVoice, bool]:

@@ -90,8 +90,8 @@ class StreamEndpoint:
         try:
             if self._service.ledger.draining:
                 self._service.meter(ANONYMOUS, request_id).check_draining()
-            access.check_origin(handshake.headers, scheme_of(scope))
-            key = access.check_key(self._module.key_of(handshake))
+            origin = access.check_origin(handshake.headers, scheme_of(scope))
+            key = access.check_key(self._module.key_of(handshake), origin)
             key.allow("speak")
             meter = self._service.meter(key, request_id)
             slot = meter.connect()
@@ -119,7 +119,7 @@ class StreamEndpoint:
         service, meter = self._service, admitted.meter
 
         def open_session(start: Start) -> Any:
-            return service.open_session(start, paced=True, key=meter.key.id)
+            return service.open_session(start, meter.key, paced=True)
 
         connection = Connection(
             *(admitted.dialect, open_session, meter, service.settings),

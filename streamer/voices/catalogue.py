@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from streamer.engines.base import Engine
 from streamer.errors import (
     InvalidParameter,
     LanguageNotSupported,
+    ScopeMissing,
     UnknownVoice,
     UnsupportedParameter,
 )
@@ -84,6 +85,7 @@ class Catalogue:
             raise InvalidParameter("at least one engine is needed", param="engines")
         self.engines = dict(engines)
         self._own: OwnVoices = _Nobodys()
+        self._only: Set[str] | None = None
         self.aliases = dict(aliases or {})
         for alias, target in self.aliases.items():
             if not self._named(target, self.engines):
@@ -98,11 +100,17 @@ class Catalogue:
         seen._own = own
         return seen
 
+    def limited_to(self, ids: Set[str]) -> Catalogue:
+        """The same, of which these voices alone may speak."""
+        limited = copy.copy(self)
+        limited._only = ids
+        return limited
+
     @property
     def voices(self) -> list[Voice]:
         """The engines', then those that the key has made, which are without what they are made of."""
         here = [voice for engine in self.engines.values() for voice in engine.voices]
-        return [*here, *self._own.all()]
+        return [voice for voice in (*here, *self._own.all()) if self._may_speak(voice)]
 
     @property
     def models(self) -> list[str]:
@@ -120,10 +128,16 @@ class Catalogue:
         """The engine and the voice for what a client named.
 
         `model` is `engine` or `engine/model`; without it the first engine that has the voice speaks.
-        Without a voice: the default one, or the first that speaks the language. Raises `UnknownVoice`
-        with candidates, `UnsupportedParameter` where the engine's models can't be named,
-        `LanguageNotSupported`, or `VoiceDamaged`.
+        Without a voice: the default one, or the first that speaks the language; also where it may not.
+        Raises `UnknownVoice` with candidates, `UnsupportedParameter` where the engine's models can't be
+        named, `LanguageNotSupported`, `VoiceDamaged`, or `ScopeMissing` for a voice that may not speak.
         """
+        found = self._resolve(model, voice, language)
+        if not self._may_speak(found[1]):
+            raise ScopeMissing(f"this token is not for voice {found[1].id!r}", param="voice")
+        return found
+
+    def _resolve(self, model: str | None, voice: str | None, language: str) -> tuple[Engine, Voice]:
         engines: Mapping[str, Engine] = self.engines
         if model is not None:
             named = self.engine_of(model)
@@ -167,7 +181,7 @@ class Catalogue:
             return engine, voice
         for other in self.engines.values():
             for candidate in other.voices:
-                if _unspeakable(text, candidate, language) is None:
+                if self._may_speak(candidate) and can_speak(text, candidate, language):
                     return other, candidate
         raise LanguageNotSupported(
             f"voice {voice.id!r} can't speak {text[offset : offset + 20]!r}",
@@ -191,8 +205,13 @@ class Catalogue:
         return engines[voice.engine], self._own.loaded(voice)
 
     def _candidates(self, engines: Mapping[str, Engine]) -> list[str]:
-        here = [voice.id for engine in engines.values() for voice in engine.voices]
-        return here + [v.name or v.id for v in self._own.all() if v.engine in engines]
+        here = [voice for engine in engines.values() for voice in engine.voices]
+        own = [voice for voice in self._own.all() if voice.engine in engines]
+        named = [(v, v.id) for v in here] + [(v, v.name or v.id) for v in own]
+        return [name for voice, name in named if self._may_speak(voice)]
+
+    def _may_speak(self, voice: Voice) -> bool:
+        return self._only is None or voice.id in self._only
 
     @staticmethod
     def _named(voice: str, engines: Mapping[str, Engine]) -> tuple[Engine, Voice] | None:

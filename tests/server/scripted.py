@@ -8,7 +8,7 @@ instructions: `fail` ends with `engine_failed`, `crash` raises, `forever` repeat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Set
 
 from streamer.errors import EngineFailed, NotAvailable, TextLimit, UnknownVoice
 from streamer.types import (
@@ -175,7 +175,13 @@ class Sessions:
         self._price = price_per_1000
 
     def __call__(
-        self, start: Start, *, paced: bool, background: bool = False, key: str = ""
+        self,
+        start: Start,
+        *,
+        paced: bool,
+        background: bool = False,
+        key: str = "",
+        voices: Set[str] | None = None,
     ) -> ScriptedSession:
         session = ScriptedSession(start, paced=paced, price=self._price)
         self.made.append(session)

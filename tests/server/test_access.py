@@ -48,7 +48,8 @@ def access(directory: Path, settings: dict[str, Any], keyed: bool) -> Access:
     keys = KeyStore(directory)
     if keyed:
         keys.new("app")
-    return Access(Settings(**settings), keys)
+    unasked: Any = None
+    return Access(Settings(**settings), keys, unasked)
 
 
 def check(rule: Access, scheme: str, host: str, origin: str | None) -> str | None:
@@ -75,7 +76,7 @@ def test_revoking_the_last_key_does_not_open_the_server(tmp_path: Path) -> None:
     rule = access(tmp_path, {}, True)
     rule.keys.revoke("app")
     with pytest.raises(Unauthenticated):
-        rule.check_key(None)
+        rule.check_key(None, None)
 
 
 def test_making_the_first_key_ends_anonymous_connections(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_a_broken_key_file_shuts_the_server_without_telling_clients_why(tmp_path
     rule = access(tmp_path, {}, True)
     (tmp_path / "keys.json").write_text("{")
     with pytest.raises(InternalError) as caught:
-        rule.check_key("anything")
+        rule.check_key("anything", None)
     assert str(tmp_path) not in caught.value.message
 
 

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from streamer.config import Settings
 from streamer.errors import InvalidParameter, StorageFull
 from streamer.files import FileStore
-from streamer.server.auth import KeyStore
+from streamer.server.auth import SCOPES, KeyStore
 from streamer.server.run import load, require_keys, serve
 from tests.server.running import eventually, hear, hear_until, running, say, settings_for
 
@@ -93,7 +93,7 @@ def test_first_key_is_made_once_and_told_in_the_address(tmp_path: Path) -> None:
     keys = KeyStore(tmp_path)
     fragment = require_keys(Settings(host="0.0.0.0"), keys, first_key=True)
     secret = fragment.removeprefix("#key=")
-    assert keys.find(secret).scopes == ("speak", "usage", "metrics")
+    assert keys.find(secret).scopes == SCOPES
     assert require_keys(Settings(host="0.0.0.0"), keys, first_key=True) == ""
     assert len(keys.list()) == 1
 

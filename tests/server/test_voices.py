@@ -454,7 +454,7 @@ async def test_what_an_engine_fails_with_is_told_and_leaves_nothing(tmp_path: Pa
 
 async def test_a_designed_voice_costs_what_its_preview_does(tmp_path: Path) -> None:
     keys, parrot = KeyStore(tmp_path), Parrot()
-    headers = bearer(keys.new("ann", KeyLimits(budget=0.015), scopes=("speak", "usage")))
+    headers = bearer(keys.new("ann", KeyLimits(budget=0.015), scopes=("speak", "manage", "usage")))
     async with (
         voiced(tmp_path, parrot, price_per_1000=1.0) as server,
         server.http(headers=headers) as http,

@@ -21,7 +21,9 @@ from streamer.server.service import Service
 
 def routes(service: Service, prefix: str) -> list[BaseRoute]:
     speaks = AimlApiEndpoint(service)
-    endpoint = Endpoint(service, post=speaks.speak, encode_error=aimlapi.encode_error)
+    endpoint = Endpoint(
+        service, post=speaks.speak, scope="manage", encode_error=aimlapi.encode_error
+    )
     return mounted(prefix, {aimlapi.PATH: endpoint})
 
 

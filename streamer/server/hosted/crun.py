@@ -34,9 +34,9 @@ def routes(service: Service, prefix: str) -> list[BaseRoute]:
     """Below the prefix, by the documents' paths."""
     tasks, words = Tasks(service), crun.encode_error
     endpoints = {
-        CREATE: Endpoint(service, post=tasks.create, encode_error=words),
-        INFO: Endpoint(service, get=tasks.info, encode_error=words),
-        BALANCE: Endpoint(service, get=tasks.balance, encode_error=words),
+        CREATE: Endpoint(service, post=tasks.create, scope="manage", encode_error=words),
+        INFO: Endpoint(service, get=tasks.info, scope="manage", encode_error=words),
+        BALANCE: Endpoint(service, get=tasks.balance, scope="usage", encode_error=words),
     }
     return mounted(prefix, endpoints)
 

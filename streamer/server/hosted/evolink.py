@@ -126,9 +126,13 @@ def routes(service: Service, prefix: str) -> list[BaseRoute]:
     return mounted(
         prefix,
         {
-            "/v1/audios/generations": Endpoint(service, post=tasks.create, encode_error=words),
-            "/v1/tasks/{id}": Endpoint(service, get=tasks.get, encode_error=words),
-            "/v1/tasks/{id}/cancel": Endpoint(service, post=tasks.cancel, encode_error=words),
+            "/v1/audios/generations": Endpoint(
+                service, post=tasks.create, scope="manage", encode_error=words
+            ),
+            "/v1/tasks/{id}": Endpoint(service, get=tasks.get, scope="manage", encode_error=words),
+            "/v1/tasks/{id}/cancel": Endpoint(
+                service, post=tasks.cancel, scope="manage", encode_error=words
+            ),
         },
     )
 

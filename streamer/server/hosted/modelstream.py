@@ -37,7 +37,7 @@ class ModelStreamEndpoint:
         speech = open_speech(
             wanted,
             meter,
-            lambda: service.open_session(wanted.start, paced=False, key=meter.key.id),
+            lambda: service.open_session(wanted.start, meter.key, paced=False),
             modelstream.AnswerEncoder(wanted).push if json else bare,
             in_band=False,
             receive=request.receive,

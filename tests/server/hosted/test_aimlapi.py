@@ -32,11 +32,9 @@ GOOD = {"model": MODEL, "text": "One two three.", "voice": "Cherry"}
 class AnyVoice(Sessions):
     """Scripted sessions that speak whatever voice they are asked for."""
 
-    def __call__(
-        self, start: Start, *, paced: bool, background: bool = False, key: str = ""
-    ) -> ScriptedSession:
+    def __call__(self, start: Start, *, paced: bool, **others: Any) -> ScriptedSession:
         start = dataclasses.replace(start, options=OptionsUpdate())
-        return super().__call__(start, paced=paced, background=background)
+        return super().__call__(start, paced=paced, **others)
 
 
 def error_of(answer: httpx.Response) -> tuple[int, str, str | None]:

@@ -21,6 +21,7 @@ from streamer.server.hosted.base import warn
 from streamer.server.hosted.runware.performer import Answer, Performer
 from streamer.server.meter import Meter
 from streamer.server.places import Places
+from streamer.server.requests import scheme_of
 from streamer.server.service import Service
 from streamer.server.speech import while_listening
 
@@ -34,14 +35,16 @@ class RunwareHttp(Endpoint):
     """One address for all tasks. Its key comes as a header or in the first task."""
 
     def __init__(self, service: Service, performer: Performer) -> None:
-        super().__init__(service, post=self._post, encode_error=encode_error)
+        super().__init__(service, post=self._post, scope="manage", encode_error=encode_error)
         self._performer = performer
         self._wide = Places(WIDE, WIDE_OF_KEY, WIDE_WAIT_S)
 
-    def _keyed(self, handshake: Handshake, scope: str, request_id: str) -> Meter:
+    def _keyed(
+        self, handshake: Handshake, origin: str | None, scope: str, request_id: str
+    ) -> Meter:
         if native.key_of(handshake) is None:
             return self._service.meter(ANONYMOUS, request_id)
-        return super()._keyed(handshake, scope, request_id)
+        return super()._keyed(handshake, origin, scope, request_id)
 
     async def _post(self, request: Request, meter: Meter) -> Response:
         query_of(request, NO_QUERY)
@@ -54,18 +57,21 @@ class RunwareHttp(Endpoint):
                 tasks = await _tasks(await read_body(request, limit))
         else:
             tasks = await _tasks(await read_body(request, settings.max_body_bytes))
-        meter = self._authenticated(tasks, meter)
+        meter = self._authenticated(tasks, meter, request)
         base = self._service.links.base(request)
         work = asyncio.gather(*(self._performer.perform(task, meter, base) for task in tasks))
         return _answer(await while_listening(request.receive, _all(work)))
 
-    def _authenticated(self, tasks: Sequence[Task | Refusal], meter: Meter) -> Meter:
-        """The client's meter. Raises `Unauthenticated`, `KeyRevoked`, `ScopeMissing`, `RateLimited`."""
+    def _authenticated(
+        self, tasks: Sequence[Task | Refusal], meter: Meter, request: Request
+    ) -> Meter:
+        """The client's meter. Raises `AccessError`, `RateLimited`."""
         access = self._service.access
+        origin = access.check_origin(request.headers, scheme_of(request.scope))
         for task in tasks:
             if isinstance(task, Authenticate) and (task.key or not access.keyed):
-                key = access.check_key(task.key)
-                key.allow("speak")
+                key = access.check_key(task.key, origin)
+                key.allow("manage")
                 if key.id != meter.key.id:
                     meter = self._service.meter(key, meter.request_id)
                     meter.request()

@@ -51,7 +51,7 @@ class RunwareSocket:
         await receive()  # websocket.connect
         try:
             meter.check_draining()
-            self._service.access.check_origin(handshake.headers, scheme_of(scope))
+            origin = self._service.access.check_origin(handshake.headers, scheme_of(scope))
             base = self._service.links.base(HTTPConnection(scope))
             slot = meter.connect()
         except StreamerError as error:
@@ -62,7 +62,7 @@ class RunwareSocket:
         headers = [(b"x-request-id", request_id.encode())]
         await send({"type": "websocket.accept", "headers": headers})
         connection = _Connection(
-            self._service, self._performer, self._sessions, socket, meter, slot, base
+            self._service, self._performer, self._sessions, socket, meter, slot, base, origin
         )
         self._service.connections.add(connection)
         self._service.ledger.counters.connections += 1
@@ -86,6 +86,7 @@ class _Connection:
         meter: Meter,
         slot: Slot,
         base: str,
+        origin: str | None,
     ) -> None:
         self._service = service
         self._performer = performer
@@ -94,6 +95,7 @@ class _Connection:
         self._meter = meter
         self._slot = slot
         self._base = base
+        self._origin = origin
         self._session: Session | None = None
 
     @property
@@ -167,8 +169,8 @@ class _Connection:
         access = self._service.access
         if access.keyed and not task.key:
             raise Unauthenticated("authentication has an apiKey", missing=True)
-        key = access.check_key(task.key)
-        key.allow("speak")
+        key = access.check_key(task.key, self._origin)
+        key.allow("manage")
         session = self._session
         if session is not None:
             if key.id != session.key:
