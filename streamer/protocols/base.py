@@ -76,6 +76,9 @@ class Server(Protocol):
 
     idle_s: float | None
     """No message for so long: the connection sends it the event `Idle`."""
+    resumable: bool
+    """After `open`: the client may come back over another socket, and each message of a context has the
+    next sequence number, from 0."""
 
     def open(self, request: Handshake) -> list[Command | Output]: ...
 

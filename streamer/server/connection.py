@@ -1,29 +1,45 @@
 """One client: what its messages do to its contexts, and how the connection ends.
 
-Knows no starlette: a socket that can send and close is attached, and detached when it is lost.
+Knows no starlette: a socket that can send and close is attached. When it is lost the connection ends, or,
+where the client asked for that, waits for the next socket (`Connection.take_over`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from streamer import types
 from streamer.config import Settings
-from streamer.errors import IdleTimeout, NotAvailable, StalledReader, StreamerError
+from streamer.errors import IdleTimeout, InvalidParameter, StalledReader, StreamerError
 from streamer.protocols.base import Close, Output, RemoteProtocolError, Server
+from streamer.server.commands import Prepare, run
 from streamer.server.contexts import Contexts
 from streamer.server.meter import Meter
+from streamer.server.resuming import Resuming, Waiting
+from streamer.server.ring import Rings
 from streamer.server.speaking import SessionFactory
 from streamer.server.writer import Socket, SocketGone, Writer
-from streamer.types import Command, Failed, Idle, OptionsUpdate, Ready, Start, Text
+from streamer.types import (
+    Command,
+    Failed,
+    Idle,
+    OptionsUpdate,
+    Ready,
+    Recovered,
+    Resume,
+    Resumed,
+)
 
-Prepare = Callable[[OptionsUpdate | None], Awaitable[None]]
-"""Waits for what a session with these options would else wait for while all others do too."""
+TAKE_OVER_S = 1.0
+"""How long the socket that is taken over may take to be closed."""
 
 
 async def _nothing(options: OptionsUpdate | None) -> None:
+    pass
+
+
+def _nobody(code: int | None) -> None:
     pass
 
 
@@ -31,7 +47,9 @@ class Connection:
     """One client. `receive` handles one wire message; what is spoken goes out by itself.
 
     Bad input never raises: it is answered by a typed error, for the context it names, else for the
-    connection, which then closes. An error that names a context ends it.
+    connection, which then closes. An error that names a context ends it. With `resuming` it outlives its
+    socket. `ended` is called, maybe more than once, when it is over and no socket is open: with the close
+    code, if there was one.
     """
 
     def __init__(
@@ -42,18 +60,32 @@ class Connection:
         settings: Settings,
         *,
         prepare: Prepare = _nothing,
+        resuming: Resuming[Connection] | None = None,
+        ended: Callable[[int | None], None] = _nobody,
     ) -> None:
         self._dialect = dialect
         self._meter = meter
         self._settings = settings
         self._prepare = prepare
-        self._writer = Writer(dialect, settings.send_timeout_s)
+        self._resuming = resuming
+        self._ended = ended
+        self._writer = Writer(dialect, settings.send_timeout_s, waits=resuming is not None)
         self._contexts = Contexts(
-            sessions, meter, self._writer, bound=settings.max_contexts, on_lost=self.detach
+            *(sessions, meter, self._writer),
+            bound=settings.max_contexts,
+            on_lost=self.detach,
+            rings=None if resuming is None else Rings.of(settings),
         )
+        self._waiting = Waiting(settings.resume_s, meter.ledger.counters, self.give_up)
+        self._session = ""
+        self._socket: Socket | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._first = True
+        self._closing = False
         self._lost = False
         self._last_message = asyncio.get_running_loop().time()
+        self.heir: Connection | None = None
+        """Who has this one's socket now: the session that its client came back for."""
 
     @property
     def key(self) -> str:
@@ -62,27 +94,87 @@ class Connection:
 
     def attach(self, socket: Socket) -> None:
         """Speak to this client through `socket`."""
+        self._socket = socket
         self._writer.attach(socket)
         self._watcher = asyncio.create_task(self._watch())
 
+    def serves(self, socket: Socket) -> bool:
+        """Whether it is this socket's messages that count."""
+        return self._socket is socket and not self._lost
+
+    async def leave(self, socket: Socket, code: int | None, *, closed: bool) -> None:
+        """The socket has ended, `closed` by the client or only lost. Nothing happens if another has taken
+        over."""
+        if self._socket is not socket:
+            return
+        away = not closed and not self._closing and not self._lost
+        if self._resuming is None or not away or self._meter.ledger.draining:
+            await self.aclose()
+            self._ended(code)
+            return
+        self._writer.release()
+        self._stalled()
+        self._meter.log.info("connection waits", extra={"code": code})
+        self._waiting.begin()
+
+    def give_up(self) -> None:
+        """End, if it is waited for."""
+        if self._waiting:
+            self.detach()
+            self._ended(None)
+
     def detach(self) -> None:
-        """The socket is lost: free every context at once."""
-        if self._writer.stalled and not self._lost:
-            self._meter.error(StalledReader("the client reads too slowly"))
+        """It is over: free every context at once."""
+        if not self._lost:
+            self._stalled()
         self._writer.detach()
         self._lost = True
+        self._waiting.end()
+        if self._resuming is not None:
+            self._resuming.leave(self._session)
         self._contexts.abandon()
+        if self._watcher is not None and self._watcher is not asyncio.current_task():
+            self._watcher.cancel()
+
+    def _stalled(self) -> None:
+        if self._writer.stalled:
+            self._writer.stalled = False
+            self._meter.error(StalledReader("the client reads too slowly"))
 
     async def aclose(self) -> None:
         """Detach, and wait until nothing of this connection runs."""
         self.detach()
         await self._contexts.wait()
         if self._watcher is not None and self._watcher is not asyncio.current_task():
-            self._watcher.cancel()
             await asyncio.wait({self._watcher})
+
+    async def take_over(self, socket: Socket, received: Mapping[str, int], by: str) -> None:
+        """The client is back, over `socket`, in the request `by`: tell what becomes of each context, and what
+        was missed since it `received` these sequence numbers."""
+        old, self._socket = self._socket, socket
+        still_open = old if not self._waiting else None
+        self._waiting.end()
+        self._writer.release()
+        self._first, self._last_message = False, asyncio.get_running_loop().time()
+        if still_open is not None:
+            with suppress(SocketGone, TimeoutError):
+                async with asyncio.timeout(TAKE_OVER_S):
+                    await still_open.close(4003, "resumed")
+        async with self._writer.lock:
+            if not self.serves(socket):
+                return
+            recovery = self._contexts.recover(received)
+            figures = {"contexts": len(recovery.states), "lost": len(recovery.lost)}
+            self._meter.log.info("connection resumes", extra={"by": by, **figures})
+            self._writer.attach(socket)
+            await self._writer.write(Resumed(self._session, recovery.states))
+            await self._writer.resend(recovery.missed)
 
     async def open(self, ready: Ready, opening: Sequence[Command | Output] = ()) -> None:
         """Greet, then do what the handshake asked for. Raises `SocketGone`."""
+        self._session = ready.session
+        if self._resuming is not None and ready.token:
+            self._resuming.enter(ready.session, ready.token, self)
         async with self._writer.lock:
             await self._writer.write(ready)
         await self._process(opening)
@@ -95,9 +187,13 @@ class Connection:
         except SocketGone:
             self.detach()
             raise
+        finally:
+            self._first = False
 
     async def fail(self, error: StreamerError) -> None:
         """Stop everything, say why, close: an error of the whole connection."""
+        self._closing = True
+        self.give_up()
         async with self._writer.lock:
             await self._contexts.silence()
             self._meter.error(error)
@@ -107,11 +203,14 @@ class Connection:
 
     async def drain(self) -> None:
         """Wait until the live contexts have ended (new ones are refused by the meter), then close."""
+        self.give_up()
         await self._contexts.quiet.wait()
         await self.finish()
 
     async def finish(self) -> None:
         """Cut every context that is live (`done`, reason drained), then close with 1001."""
+        self._closing = True
+        self.give_up()
         with suppress(SocketGone):
             await self._contexts.cancel(None, "drained")
             async with self._writer.lock:
@@ -138,7 +237,10 @@ class Connection:
                 continue
             context: str | None = getattr(item, "context", None)
             try:
-                await self._run(item)
+                if isinstance(item, Resume):
+                    await self._resume(item)
+                else:
+                    await run(item, self._contexts, self._prepare)
             except SocketGone:
                 raise
             except Exception as fault:
@@ -149,33 +251,25 @@ class Connection:
                 else:
                     await self._contexts.fail(context, fault)
 
-    async def _run(self, command: Command) -> None:
-        contexts = self._contexts
-        match command:
-            case Start():
-                await self._prepare(command.options)
-                contexts.start(command)
-            case Text():
-                await self._prepare(command.options)
-                live = contexts.get(command.context) or contexts.start(Start(command.context))
-                live.charge.take(len(command.text), live.session.quote(command))
-                live.session.text(command)
-            case types.Flush(context):
-                contexts.live(context).session.flush()
-            case types.End(context):
-                contexts.live(context).session.end()
-            case types.Played(context, played_ms):
-                if known := contexts.get(context):  # it may have ended while this was on its way
-                    known.session.played(played_ms)
-            case types.Interrupt(some, heard_ms):
-                await contexts.interrupt(some, heard_ms)
-            case types.Cancel(some):
-                await contexts.cancel(some)
-            case types.Report():
-                self._meter.report(command)
-            case types.Pause() | types.Continue() | types.Resume() | types.Authenticate():
-                what = type(command).__name__.lower()
-                raise NotAvailable(f"this server does not offer {what!r} yet", param="type")
+    async def _resume(self, resume: Resume) -> None:
+        """Hand this socket to the connection that the client comes back for, or say that it is gone."""
+        if not self._first:
+            raise InvalidParameter("'resume' is the first message of a socket", param="type")
+        if self._resuming is None:
+            raise InvalidParameter(
+                "a socket is resumed on one opened with resume=1", param="resume"
+            )
+        session = self._resuming.find(resume, self.key)
+        socket = self._socket
+        if session is None or session is self or socket is None:
+            gone = dict.fromkeys(resume.received, Recovered(False))
+            async with self._writer.lock:
+                await self._writer.write(Resumed(self._session, gone))
+            return
+        self.heir, self._socket = session, None
+        self.detach()
+        self._ended(None)
+        await session.take_over(socket, resume.received, self._meter.request_id)
 
     async def _watch(self) -> None:
         """Tell the dialect of silence when it wants to know; close a connection that nobody uses."""
@@ -183,7 +277,8 @@ class Connection:
         while not self._lost:
             now = loop.time()
             used_at = max(used_at, self._last_message)
-            if not self._contexts.quiet.is_set():
+            self._contexts.age()
+            if self._waiting or not self._contexts.quiet.is_set():
                 used_at = now
             wait = used_at + self._settings.connection_idle_s - now
             if wait <= 0:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamer.errors import (
     ContextConflict,
     ContextLimit,
+    ContextLost,
     StreamerError,
     UnknownContext,
 )
 from streamer.server.meter import Charge, Meter
+from streamer.server.recovery import Recovery, recover
+from streamer.server.reports import Reports
+from streamer.server.ring import Ended, Ring, Rings
 from streamer.server.speaking import SessionFactory, Speaking
 from streamer.server.writer import SocketGone, Writer
-from streamer.types import Done, EndReason, Event, Failed, Interrupted, Start
+from streamer.types import (
+    Done,
+    EndReason,
+    Event,
+    Failed,
+    Interrupted,
+    Report,
+    Start,
+)
 
 Ending = Callable[[Speaking], Event]
 """How a stopped session says its last word."""
@@ -24,12 +36,20 @@ Ending = Callable[[Speaking], Event]
 
 @dataclass(eq=False, slots=True)
 class Live:
-    """A context that has begun. `over`: it has ended, or is being ended."""
+    """A context that has begun. `ring`: of a connection that can be resumed. `told`: something of it has
+    been sent, or it is over. `over`: it has ended, or is being ended."""
 
     context: str
     session: Speaking
     charge: Charge
+    ring: Ring | None = None
+    told: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
+
+    @property
+    def received(self) -> int:
+        """Code points of its input so far."""
+        return self.session.received
 
 
 class Contexts:
@@ -38,7 +58,7 @@ class Contexts:
     A speaker is cancelled only while the writer's lock is held (or its socket is lost): so a message
     goes out whole, with its sequence number, or not at all. A context is forgotten before its ending
     message is sent, and nothing of it is sent after that. `on_lost` is called when a speaker
-    finds that the socket carries nothing any more.
+    finds that the socket carries nothing any more. With `rings` what is sent is kept in them.
     """
 
     def __init__(
@@ -49,12 +69,15 @@ class Contexts:
         *,
         bound: int,
         on_lost: Callable[[], None],
+        rings: Rings | None = None,
     ) -> None:
         self._sessions = sessions
         self._meter = meter
         self._writer = writer
         self._bound = bound
         self._on_lost = on_lost
+        self._rings = rings
+        self._reports = Reports()
         self._lives: dict[str, Live] = {}
         # Not in Live: a task that was cancelled keeps its frames, these the Live, and all of them stayed
         # until the garbage collector comes.
@@ -83,7 +106,8 @@ class Contexts:
             )
         charge = self._meter.start(start.context)
         try:
-            live = Live(start.context, self._sessions(start), charge)
+            ring = None if self._rings is None else self._rings.new()
+            live = Live(start.context, self._sessions(start), charge, ring)
         except BaseException:
             charge.close(None, "refused")
             raise
@@ -106,6 +130,17 @@ class Contexts:
     async def interrupt(self, context: str | None, played_ms: float | None) -> None:
         """Stop one context, or all, and say what was heard. Raises `UnknownContext`."""
         await self._stop(context, lambda session: session.interrupted(played_ms))
+
+    async def pause(self, context: str, played_ms: float | None) -> None:
+        """Say what was heard, and nothing more until `go_on`. Raises `UnknownContext`."""
+        await self.live(context).told.wait()  # "started" comes before all else, and at once
+        async with self._writer.lock:
+            live = self.live(context)
+            await self._writer.write(live.session.pause(played_ms), live.ring)
+
+    def go_on(self, context: str) -> None:
+        """After a pause. Raises `UnknownContext`."""
+        self.live(context).session.go_on()
 
     async def cancel(self, context: str | None, reason: EndReason = "cancelled") -> None:
         """Stop one context, or all. Raises `UnknownContext`."""
@@ -134,8 +169,12 @@ class Contexts:
                 async for event in events:
                     if live.over:
                         return
+                    epoch = live.session.epoch
+                    if live.ring is not None:
+                        await self._writer.room(live.ring)
                     async with self._writer.lock:
-                        await self._tell(live, event)
+                        if live.session.epoch == epoch:
+                            await self._tell(live, event)
             if not live.over:
                 raise RuntimeError("a session ended without saying how")
         except SocketGone:
@@ -151,14 +190,19 @@ class Contexts:
         """Send an event of a context, the last of it maybe. The lock is held."""
         outcome = _outcome(event)
         if outcome is None:
-            await self._writer.write(event)
+            if self._rings is not None and live.ring is not None and not live.ring.next:
+                self._rings.forget(live.context)
+            live.told.set()
+            await self._writer.write(event, live.ring)
             live.charge.observe(event)
             return
         self._forget(live)
+        self._retire(live, event)
+        self._reports.ended(live.context)
         live.charge.close(live.session, outcome)
         if isinstance(event, Failed):
             self._meter.error(event.error, live.context)
-        await self._writer.write(event)
+        await self._writer.write(event, live.ring)
 
     async def _stop(self, context: str | None, ending: Ending) -> None:
         async with self._writer.lock:
@@ -187,8 +231,43 @@ class Contexts:
         except Exception as fault:
             return Failed(self._meter.fault(fault, live.context), live.context)
 
+    def report(self, report: Report) -> None:
+        """A listener's figures: of a context that has ended here, once; else they are dropped."""
+        if self._reports.take(report.context):
+            self._meter.report(report)
+
+    def age(self) -> None:
+        """Forget what ended too long ago for a client that is here."""
+        if self._rings is not None and self._writer.attached:
+            self._rings.age(asyncio.get_running_loop().time())
+
+    def recover(self, received: Mapping[str, int]) -> Recovery:
+        """A client is back: what becomes of each context. What it can't get whole is ended. The lock is
+        held."""
+        ended = {} if self._rings is None else self._rings.ended
+        recovery = recover(received, self._lives, ended)
+        for name in recovery.lost:
+            self._lose(self._lives[name])
+        return recovery
+
+    def _lose(self, live: Live) -> None:
+        """End a context of which the client missed too much. The lock is held."""
+        self._forget(live)
+        live.charge.close(live.session, "lost")
+        self._tasks[live].cancel()
+        self._writer.drop(Failed(ContextLost("too much of it was missed"), live.context))
+
+    def _retire(self, live: Live, ending: Event) -> None:
+        """Its last message is about to go into its ring: keep that."""
+        if self._rings is not None and live.ring is not None:
+            self.age()
+            now = asyncio.get_running_loop().time()
+            ended = Ended(live.ring, live.session.received, now)
+            self._rings.retire(live.context, ended, failed=isinstance(ending, Failed))
+
     def _forget(self, live: Live) -> None:
         live.over = True
+        live.told.set()
         if self._lives.get(live.context) is live:
             del self._lives[live.context]
         if not self._lives:

@@ -51,9 +51,12 @@ class Histogram:
 
 @dataclass(slots=True)
 class Counters:
-    """All figures of one server since it started; `active_contexts` and `connections` are of now."""
+    """All figures of one server since it started; of now are `active_contexts`, `connections` and
+    `detached`."""
 
     connections: int = 0
+    detached: int = 0
+    resumes: Counter[str] = field(default_factory=Counter)
     active_contexts: int = 0
     contexts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
@@ -89,6 +92,12 @@ class _Collector:
     def _of_contexts(self) -> Iterator[Metric]:
         c = self._counters
         yield GaugeMetricFamily("streamer_connections", "Open WebSockets.", c.connections)
+        yield GaugeMetricFamily(
+            "streamer_detached_connections", "Lost WebSockets that are waited for.", c.detached
+        )
+        yield _counted(
+            "streamer_resumes", "Lost WebSockets, by what became of them.", "outcome", c.resumes
+        )
         yield GaugeMetricFamily(
             "streamer_active_contexts", "Contexts and HTTP utterances in work.", c.active_contexts
         )

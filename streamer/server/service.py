@@ -20,6 +20,7 @@ from streamer.server.enrolling import Enrolling
 from streamer.server.limits import Clock, Limits
 from streamer.server.meter import Ledger, Meter
 from streamer.server.resources import Resources
+from streamer.server.resuming import Resuming
 from streamer.server.speaking import OpenSession, Speaking
 from streamer.types import OptionsUpdate, Start
 from streamer.usage import Usage
@@ -87,6 +88,7 @@ class Service:
             self.enroller, resources.voices, resources.jobs.voices, settings.price_per_1000
         )
         self.connections: set[Live] = set()
+        self.resuming: Resuming[Any] = Resuming(self.ledger.counters)
         self._sessions = sessions
         self.failure: StreamerError | None = None
         """Why it could not start."""
@@ -137,6 +139,7 @@ class Service:
         """Refuse what is new; jobs go back into their queue; let what is live finish, for `drain_s` or
         until `forced`; close all."""
         self.ledger.draining = True
+        self.resuming.give_up()
         deadline = self._clock() + self.settings.drain_s
         jobs = asyncio.create_task(self._drain_jobs())
         closing = [jobs, *(asyncio.create_task(c.drain()) for c in self.connections)]

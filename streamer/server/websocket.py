@@ -78,10 +78,7 @@ class StreamEndpoint:
         except Refused as refused:
             await _refuse(refused, request_id, send)
             return
-        try:
-            await self._serve(admitted, handshake, receive, send)
-        finally:
-            admitted.slot.release()
+        await self._serve(admitted, handshake, receive, send)
 
     def _admit(self, scope: Scope, handshake: Handshake, request_id: str) -> _Admitted:
         """All checks of a handshake, in order. Raises `Refused`."""
@@ -121,41 +118,58 @@ class StreamEndpoint:
         def open_session(start: Start) -> Any:
             return service.open_session(start, meter.key, paced=True)
 
+        resumable = admitted.dialect.resumable and service.settings.resume_s > 0
+        began = time.monotonic()
+
+        def ended(code: int | None) -> None:
+            if connection in service.connections:
+                service.connections.discard(connection)
+                admitted.slot.release()
+                seconds = round(time.monotonic() - began, 3)
+                meter.log.info("connection ends", extra={"code": code, "seconds": seconds})
+
         connection = Connection(
             *(admitted.dialect, open_session, meter, service.settings),
             prepare=partial(service.prepare, meter.key.id),
+            resuming=service.resuming if resumable else None,
+            ended=ended,
         )
         socket = AsgiSocket(send)
         headers = [(b"x-request-id", meter.request_id.encode())]
         selected = getattr(self._module, "SUBPROTOCOL", None)
-        await send(
-            {
-                "type": "websocket.accept",
-                "subprotocol": selected if selected in handshake.subprotocols else None,
-                "headers": headers,
-            }
-        )
-        began = time.monotonic()
+        accept = {
+            "type": "websocket.accept",
+            "subprotocol": selected if selected in handshake.subprotocols else None,
+            "headers": headers,
+        }
+        try:
+            await send(accept)
+        except BaseException:
+            admitted.slot.release()
+            raise
         meter.log.info("connection opens")
         service.connections.add(connection)
         service.ledger.counters.connections += 1
-        code: int | None = None
+        gone: Message = {}
         try:
             connection.attach(socket)
-            await connection.open(self._ready(meter), admitted.opening)
-            code = await _read(connection, receive)
+            await connection.open(self._ready(meter, resumable=resumable), admitted.opening)
+            gone = await _read(connection, socket, receive)
         except SocketGone:
             pass
         finally:
-            service.connections.discard(connection)
             service.ledger.counters.connections -= 1
-            await connection.aclose()
-            seconds = round(time.monotonic() - began, 3)
-            meter.log.info("connection ends", extra={"code": code, "seconds": seconds})
+            await (connection.heir or connection).leave(
+                socket, gone.get("code"), closed=_closed(gone)
+            )
 
-    def _ready(self, meter: Meter) -> Ready:
-        limits = self._service.ledger.limits.told(meter.key.limits, keyed=bool(meter.key.id))
-        return Ready(secrets.token_hex(8), "", limits, meter.request_id)
+    def _ready(self, meter: Meter, *, resumable: bool) -> Ready:
+        limits = dict(self._service.ledger.limits.told(meter.key.limits, keyed=bool(meter.key.id)))
+        token = ""
+        if resumable:
+            limits["resume_s"] = self._service.settings.resume_s
+            token = secrets.token_urlsafe(32)
+        return Ready(secrets.token_hex(8), token, limits, meter.request_id)
 
     def _preview(self, scope: Scope, handshake: Handshake, request_id: str) -> Response:
         """What the handshake would say. Any page may read it: no cookies, and nothing else in it."""
@@ -174,15 +188,22 @@ class StreamEndpoint:
         return Response(b'{"status":"ok"}', 200, headers, "application/json")
 
 
-async def _read(connection: Connection, receive: Receive) -> int | None:
-    """Hand on messages until the peer is gone; its close code."""
+async def _read(connection: Connection, socket: AsgiSocket, receive: Receive) -> Message:
+    """Hand on messages until the peer is gone, or is heard no more; how that is said."""
     while True:
         message = await receive()
-        if message["type"] == "websocket.disconnect":
-            code: int | None = message.get("code")
-            return code
+        connection = connection.heir or connection
+        if message["type"] == "websocket.disconnect" or not connection.serves(socket):
+            return message
         text = message.get("text")
         await connection.receive(message["bytes"] if text is None else text)
+
+
+def _closed(gone: Message) -> bool:
+    """Whether the client closed it, which may say no code: then uvicorn has no `reason` either if the socket
+    was only lost."""
+    code = gone.get("code")
+    return code in (1000, 1001) or (code == 1005 and "reason" in gone)
 
 
 async def _refuse(refused: Refused, request_id: str, send: Send) -> None:

@@ -8,12 +8,15 @@ instructions: `fail` ends with `engine_failed`, `crash` raises, `forever` repeat
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Set
+from dataclasses import dataclass
 
-from streamer.errors import EngineFailed, NotAvailable, TextLimit, UnknownVoice
+from streamer.errors import EngineFailed, TextLimit, UnknownVoice
 from streamer.types import (
     Audio,
     AudioFormat,
+    Continued,
     Done,
     EndReason,
     Event,
@@ -32,6 +35,15 @@ FRAME = 480
 LONGEST = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A word that was sent, and the sample where it ends."""
+
+    word: str
+    offset: int
+    end: int
+
+
 class ScriptedSession:
     """Speaks as the module says. `freed` tells whether its events were closed."""
 
@@ -46,6 +58,14 @@ class ScriptedSession:
         self.packets = 0
         self.flushes = 0
         self.reported: float | None = None
+        self.epoch = 0
+        self._taken = 0
+        self._queue: list[tuple[str, int]] = []
+        self._endless = False
+        self._said: list[_Said] = []
+        self._unheard: list[_Said] = []
+        self._paused: Paused | None = None
+        self._continued: Continued | None = None
         self._ended = False
         self._wake = asyncio.Event()
 
@@ -95,15 +115,27 @@ class ScriptedSession:
     def received(self) -> int:
         return len(self.input)
 
-    @property
-    def epoch(self) -> int:
-        return 0
-
     def pause(self, played_ms: float | None = None) -> Paused:
-        raise NotAvailable("a scripted session does not pause", param="type")
+        if self._paused is None:
+            self.epoch += 1
+            self.reported = self.reported if played_ms is None else played_ms
+            answer = self.interrupted()
+            self._unheard = [said for said in self._said if said.end > answer.played]
+            at = self._unheard[0].offset if self._unheard else self._taken
+            self._paused = Paused(
+                *(self.start.context, self.input[:at], (), self.input[at:]),
+                *(answer.played, answer.clock),
+            )
+        return self._paused
 
     def go_on(self) -> None:
-        raise NotAvailable("a scripted session does not pause", param="type")
+        if self._paused is not None:
+            again = [(said.word, said.offset) for said in self._unheard]
+            self._queue[:0] = again
+            at = self._queue[0][1] if self._queue else len(self.input)
+            self._continued = Continued(self.start.context, self.packets * FRAME, at)
+            self._paused = None
+            self._wake.set()
 
     def interrupted(self, played_ms: float | None = None) -> Interrupted:
         ms = played_ms if played_ms is not None else self.reported
@@ -131,40 +163,63 @@ class ScriptedSession:
             context, audio, "audio/pcm", b"", 0, "alba", "scripted", self.start.options.seed or 0
         )
         try:
-            said = 0
-            while not self._ended or said < len(self.input):
-                self._wake.clear()
-                for word in self.input[said:].split():
-                    async for event in self._say(word):
-                        yield event
-                        if isinstance(event, Failed):
-                            return
-                said = len(self.input)
-                if not self._ended:
-                    await self._wake.wait()
-            yield self.done("end")
+            while True:
+                event = await self._next()
+                epoch = self.epoch
+                yield event
+                if self.epoch != epoch:
+                    continue  # it was not sent, and comes again
+                if isinstance(event, Done | Failed):
+                    return
+                self._sent(event)
         finally:
             self.freed = True
 
-    async def _say(self, word: str) -> AsyncGenerator[Event, None]:
-        if word == "fail":
-            yield Failed(EngineFailed("as told"), self.start.context)
-        elif word == "crash":
-            raise ZeroDivisionError("the text was: " + self.input)
-        elif word == "hang":
-            await asyncio.Event().wait()
-        elif word == "header":  # of a container: bytes, but no sound yet
-            yield Audio(self.start.context, Packet(b"header", self.packets * FRAME, 0))
-        else:
-            yield self._packet(word)
-            while word in ("forever", "flood"):
-                await asyncio.sleep(0.001)
-                yield self._packet(word * (12000 if word == "flood" else 1))
+    async def _next(self) -> Event:
+        context = self.start.context
+        while True:
+            self._wake.clear()
+            if self._paused is not None:
+                await self._wake.wait()
+            elif self._continued is not None:
+                return self._continued
+            elif not self._queue and self._taken < len(self.input):
+                words = re.finditer(r"\S+", self.input[self._taken :])
+                self._queue = [(word[0], self._taken + word.start()) for word in words]
+                self._taken = len(self.input)
+            elif self._queue:
+                word = self._queue[0][0]
+                if word == "fail":
+                    return Failed(EngineFailed("as told"), context)
+                if word == "crash":
+                    raise ZeroDivisionError("the text was: " + self.input)
+                if word == "hang":
+                    await asyncio.Event().wait()
+                if word == "header":  # of a container: bytes, but no sound yet
+                    return Audio(context, Packet(b"header", self.packets * FRAME, 0))
+                if self._endless:
+                    await asyncio.sleep(0.001)
+                if self._paused is not None:
+                    continue
+                data = word * (12000 if word == "flood" and self._endless else 1)
+                return Audio(context, Packet(data.encode(), self.packets * FRAME, FRAME))
+            elif self._ended:
+                return self.done("end")
+            else:
+                await self._wake.wait()
 
-    def _packet(self, word: str) -> Audio:
-        pts = self.packets * FRAME
-        self.packets += 1
-        return Audio(self.start.context, Packet(word.encode(), pts, FRAME))
+    def _sent(self, event: Event) -> None:
+        if isinstance(event, Continued):
+            self._continued = None
+            return
+        assert isinstance(event, Audio)
+        word, offset = self._queue[0]
+        self._endless = word in ("forever", "flood")
+        if event.packet.duration:
+            self.packets += 1
+            self._said.append(_Said(word, offset, self.packets * FRAME))
+        if not self._endless:
+            del self._queue[0]
 
 
 class Sessions:

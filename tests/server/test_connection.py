@@ -146,15 +146,34 @@ async def test_unknown_context_is_an_error_and_the_connection_stays(
 
 
 @pytest.mark.asyncio
-async def test_late_played_and_report_are_no_errors(tmp_path: Path) -> None:
+async def test_late_played_is_no_error(tmp_path: Path) -> None:
     async with running(tmp_path) as server, server.socket() as socket:
         await hear(socket)
         await say(socket, type="played", context="gone", played_ms=10)
-        await say(socket, type="report", context="gone", underruns=2, first_sound_ms=80)
         await say(socket, type="flush", context="marker")
         assert (await hear(socket))["context"] == "marker"
+
+
+@pytest.mark.asyncio
+async def test_a_context_is_reported_on_once_and_after_its_end(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.socket() as socket:
+        await hear(socket)
         counters = server.service.ledger.counters
-        assert counters.listener_underruns == 2
+
+        async def report(context: str) -> int:
+            await say(socket, type="report", context=context, underruns=2, first_sound_ms=80)
+            await say(socket, type="flush", context="marker")
+            await hear_until(socket, "error")
+            return counters.listener_underruns
+
+        assert await report("gone") == 0
+        await say(socket, type="text", context="a", text="one")
+        await hear_until(socket, "binary")
+        assert await report("a") == 0
+        await say(socket, type="end", context="a")
+        await hear_until(socket, "done")
+        assert await report("a") == 2
+        assert await report("a") == 2
         assert counters.first_sound.total == pytest.approx(0.08)
 
 
@@ -202,13 +221,73 @@ async def test_fault_in_a_session_is_logged_and_told_without_its_text(
     assert fault.exc_info is not None
 
 
+@pytest.mark.asyncio
+async def test_after_a_pause_nothing_comes_until_continue_and_then_what_was_not_heard(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as server, server.socket() as socket:
+        await hear(socket)
+        await say(socket, type="text", context="a", text="one two three ")
+        for _ in range(4):
+            await hear(socket)
+        await say(socket, type="pause", context="a", played_ms=25)
+        paused = await hear(socket)
+        assert (paused["type"], paused["sequence"], paused["played_ms"]) == ("paused", 4, 25)
+        assert (paused["heard_text"], paused["unspoken_text"]) == ("one ", "two three ")
+        await say(socket, type="text", context="a", text="four")
+        await say(socket, type="end", context="a")
+        await silence(socket)
+        await say(socket, type="pause", context="a", played_ms=60)
+        again = await hear(socket)
+        assert again == paused | {"sequence": 5}
+        await say(socket, type="continue", context="a")
+        heard = await hear_until(socket, "done")
+        assert [m["type"] for m in heard] == ["continued"] + ["binary"] * 3 + ["done"]
+        assert (heard[0]["at_ms"], heard[0]["offset"], heard[0]["sequence"]) == (60, 4, 6)
+        assert [m["data"] for m in heard[1:4]] == ["two", "three", "four"]
+
+
+@pytest.mark.asyncio
+async def test_nothing_stale_comes_after_paused(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.socket() as socket:
+        await hear(socket)
+        await say(socket, type="text", context="a", text="forever ")
+        for _ in range(20):
+            await say(socket, type="pause", context="a", played_ms=1e9)
+            await hear_until(socket, "paused")
+            await silence(socket, 0.005)
+            await say(socket, type="continue", context="a")
+            assert (await hear(socket))["type"] == "continued"
+            await hear(socket)
+        await say(socket, type="interrupt", context="a")
+        await hear_until(socket, "interrupted")
+
+
+@pytest.mark.asyncio
+async def test_interrupt_of_what_is_paused_says_what_paused_said(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.socket() as socket:
+        await hear(socket)
+        await say(socket, type="text", context="a", text="one two ")
+        for _ in range(3):
+            await hear(socket)
+        await say(socket, type="pause", context="a", played_ms=30)
+        paused = await hear(socket)
+        await say(socket, type="interrupt", context="a")
+        interrupted = await hear(socket)
+        assert interrupted["type"] == "interrupted"
+        assert interrupted["played_ms"] == paused["played_ms"]
+        assert server.sessions.made[0].freed
+
+
 @pytest.mark.parametrize("kind", ["pause", "continue"])
 @pytest.mark.asyncio
-async def test_pause_and_continue_are_not_available_yet(tmp_path: Path, kind: str) -> None:
+async def test_pause_and_continue_of_an_unknown_context_are_errors(
+    tmp_path: Path, kind: str
+) -> None:
     async with running(tmp_path) as server, server.socket() as socket:
         await hear(socket)
         await say(socket, type=kind, context="a")
-        assert (await hear(socket))["code"] == "not_available"
+        assert (await hear(socket))["code"] == "unknown_context"
 
 
 @pytest.mark.parametrize(

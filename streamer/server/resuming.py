@@ -1,0 +1,96 @@
+"""Connections whose clients may come back over another socket: how they are found, for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from streamer.server.metrics import Counters
+from streamer.types import Resume
+
+
+class Returning(Protocol):
+    """A connection that may be waited for."""
+
+    @property
+    def key(self) -> str:
+        """Id of the key it came with; "" for none."""
+        ...
+
+    def give_up(self) -> None:
+        """End, if it is waited for."""
+        ...
+
+
+C = TypeVar("C", bound=Returning)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session(Generic[C]):
+    token: bytes
+    connection: C
+
+
+class Resuming(Generic[C]):
+    """The sessions of one server whose clients hold a token, with a socket or without."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._sessions: dict[str, _Session[C]] = {}
+
+    def enter(self, session: str, token: str, connection: C) -> None:
+        """The client has been told how to come back."""
+        self._sessions[session] = _Session(token.encode(), connection)
+
+    def leave(self, session: str) -> None:
+        """It has ended. Nothing happens if it was never here."""
+        self._sessions.pop(session, None)
+
+    def find(self, resume: Resume, key: str) -> C | None:
+        """The connection that goes on, if it is here, and the token and the key are its own."""
+        found = self._sessions.get(resume.session)
+        if found is None:
+            self._counters.resumes["lost"] += 1
+            return None
+        known = hmac.compare_digest(found.token, resume.token.encode())
+        if not known or found.connection.key != key:
+            self._counters.resumes["denied"] += 1
+            return None
+        self._counters.resumes["resumed"] += 1
+        return found.connection
+
+    def give_up(self) -> None:
+        """End all that are waited for."""
+        for session in list(self._sessions.values()):
+            session.connection.give_up()
+
+
+class Waiting:
+    """One connection is without a socket and is waited for: for `seconds`, then it is `expired`."""
+
+    def __init__(self, seconds: float, counters: Counters, expired: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._counters = counters
+        self._expired = expired
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __bool__(self) -> bool:
+        return self._timer is not None
+
+    def begin(self) -> None:
+        if self._timer is None:
+            self._counters.detached += 1
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._counters.detached -= 1
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        self._counters.resumes["expired"] += 1
+        self._expired()
