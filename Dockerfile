@@ -14,6 +14,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     -r requirements/serve.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY streamer streamer
+COPY clients/js/src clients/js/src
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation -w /opt/wheel . \
  && /opt/build/bin/pip --python /opt/streamer/bin/python install --no-cache-dir --no-index --no-deps \
     /opt/wheel/*.whl
