@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-import struct
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from streamer.errors import StreamerError
 from streamer.protocols import native
 from streamer.protocols.base import Close
 from streamer.types import (
@@ -61,34 +63,45 @@ class Wire:
             await self.socket.send(message)
 
     def drop(self) -> None:
-        """Reset the connection (RST), as a network that goes away does."""
-        raw = self.socket.transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.transport.abort()
+        """Hang up behind what has been sent, without a word: no close frame."""
+        self.socket.transport.close()
 
 
 Script = Callable[[Wire], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(*scripts: Script, ready: bool = True) -> AsyncGenerator[str]:
-    """A server that plays a script with each client, the last with all that come later; what goes wrong
-    in it fails the test."""
+async def serving(
+    *scripts: Script,
+    readies: Sequence[Ready | None] = (READY,),
+    refusals: Sequence[StreamerError | None] = (),
+) -> AsyncGenerator[str]:
+    """A server that greets each client and plays a script with it, the last of both with all that come
+    later; what goes wrong in it fails the test. `refusals`: of handshakes, in their order."""
     faults: list[BaseException] = []
-    turns = iter(scripts)
+    turns, refused, greetings = iter(scripts), iter(refusals), iter(readies)
+
+    def process(socket: ServerConnection, request: Request) -> Response | None:
+        error = next(refused, None)
+        if error is None:
+            return None
+        status, body, _ = native.encode_error(error)
+        headers = Headers({"content-length": str(len(body))})
+        return Response(status, HTTPStatus(status).phrase, headers, body)
 
     async def talk(socket: ServerConnection) -> None:
         wire = Wire(socket)
         try:
-            if ready:
-                await wire.send(READY)
+            if (ready := next(greetings, readies[-1])) is not None:
+                await wire.send(ready)
             await next(turns, scripts[-1])(wire)
             await socket.wait_closed()
         except (AssertionError, ConnectionClosed) as fault:
             faults.append(fault)
 
+    protocols = [Subprotocol(native.SUBPROTOCOL)]
     async with serve(
-        talk, "127.0.0.1", 0, subprotocols=[Subprotocol(native.SUBPROTOCOL)]
+        talk, "127.0.0.1", 0, subprotocols=protocols, process_request=process
     ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield f"ws://127.0.0.1:{port}"

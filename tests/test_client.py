@@ -334,7 +334,7 @@ async def test_an_error_instead_of_a_greeting_is_raised() -> None:
     async def script(wire: Wire) -> None:
         await wire.send(Failed(Draining("bye")))
 
-    async with serving(script, ready=False) as url:
+    async with serving(script, readies=[None]) as url:
         with pytest.raises(Draining):
             async with connect(url):
                 raise AssertionError
@@ -345,7 +345,7 @@ async def test_a_server_that_hangs_up_before_greeting_is_a_lost_connection() -> 
     async def script(wire: Wire) -> None:
         await wire.socket.close(1000)
 
-    async with serving(script, ready=False) as url:
+    async with serving(script, readies=[None]) as url:
         with pytest.raises(ConnectionError):
             async with connect(url):
                 raise AssertionError
