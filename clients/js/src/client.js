@@ -9,9 +9,12 @@ import { abortable, deferred, quiet } from "./waiting.js";
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
 const RESUME_S = 30;
+/** Contexts that are over and named in `resume`, lest they be told again: more than a server remembers. */
+const REMEMBERED = 64;
 
 /** What the server says before it closes a socket that may come back all the same. */
 const TRANSIENT = new Set(["stalled_reader", "internal_error"]);
+const ENDS = new Set(["done", "interrupted", "error"]);
 /** Close codes after which it makes no sense: we said what is no message, or the session is elsewhere. */
 const FINAL = new Set([1002, 1007, 4000, 4003]);
 
@@ -38,6 +41,8 @@ export class StreamerClient extends EventTarget {
   #environment;
   /** @type {Map<string, Context>} those that are not over */
   #contexts = new Map();
+  /** @type {Map<string, { sequence: number, ended: boolean }>} those that were: the server may remember them too */
+  #gone = new Map();
   #count = 0;
   /** @type {Context | null} */
   #current = null;
@@ -228,9 +233,8 @@ export class StreamerClient extends EventTarget {
   }
 
   #resume() {
-    const received = Object.fromEntries(
-      [...this.#contexts.values()].filter((context) => context.sequence >= 0).map((context) => [context.id, context.sequence]),
-    );
+    const known = [...this.#gone, ...this.#contexts].filter(([, { sequence }]) => sequence >= 0);
+    const received = Object.fromEntries(known.map(([id, { sequence }]) => [id, sequence]));
     return { type: "resume", ...this.#session, received };
   }
 
@@ -243,7 +247,7 @@ export class StreamerClient extends EventTarget {
     this.#connection = connection;
     this.#opening = null;
     this.ready = ready;
-    if (!this.#session || session !== this.#session.session) this.#session = { session: ready.session, token: ready.token };
+    if (session !== this.#session?.session) this.#session = { session: ready.session, token: ready.token };
     this.state = "open"; // from here on what contexts say is sent
     for (const context of [...this.#contexts.values()]) {
       const held = contexts[context.id];
@@ -257,7 +261,7 @@ export class StreamerClient extends EventTarget {
     }
     const recovered = Object.entries(contexts).map(([id, { recovered }]) => /** @type {const} */ ([id, recovered]));
     for (const [context, held] of recovered) {
-      if (held && !this.#contexts.has(context)) this.#send({ type: "cancel", context });
+      if (held && !this.#contexts.has(context) && !this.#gone.get(context)?.ended) this.#send({ type: "cancel", context });
     }
     for (const report of this.#reports.splice(0)) this.#send(report);
     this.#become("open");
@@ -266,10 +270,24 @@ export class StreamerClient extends EventTarget {
 
   /** @param {Exclude<Event, types.Ready | Resumed>} event */
   #tell(event) {
-    const context = this.#contexts.get(event.context ?? "");
-    if (!context || (event.type !== "error" && event.sequence <= context.sequence)) return;
-    context.take(event);
-    if (context.over) this.#contexts.delete(context.id);
+    const id = event.context ?? "";
+    const context = this.#contexts.get(id);
+    const known = context ?? this.#gone.get(id);
+    if (!known || (event.type !== "error" && event.sequence <= known.sequence)) return;
+    known.sequence = event.sequence;
+    if (context) context.take(event);
+    else this.#gone.set(id, { sequence: event.sequence, ended: ENDS.has(event.type) });
+    if (context?.over && this.#contexts.delete(id)) this.#remember(context, true);
+  }
+
+  /**
+   * @param {Context} context
+   * @param {boolean} ended did the server say so?
+   */
+  #remember({ id, sequence }, ended) {
+    this.#gone.set(id, { sequence, ended });
+    const [oldest] = this.#gone.keys();
+    if (this.#gone.size > REMEMBERED) this.#gone.delete(oldest);
   }
 
   /**
@@ -317,6 +335,7 @@ export class StreamerClient extends EventTarget {
   #lose(error) {
     this.#opening = this.#session = null;
     this.#decoder = new Decoder();
+    this.#gone.clear();
     this.#reports = [];
     this.#failAll(error ?? new StreamerError("context_lost", "the connection was lost"));
     if (this.state !== "closed") this.#become("idle", error);
@@ -337,7 +356,9 @@ export class StreamerClient extends EventTarget {
 
   /** @param {Context} context */
   #forget(context) {
-    if (this.#contexts.delete(context.id)) this.#send({ type: "cancel", context: context.id });
+    if (!this.#contexts.delete(context.id)) return;
+    this.#remember(context, false);
+    this.#send({ type: "cancel", context: context.id });
   }
 
   /** @param {unknown} reason */

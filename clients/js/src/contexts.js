@@ -196,7 +196,6 @@ export class Context {
   /** @param {types.ContextEvent | Failed} event that is not a repetition */
   take(event) {
     if (this.over) return;
-    this.sequence = event.sequence;
     if (event.type === "error") {
       localize(event.error.details, this.#offsets);
       return this.fail(event.error);

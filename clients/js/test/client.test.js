@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StreamerClient, StreamerError } from "../src/streamer.js";
-import { ScriptedServer, StandingTime, all, quickTime, settled } from "./scripted.js";
+import { FOREVER, ScriptedServer, StandingTime, all, quickTime, settled } from "./scripted.js";
 
 const URL_ = "ws://scripted";
-const clientOf = (server, options) => new StreamerClient(URL_, { WebSocket: server.WebSocket, environment: quickTime(), ...options });
+const clientOf = (server, options) => new StreamerClient(URL_, { WebSocket: server.WebSocket, environment: quickTime(), openTimeout: FOREVER, ...options });
 const types = (messages) => messages.map(({ type }) => type);
 const spoken = (events) => Buffer.concat(events.filter(({ type }) => type === "audio").map(({ data }) => data)).toString();
 const answering = (status, body = "") => async (...request) => {

@@ -2,6 +2,8 @@
 // and can be resumed. Its sockets can be cut after any message, either way.
 
 const HEADER_BYTES = 20;
+/** As `openTimeout`: never. */
+export const FOREVER = 1e9;
 
 /** What is said the same way whatever the sockets do. */
 class Spoken {
@@ -95,9 +97,7 @@ class Socket {
   tell(message) {
     if (!this.alive || this.server.swallows()) return;
     const data = typeof message === "object" && !(message instanceof ArrayBuffer) ? JSON.stringify(message) : message;
-    setImmediate(() => {
-      if (this.alive) this.onmessage?.({ data });
-    });
+    setImmediate(() => this.onmessage?.({ data })); // also what was told just before the end
   }
 
   close(code = 1005) {
@@ -106,7 +106,7 @@ class Socket {
     this.end(code, "");
   }
 
-  /** The connection is gone, and what was on its way with it. */
+  /** The connection is gone, and what was on its way up with it. */
   end(code, reason) {
     if (!this.alive) return;
     this.alive = false;
@@ -121,9 +121,8 @@ export class ScriptedServer {
   heard = [];
   refusing = false;
   drops = 0;
-  /** How many more messages pass before the socket is cut, again and again. */
-  untilDrop = () => Infinity;
-  left_ = Infinity;
+  #untilDrop = () => Infinity;
+  #left = Infinity;
 
   constructor({ resumable = true, limits = {}, manual = false } = {}) {
     Object.assign(this, { resumable, limits, manual });
@@ -141,13 +140,13 @@ export class ScriptedServer {
 
   /** Begin to cut sockets; `untilDrop` says after how many messages. */
   cut(untilDrop) {
-    this.untilDrop = untilDrop;
-    this.left_ = untilDrop();
+    this.#untilDrop = untilDrop;
+    this.#left = untilDrop();
   }
 
   swallows() {
-    if (this.left_-- > 0) return false;
-    this.left_ = this.untilDrop();
+    if (this.#left-- > 0) return false;
+    this.#left = this.#untilDrop();
     this.drops++;
     this.socket.end(1006, "");
     return true;
@@ -256,22 +255,12 @@ export function chance(seed) {
   };
 }
 
-/** Time that passes as fast as something waits for it. */
+/** What is waited for comes at once, and no deadline does. */
 export function quickTime() {
-  let time = 0;
-  const waits = [];
   return {
-    waits,
-    now: () => time,
+    now: () => 0,
     random: () => 1,
-    setTimeout(run, ms) {
-      if (ms >= 10_000 && ms !== 10_000.5) return null; // a deadline: none comes to pass
-      waits.push(ms);
-      return setImmediate(() => {
-        time += ms;
-        run();
-      });
-    },
+    setTimeout: (run, ms) => (ms >= FOREVER ? null : setImmediate(run)),
     clearTimeout: clearImmediate,
   };
 }
