@@ -5,6 +5,7 @@ import pytest
 from streamer.errors import (
     InvalidParameter,
     LanguageNotSupported,
+    ScopeMissing,
     UnknownVoice,
     UnsupportedParameter,
 )
@@ -160,3 +161,22 @@ def test_a_voice_of_ones_own_is_a_candidate_by_its_name_where_its_engine_is() ->
         with pytest.raises(UnknownVoice) as caught:
             catalogue().seen_with(own).resolve(model=model, voice="Ann")
         assert "Ann" not in caught.value.details["candidates"]
+
+
+def test_where_only_some_may_speak_the_others_are_not_listed_and_do_not_speak() -> None:
+    whole = catalogue(default="english-a", aliases={"alloy": "english-b"})
+    voices = whole.limited_to({"english-b", "japanese-a"})
+    assert [voice.id for voice in voices.voices] == ["english-b", "japanese-a"]
+    assert voices.resolve(voice="alloy")[1].id == "english-b"
+    for wish in ({"voice": "english-a"}, {}, {"model": "english"}, {"language": "en"}):
+        with pytest.raises(ScopeMissing) as caught:
+            voices.resolve(**wish)
+        assert caught.value.param == "voice"
+    with pytest.raises(UnknownVoice) as unknown:
+        voices.resolve(voice="nobody")
+    assert unknown.value.details["candidates"] == ["english-b", "japanese-a"]
+    engine, voice = voices.resolve(voice="english-b")
+    assert voices.speaker_of("おはよう。", "auto", engine, voice)[1].id == "japanese-a"
+    with pytest.raises(LanguageNotSupported):
+        whole.limited_to({"english-b"}).speaker_of("おはよう。", "auto", engine, voice)
+    assert len(whole.voices) > 2

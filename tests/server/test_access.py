@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from streamer.config import Settings
-from streamer.errors import InternalError, OriginNotAllowed, Unauthenticated
-from streamer.server.access import Access, is_loopback
+from streamer.errors import InternalError, InvalidParameter, OriginNotAllowed, Unauthenticated
+from streamer.server.access import Access, check_origin_form, is_loopback
 from streamer.server.auth import KeyStore
 
 ALLOWED: list[tuple[dict[str, Any], bool, str, str, str | None]] = [
@@ -70,6 +70,60 @@ def test_refused_origins(
 ) -> None:
     with pytest.raises(OriginNotAllowed):
         check(access(tmp_path, settings, keyed), scheme, host, origin)
+
+
+def test_a_page_that_reads_from_its_own_server_is_known_without_an_origin(tmp_path: Path) -> None:
+    rule = access(tmp_path, {}, True)
+    headers = {"host": "tts.example.org"}
+    for site, origin in (
+        ("same-origin", "https://tts.example.org"),
+        ("same-site", None),
+        ("cross-site", None),
+        ("none", None),
+    ):
+        assert rule.check_origin(headers | {"sec-fetch-site": site}, "https") == origin
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("https://app.example.org", "https://app.example.org"),
+        ("HTTPS://App.Example.ORG", "https://app.example.org"),
+        ("http://localhost:5173", "http://localhost:5173"),
+        ("http://127.0.0.1:8090", "http://127.0.0.1:8090"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("http://a.example:443", "http://a.example:443"),
+    ],
+)
+def test_an_origin_is_what_browsers_send(given: str, origin: str) -> None:
+    assert check_origin_form(given) == origin
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", "*", "null", "app.example.org", "//app.example.org", "https://", "https:app.example"),
+        *("https://app.example.org/", "https://app.example.org/a", "https://app.example.org?a"),
+        *("https://app.example.org#a", "https://user@app.example.org", "https://*.example.org"),
+        *("https://app.example.org:443", "http://app.example.org:80", "https://a.example:"),
+        *("https://a.example:0", "https://a.example:65536", "https://a.example:080"),
+        *("https://a..example", "https://.example", "https://b\u00fccher.example"),
+        *(
+            "https://\u212aelvin.example",
+            "https://a.example\n",
+            " https://a.example",
+            "https://::1",
+        ),
+        *("https://a.example,https://b.example", "https://a.example https://b.example"),
+        "https://" + "a." * 200 + "example",
+    ],
+)
+def test_what_browsers_do_not_send_is_no_origin(given: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        check_origin_form(given)
+    assert caught.value.param == "origin"
 
 
 def test_revoking_the_last_key_does_not_open_the_server(tmp_path: Path) -> None:

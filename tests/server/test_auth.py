@@ -7,10 +7,11 @@ import stat
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streamer.errors import InvalidParameter, KeyRevoked, NotFound, Unauthenticated
-from streamer.server.auth import PREFIX, KeyStore
+from streamer.server.auth import PREFIX, SCOPES, KeyStore
 from streamer.server.limits import KeyLimits
 
 
@@ -39,6 +40,28 @@ def test_a_key_is_found_by_its_secret_alone(tmp_path: Path) -> None:
     for wrong in ("", PREFIX, secrets[0] + "x", secrets[0][:-1], store.list()[0].sha256, "\udcff"):
         with pytest.raises(Unauthenticated):
             store.find(wrong)
+
+
+def test_a_key_of_before_may_what_it_could_and_make_tokens(tmp_path: Path) -> None:
+    """As a release wrote it that knew neither `manage` nor `tokens`."""
+    store = KeyStore(tmp_path)
+    secret = store.new("app")
+    (key,) = store.list()
+    old = msgspec.to_builtins(key)
+    del old["generation"]
+    for scopes, now in (
+        (["speak", "usage"], {"speak", "usage", "manage", "tokens"}),
+        (["speak", "usage", "metrics"], {*SCOPES}),
+        (["metrics"], {"metrics"}),
+    ):
+        (tmp_path / "keys.json").write_bytes(msgspec.json.encode([old | {"scopes": scopes}]))
+        assert {*KeyStore(tmp_path).find(secret).scopes} == now
+    (tmp_path / "keys.json").write_bytes(msgspec.json.encode([old | {"scopes": ["speak"]}]))
+    store.new("narrow", scopes=["speak"])
+    assert [key.scopes for key in KeyStore(tmp_path).list()] == [
+        ("speak", "manage", "tokens"),
+        ("speak",),
+    ]
 
 
 def test_another_process_s_changes_are_seen(tmp_path: Path) -> None:
