@@ -13,6 +13,10 @@ Prepare = Callable[[OptionsUpdate | None], Awaitable[None]]
 """Waits for what a session with these options would else wait for while all others do too."""
 
 
+async def unprepared(options: OptionsUpdate | None) -> None:
+    """Nothing is waited for."""
+
+
 async def run(command: Command, contexts: Contexts, prepare: Prepare) -> None:
     """Do it. Raises what the limits, the session or the state of the context have against it, and
     `SocketGone`."""

@@ -7,36 +7,21 @@ where the client asked for that, waits for the next socket (`Connection.take_ove
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from streamer.config import Settings
 from streamer.errors import IdleTimeout, InvalidParameter, StalledReader, StreamerError
 from streamer.protocols.base import Close, Output, RemoteProtocolError, Server
-from streamer.server.commands import Prepare, run
+from streamer.server.commands import Prepare, run, unprepared
 from streamer.server.contexts import Contexts
 from streamer.server.meter import Meter
-from streamer.server.resuming import Resuming, Waiting
+from streamer.server.resuming import LENT_S, Resuming, Waiting
 from streamer.server.ring import Rings
+from streamer.server.silence import Silence
 from streamer.server.speaking import SessionFactory
-from streamer.server.writer import Socket, SocketGone, Writer
-from streamer.types import (
-    Command,
-    Failed,
-    Idle,
-    OptionsUpdate,
-    Ready,
-    Recovered,
-    Resume,
-    Resumed,
-)
-
-TAKE_OVER_S = 1.0
-"""How long the socket that is taken over may take to be closed."""
-
-
-async def _nothing(options: OptionsUpdate | None) -> None:
-    pass
+from streamer.server.writer import Socket, SocketGone, Writer, close_for_another
+from streamer.types import Command, Failed, Idle, Ready, Recovered, Resume, Resumed
 
 
 def _nobody(code: int | None) -> None:
@@ -48,8 +33,8 @@ class Connection:
 
     Bad input never raises: it is answered by a typed error, for the context it names, else for the
     connection, which then closes. An error that names a context ends it. With `resuming` it outlives its
-    socket. `ended` is called, maybe more than once, when it is over and no socket is open: with the close
-    code, if there was one.
+    socket; with a `refusal` it is good for `resume` alone. `ended` is called, maybe more than once, when it
+    is over and no socket is open: with the close code, if there was one.
     """
 
     def __init__(
@@ -59,8 +44,9 @@ class Connection:
         meter: Meter,
         settings: Settings,
         *,
-        prepare: Prepare = _nothing,
+        prepare: Prepare = unprepared,
         resuming: Resuming[Connection] | None = None,
+        refusal: StreamerError | None = None,
         ended: Callable[[int | None], None] = _nobody,
     ) -> None:
         self._dialect = dialect
@@ -68,6 +54,7 @@ class Connection:
         self._settings = settings
         self._prepare = prepare
         self._resuming = resuming
+        self._refusal = refusal
         self._ended = ended
         self._writer = Writer(dialect, settings.send_timeout_s, waits=resuming is not None)
         self._contexts = Contexts(
@@ -83,7 +70,7 @@ class Connection:
         self._first = True
         self._closing = False
         self._lost = False
-        self._last_message = asyncio.get_running_loop().time()
+        self._silence = Silence(dialect, LENT_S if refusal else settings.connection_idle_s)
         self.heir: Connection | None = None
         """Who has this one's socket now: the session that its client came back for."""
 
@@ -117,11 +104,14 @@ class Connection:
         self._meter.log.info("connection waits", extra={"code": code})
         self._waiting.begin()
 
-    def give_up(self) -> None:
-        """End, if it is waited for."""
-        if self._waiting:
+    def give_up(self, outcome: str = "ended") -> bool:
+        """End, if it is waited for; whether it was."""
+        waited = bool(self._waiting)
+        if waited:
+            self._waiting.end(outcome)
             self.detach()
             self._ended(None)
+        return waited
 
     def detach(self) -> None:
         """It is over: free every context at once."""
@@ -148,24 +138,27 @@ class Connection:
         if self._watcher is not None and self._watcher is not asyncio.current_task():
             await asyncio.wait({self._watcher})
 
-    async def take_over(self, socket: Socket, received: Mapping[str, int], by: str) -> None:
-        """The client is back, over `socket`, in the request `by`: tell what becomes of each context, and what
-        was missed since it `received` these sequence numbers."""
+    async def take_over(self, socket: Socket, received: Mapping[str, int], meter: Meter) -> None:
+        """The client is back, over `socket`, with `meter`: tell what becomes of each context, and what was
+        missed since it `received` these sequence numbers."""
         old, self._socket = self._socket, socket
         still_open = old if not self._waiting else None
         self._waiting.end()
         self._writer.release()
-        self._first, self._last_message = False, asyncio.get_running_loop().time()
+        self._first = False
+        self._silence.heard()
         if still_open is not None:
-            with suppress(SocketGone, TimeoutError):
-                async with asyncio.timeout(TAKE_OVER_S):
-                    await still_open.close(4003, "resumed")
+            await close_for_another(still_open)
         async with self._writer.lock:
             if not self.serves(socket):
                 return
+            if self._closing:
+                await socket.close(1001, "draining")
+                return
+            self._meter.key = meter.key  # it may be another token of the same key
             recovery = self._contexts.recover(received)
             figures = {"contexts": len(recovery.states), "lost": len(recovery.lost)}
-            self._meter.log.info("connection resumes", extra={"by": by, **figures})
+            self._meter.log.info("connection resumes", extra={"by": meter.request_id, **figures})
             self._writer.attach(socket)
             await self._writer.write(Resumed(self._session, recovery.states))
             await self._writer.resend(recovery.missed)
@@ -181,7 +174,7 @@ class Connection:
 
     async def receive(self, message: str | bytes) -> None:
         """Do what one message asks for. Raises `SocketGone` when there is nobody to answer."""
-        self._last_message = asyncio.get_running_loop().time()
+        self._silence.heard()
         try:
             await self._receive(message)
         except SocketGone:
@@ -193,7 +186,8 @@ class Connection:
     async def fail(self, error: StreamerError) -> None:
         """Stop everything, say why, close: an error of the whole connection."""
         self._closing = True
-        self.give_up()
+        if self.give_up():
+            return
         async with self._writer.lock:
             await self._contexts.silence()
             self._meter.error(error)
@@ -210,7 +204,8 @@ class Connection:
     async def finish(self) -> None:
         """Cut every context that is live (`done`, reason drained), then close with 1001."""
         self._closing = True
-        self.give_up()
+        if self.give_up():
+            return
         with suppress(SocketGone):
             await self._contexts.cancel(None, "drained")
             async with self._writer.lock:
@@ -229,7 +224,10 @@ class Connection:
         else:
             await self._process(items)
 
-    async def _process(self, items: Iterable[Command | Output]) -> None:
+    async def _process(self, items: Sequence[Command | Output]) -> None:
+        if self._refusal is not None and not all(isinstance(item, Resume) for item in items):
+            await self.fail(self._refusal)
+            return
         for item in items:
             if isinstance(item, str | bytes | Close):
                 async with self._writer.lock:
@@ -261,7 +259,9 @@ class Connection:
             )
         session = self._resuming.find(resume, self.key)
         socket = self._socket
-        if session is None or session is self or socket is None:
+        if session is None or session is self or session._closing or socket is None:
+            if self._refusal is not None:
+                raise self._refusal
             gone = dict.fromkeys(resume.received, Recovered(False))
             async with self._writer.lock:
                 await self._writer.write(Resumed(self._session, gone))
@@ -269,30 +269,23 @@ class Connection:
         self.heir, self._socket = session, None
         self.detach()
         self._ended(None)
-        await session.take_over(socket, resume.received, self._meter.request_id)
+        await session.take_over(socket, resume.received, self._meter)
 
     async def _watch(self) -> None:
         """Tell the dialect of silence when it wants to know; close a connection that nobody uses."""
-        loop, told_at, used_at = asyncio.get_running_loop(), -1.0, self._last_message
-        while not self._lost:
-            now = loop.time()
-            used_at = max(used_at, self._last_message)
-            self._contexts.age()
-            if self._waiting or not self._contexts.quiet.is_set():
-                used_at = now
-            wait = used_at + self._settings.connection_idle_s - now
-            if wait <= 0:
-                with suppress(SocketGone):
-                    await self.fail(IdleTimeout("no message and no context for too long"))
-                return
-            silence_s = self._dialect.idle_s
-            if silence_s is not None and told_at < self._last_message:
-                if self._last_message + silence_s <= now:
-                    told_at = now
-                    with suppress(SocketGone):
-                        async with self._writer.lock:
-                            await self._writer.write(Idle())
-                    continue
-                wait = min(wait, self._last_message + silence_s - now)
-            # Looked at again before the time is up: a context may end, and the time begin, meanwhile.
-            await asyncio.sleep(min(wait, self._settings.connection_idle_s / 10) + 0.001)
+
+        async def tell() -> None:
+            with suppress(SocketGone):
+                async with self._writer.lock:
+                    await self._writer.write(Idle())
+
+        async def close() -> None:
+            error = IdleTimeout("no message and no context for too long")
+            with suppress(SocketGone):
+                await self.fail(self._refusal or error)
+
+        await self._silence.watch(self._busy, tell, close)
+
+    def _busy(self) -> bool:
+        self._contexts.age()
+        return bool(self._waiting) or not self._contexts.quiet.is_set()

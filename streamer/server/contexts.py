@@ -234,6 +234,8 @@ class Contexts:
     def report(self, report: Report) -> None:
         """A listener's figures: of a context that has ended here, once; else they are dropped."""
         if self._reports.take(report.context):
+            if self._rings is not None:
+                self._rings.forget(report.context)  # all of it has arrived
             self._meter.report(report)
 
     def age(self) -> None:

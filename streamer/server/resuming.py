@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from streamer.server.limits import Slot
 from streamer.server.metrics import Counters
 from streamer.types import Resume
+
+LENT_S = 10.0
+"""How long a socket above the limits may take to say whose place it has."""
 
 
 class Returning(Protocol):
@@ -20,8 +25,8 @@ class Returning(Protocol):
         """Id of the key it came with; "" for none."""
         ...
 
-    def give_up(self) -> None:
-        """End, if it is waited for."""
+    def give_up(self) -> bool:
+        """End, if it is waited for; whether it was."""
         ...
 
 
@@ -40,6 +45,7 @@ class Resuming(Generic[C]):
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._sessions: dict[str, _Session[C]] = {}
+        self._lent: Counter[str] = Counter()
 
     def enter(self, session: str, token: str, connection: C) -> None:
         """The client has been told how to come back."""
@@ -62,6 +68,21 @@ class Resuming(Generic[C]):
         self._counters.resumes["resumed"] += 1
         return found.connection
 
+    def lend(self, key: str) -> Slot | None:
+        """The place of a session of this key, for a socket that comes to take it over and finds no place of
+        its own; one for each."""
+        held = sum(session.connection.key == key for session in self._sessions.values())
+        if self._lent[key] >= held:
+            return None
+        self._lent[key] += 1
+
+        def release() -> None:
+            self._lent[key] -= 1
+            if not self._lent[key]:
+                del self._lent[key]
+
+        return Slot(release)
+
     def give_up(self) -> None:
         """End all that are waited for."""
         for session in list(self._sessions.values()):
@@ -69,12 +90,14 @@ class Resuming(Generic[C]):
 
 
 class Waiting:
-    """One connection is without a socket and is waited for: for `seconds`, then it is `expired`."""
+    """One connection is without a socket and is waited for: for `seconds`, then it is given up."""
 
-    def __init__(self, seconds: float, counters: Counters, expired: Callable[[], None]) -> None:
+    def __init__(
+        self, seconds: float, counters: Counters, give_up: Callable[[str], object]
+    ) -> None:
         self._seconds = seconds
         self._counters = counters
-        self._expired = expired
+        self._give_up = give_up
         self._timer: asyncio.TimerHandle | None = None
 
     def __bool__(self) -> bool:
@@ -82,15 +105,15 @@ class Waiting:
 
     def begin(self) -> None:
         if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._seconds, self._give_up, "expired")
             self._counters.detached += 1
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
 
-    def end(self) -> None:
+    def end(self, outcome: str = "") -> None:
+        """It is waited for no more, with this outcome if nobody came."""
         if self._timer is not None:
-            self._counters.detached -= 1
             self._timer.cancel()
             self._timer = None
-
-    def _expire(self) -> None:
-        self._counters.resumes["expired"] += 1
-        self._expired()
+            self._counters.detached -= 1
+            if outcome:
+                self._counters.resumes[outcome] += 1

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from streamer.errors import MethodNotAllowed, StreamerError
+from streamer.errors import ConnectionLimit, MethodNotAllowed, StreamerError
 from streamer.protocols.base import Handshake, Output, ProtocolRow, Refused, Server
 from streamer.server.auth import ANONYMOUS, Key
 from streamer.server.connection import Connection
@@ -26,12 +26,14 @@ from streamer.types import Command, Ready, Start
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    """A handshake that may go on; holds a connection's place until `slot` is released."""
+    """A handshake that may go on; holds a connection's place until `slot` is released. With a `refusal` it
+    may go on by resuming only."""
 
     meter: Meter
-    slot: Slot
     dialect: Server
     opening: list[Command | Output]
+    slot: Slot
+    refusal: StreamerError | None
 
 
 class AsgiSocket:
@@ -91,20 +93,29 @@ class StreamEndpoint:
             key = access.check_key(self._module.key_of(handshake), origin)
             key.allow("speak")
             meter = self._service.meter(key, request_id)
-            slot = meter.connect()
+            dialect = self._server()
+            opening = dialect.open(handshake)
+            return _Admitted(meter, dialect, opening, *self._place(meter, dialect))
         except StreamerError as error:
             raise self._refused(error, key or ANONYMOUS, request_id) from None
-        try:
-            dialect = self._server()
-            return _Admitted(meter, slot, dialect, dialect.open(handshake))
         except Refused as refused:
-            slot.release()
             if refused.error is None:
                 raise
-            raise self._refused(refused.error, key, request_id) from None
-        except BaseException:
-            slot.release()
-            raise
+            raise self._refused(refused.error, key or ANONYMOUS, request_id) from None
+
+    def _place(self, meter: Meter, dialect: Server) -> tuple[Slot, StreamerError | None]:
+        """A connection's place; where there is none, that of a session which the client may have come to take
+        up, and why it has none of its own. Raises `Draining`, `ConnectionLimit`."""
+        try:
+            return meter.connect(), None
+        except ConnectionLimit as error:
+            lent = self._service.resuming.lend(meter.key.id) if self._resumable(dialect) else None
+            if lent is None:
+                raise
+            return lent, error
+
+    def _resumable(self, dialect: Server) -> bool:
+        return dialect.resumable and self._service.settings.resume_s > 0
 
     def _refused(self, error: StreamerError, key: Key, request_id: str) -> Refused:
         self._service.meter(key, request_id).error(error)
@@ -118,7 +129,7 @@ class StreamEndpoint:
         def open_session(start: Start) -> Any:
             return service.open_session(start, meter.key, paced=True)
 
-        resumable = admitted.dialect.resumable and service.settings.resume_s > 0
+        resumable = self._resumable(admitted.dialect)
         began = time.monotonic()
 
         def ended(code: int | None) -> None:
@@ -132,6 +143,7 @@ class StreamEndpoint:
             *(admitted.dialect, open_session, meter, service.settings),
             prepare=partial(service.prepare, meter.key.id),
             resuming=service.resuming if resumable else None,
+            refusal=admitted.refusal,
             ended=ended,
         )
         socket = AsgiSocket(send)

@@ -14,6 +14,8 @@ from streamer.protocols.base import Close, Output, Server
 from streamer.server.ring import Ring
 from streamer.types import Event
 
+TAKE_OVER_S = 1.0
+"""How long the socket that is taken over may take to be closed."""
 MESSAGES_PER_TURN = 32
 """Messages sent again before the loop gets a turn even if no send had to wait."""
 
@@ -28,6 +30,13 @@ class Socket(Protocol):
     async def send(self, message: str | bytes) -> None: ...
 
     async def close(self, code: int, reason: str) -> None: ...
+
+
+async def close_for_another(socket: Socket) -> None:
+    """Close the socket of a session that goes on over another one."""
+    with suppress(SocketGone, TimeoutError):
+        async with asyncio.timeout(TAKE_OVER_S):
+            await socket.close(4003, "resumed")
 
 
 class Writer:
