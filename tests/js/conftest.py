@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
-import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,34 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.venvs import cache_directory
+from tests.js.tools import installed
 from tests.server_process import ServerProcess, running_server
-
-CLIENT = Path(__file__).parents[2] / "clients" / "js"
 
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """`node_modules` as `clients/js/package-lock.json` pins it. One process makes it while others wait.
-
-    It lies in the cache, not beside a script: a script gets its path and loads from it by
-    `createRequire(path + "/from-here.js")`.
-    """
-    lock = (CLIENT / "package-lock.json").read_bytes()
-    name = f"streamer-client-{hashlib.sha256(lock).hexdigest()[:16]}"
-    directory = cache_directory() / name
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / f"{name}.lock").open("w") as locked:
-        fcntl.flock(locked, fcntl.LOCK_EX)
-        if not (directory / "complete").exists():
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir()
-            for file in ("package.json", "package-lock.json"):
-                shutil.copy(CLIENT / file, directory)
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-            subprocess.run(command, cwd=directory, check=True, timeout=110, stdout=sys.stderr)
-            (directory / "complete").touch()
-    return directory / "node_modules"
+    return installed()
 
 
 @pytest.fixture(scope="session")

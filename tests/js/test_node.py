@@ -1,15 +1,31 @@
-"""The JavaScript client in node: its types, its own tests, its size, and what it does with a real server."""
+"""The JavaScript client in node: its types, its own tests, what is published, and what a real server makes of it."""
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.js.conftest import CLIENT
+from tests.server_process import ServerProcess
 
 pytestmark = [pytest.mark.requires("node", "nodejs"), pytest.mark.requires("npm", "npm")]
+
+
+def node_tests(files: Iterable[Path], **environment: str) -> None:
+    """They pass; what failed is in the message."""
+    ran = subprocess.run(
+        ["node", "--test", "--test-reporter=spec", *files],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert ran.returncode == 0, ran.stdout[-10_000:] + ran.stderr
 
 
 def test_the_types_hold(node_modules: Path) -> None:
@@ -22,3 +38,34 @@ def test_the_types_hold(node_modules: Path) -> None:
     )
 
     assert ran.returncode == 0, ran.stdout
+
+
+def test_its_own_tests_pass() -> None:
+    node_tests(sorted((CLIENT / "test").glob("*.test.js")))
+
+
+def test_it_speaks_with_a_real_server(tone_server: ServerProcess) -> None:
+    node_tests([Path(__file__).parent / "server.test.mjs"], SERVER_URL=tone_server.url)
+
+
+def test_a_package_holds_what_is_imported_and_nothing_else() -> None:
+    ran = subprocess.run(
+        ["npm", "pack", "--dry-run", "--json", "--ignore-scripts"],
+        cwd=CLIENT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    (package,) = json.loads(ran.stdout)
+    about = json.loads((CLIENT / "package.json").read_text("utf-8"))
+    held = {file["path"] for file in package["files"]}
+
+    types = {"index.d.ts", "player.d.ts"}
+    sources = {f"src/{path.name}" for path in (CLIENT / "src").iterdir()}
+    assert held == sources | types | {"package.json", "README.md", "LICENSE"}
+    assert "dependencies" not in about
+    assert (CLIENT / "LICENSE").read_bytes() == (CLIENT.parents[1] / "LICENSE").read_bytes()
+    for entry in about["exports"].values():
+        for path in entry.values() if isinstance(entry, dict) else [entry]:
+            assert path.removeprefix("./") in held

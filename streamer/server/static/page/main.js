@@ -1,0 +1,224 @@
+// The page: what is on it, and what belongs together.
+
+import { Refusal, ask, key, remedy, takeKeyFromAddress } from "./api.js";
+import { JobPanel } from "./jobs.js";
+import { Said } from "./said.js";
+import { extension, snippet } from "./snippets.js";
+import { Speech } from "./speak.js";
+import { tabs } from "./tabs.js";
+import { Timeline } from "./timeline.js";
+import { Picker, VoicePanel, Voices } from "./voices.js";
+import { Wave } from "./wave.js";
+
+const $ = (id) => document.getElementById(id);
+const FORMATS = { opus: "Opus", mp3: "MP3", aac: "AAC", flac: "FLAC", pcm_s16le: "WAV" };
+const RATIOS = ["speed", "pitch", "volume"];
+
+takeKeyFromAddress();
+
+// What is shown.
+
+const said = new Said($("said"));
+const timeline = new Timeline($("timeline"), $("timeline-empty"));
+const wave = new Wave($("wave"));
+const voices = new Voices();
+const say = (line) => { $("status").textContent = line; };
+
+function failed(error) {
+  const banner = $("banner");
+  banner.textContent = [error.message, remedy(error)].filter(Boolean).join(" ");
+  banner.hidden = false;
+  if (["unauthenticated", "key_revoked", "token_expired"].includes(error.code)) askForKey();
+}
+
+const FIGURES = [
+  ["packet", "First packet", (ms) => `${ms.toFixed(0)} ms`],
+  ["sound", "First sound heard", (ms) => `${ms.toFixed(0)} ms`],
+  ["server", "Inside the server", (ms) => `${ms.toFixed(1)} ms`],
+  ["audio", "Speech", (ms) => `${(ms / 1000).toFixed(2)} s`],
+  ["underruns", "Ran dry", (count) => `${count} ×`],
+  ["engine", "Engine", String],
+  ["voice", "Voice", String],
+  ["codec", "Codec", String],
+];
+
+function showFigures(figures) {
+  $("figures").replaceChildren(...FIGURES.filter(([name]) => figures[name] !== undefined && figures[name] !== null).map(([name, label, tell]) => {
+    const pair = document.createElement("div");
+    const term = document.createElement("dt");
+    const value = document.createElement("dd");
+    term.textContent = label;
+    value.textContent = tell(figures[name]);
+    pair.append(term, value);
+    return pair;
+  }));
+}
+
+const LAMPS = { idle: "Not connected", connecting: "Connecting", open: "Connected", reconnecting: "Connection lost, trying again", closed: "Not connected" };
+
+const speech = new Speech({
+  state: say,
+  text: (piece) => said.push(piece),
+  words: (words) => said.words(words),
+  word: (offset) => said.heard(offset),
+  segment: (event, arrived) => timeline.segment(event, arrived),
+  segmentHeard: (index, at) => timeline.heard(index, at),
+  segmentEnded: (index, at) => timeline.ended(index, at),
+  level: (at, peak) => wave.level(at, peak),
+  figures: showFigures,
+  heardAll: () => said.done(),
+  cut: (length) => { said.cut(length); timeline.lost(0); },
+  connection(state) {
+    $("connection").dataset.state = state;
+    $("connection").textContent = LAMPS[state];
+  },
+  player({ state, reason }) {
+    $("unlock").hidden = state !== "locked";
+    if (state === "locked" || state === "interrupted") say(reason);
+  },
+  over(line, error) {
+    said.quiet();
+    wave.stop();
+    buttons();
+    if (error) failed(error);
+    say(line);
+  },
+});
+
+function buttons() {
+  $("pause").disabled = $("interrupt").disabled = !speech.live;
+  $("pause").textContent = speech.paused ? "Continue" : "Pause";
+}
+
+// What is wished.
+
+const picker = new Picker($("voice"), $("voice-list"), voices, changed);
+$("format").append(...Object.entries(FORMATS).map(([codec, name]) => new Option(name, codec)));
+
+/** The form, defaults left out. */
+function wish() {
+  const options = {};
+  if (picker.chosen) {
+    options.voice = picker.chosen.id;
+    const namesakes = voices.all.filter((voice) => voice.id === picker.chosen.id);
+    if (namesakes.length > 1) options.model = picker.chosen.engine;
+  }
+  for (const name of ["language", "instructions"]) if ($(name).value.trim()) options[name] = $(name).value.trim();
+  for (const name of RATIOS) if (Number($(name).value) !== 1) options[name] = Number($(name).value);
+  if ($("seed").value.trim() !== "") options.seed = Number($("seed").value);
+  return { text: $("text").value, options, audio: { codec: $("format").value } };
+}
+
+function changed() {
+  for (const name of RATIOS) $(`${name}-told`).textContent = `${Number($(name).value).toFixed(2)}×`;
+  $("rate-told").textContent = `${$("rate").value} tokens/s`;
+  $("rate-row").hidden = arrival() === "whole";
+  const engine = picker.chosen?.engine ?? Object.keys(voices.engines)[0];
+  const follows = !engine || voices.engines[engine]?.instructions;
+  $("instructions-hint").textContent = follows ? "" : `${engine} does not follow instructions.`;
+  $("snippet").textContent = snippet(document.querySelector("[name=snippet]:checked").value, wish(), key.get() !== "");
+}
+
+const arrival = () => document.querySelector("[name=arrival]:checked").value;
+
+// What is done.
+
+async function speak() {
+  const { text, options } = wish();
+  if (!text.trim()) {
+    say("There is no text to speak.");
+    return $("text").focus();
+  }
+  $("banner").hidden = true;
+  said.clear();
+  timeline.clear();
+  wave.clear();
+  showFigures({});
+  say("");
+  await speech.start(text, options, arrival() === "tokens" ? Number($("rate").value) : 0);
+  wave.start(() => speech.position);
+  buttons();
+}
+
+async function pause() {
+  if (!speech.live) return;
+  const done = speech.paused ? speech.continue() : speech.pause();
+  buttons();
+  await done;
+}
+
+async function download() {
+  const { text, options, audio } = wish();
+  $("download").disabled = true;
+  try {
+    const seed = options.seed ?? speech.seed;
+    const answer = await ask("/v1/speech", { method: "POST", json: { text, ...options, ...(seed !== undefined && { seed }), audio } });
+    const address = URL.createObjectURL(await answer.blob());
+    const link = document.createElement("a");
+    Object.assign(link, { href: address, download: `speech.${extension(audio.codec)}` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(address), 60000);
+  } finally {
+    $("download").disabled = false;
+  }
+}
+
+async function copy() {
+  await navigator.clipboard.writeText($("snippet").textContent);
+  $("copy").textContent = "Copied";
+  setTimeout(() => { $("copy").textContent = "Copy"; }, 2000);
+}
+
+function askForKey() {
+  $("key").value = key.get();
+  if (!$("key-dialog").open) $("key-dialog").showModal();
+}
+
+async function load() {
+  try {
+    await voices.load();
+    $("banner").hidden = true;
+  } catch (error) {
+    return failed(error);
+  }
+  $("languages").replaceChildren(...voices.languages.map((language) => new Option(language)));
+  panel.show();
+  changed();
+}
+
+const attempt = (work) => () => Promise.resolve(work()).catch((error) => { buttons(); failed(error); });
+
+const panel = new VoicePanel(voices, {
+  use(voice) { picker.choose(voice); parts.show("speak"); $("text").focus(); },
+  failed,
+  changed: () => changed(),
+});
+const jobs = new JobPanel({ wish, failed });
+const parts = tabs(document.querySelector("[role=tablist]"), (id) => (id === "jobs" ? jobs.show().catch(failed) : jobs.hide()));
+
+$("speak-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(speak)();
+});
+$("interrupt").addEventListener("click", attempt(() => speech.interrupt()));
+$("pause").addEventListener("click", attempt(pause));
+$("unlock").addEventListener("click", attempt(() => speech.unlock()));
+$("download").addEventListener("click", attempt(download));
+$("copy").addEventListener("click", attempt(copy));
+$("key-open").addEventListener("click", askForKey);
+$("key-dialog").addEventListener("close", () => {
+  const answer = $("key-dialog").returnValue;
+  if (answer === "use") key.set($("key").value.trim());
+  if (answer === "forget") key.set("");
+  if (answer) speech.close().then(load);
+});
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && speech.live && !$("key-dialog").open) attempt(() => speech.interrupt())();
+  if (event.key === " " && event.ctrlKey) { event.preventDefault(); attempt(pause)(); }
+});
+for (const area of [$("speak"), $("options")]) area.addEventListener("input", changed);
+if (matchMedia("(max-width: 44rem)").matches) $("options").open = false;
+
+await load();
+changed();
+export { Refusal, speech };

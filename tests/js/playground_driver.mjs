@@ -1,0 +1,309 @@
+// Drives the page at `/` in a real Chromium through one scenario, and prints what it saw as one JSON object.
+// Arguments: node_modules, path of Chromium, URL, scenario, and what the scenario wants as JSON.
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const [modules, executablePath, url, name, wants = "{}"] = process.argv.slice(2);
+const wanted = JSON.parse(wants);
+const load = createRequire(join(modules, "from-here.js"));
+const { chromium } = load("playwright-core");
+const AXE = readFileSync(load.resolve("axe-core/axe.min.js"), "utf8");
+const LONG = 20000;
+
+const told = { errors: [], sent: [], types: [] };
+const browser = await chromium.launch({
+  executablePath,
+  headless: true,
+  args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+});
+
+/** A page that notes its own faults and what goes over its socket. */
+async function open(address = url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: new URL(url).origin });
+  const page = await context.newPage();
+  page.setDefaultTimeout(LONG);
+  page.on("pageerror", (error) => told.errors.push(String(error)));
+  page.on("console", (message) => {
+    // What the server refuses is logged by the browser itself.
+    if (message.type() === "error" && !/status of 4\d\d|net::ERR_FAILED|WebSocket connection/.test(message.text())) told.errors.push(message.text());
+  });
+  page.on("websocket", (socket) => {
+    socket.on("framereceived", ({ payload }) => told.types.push(typeof payload === "string" ? JSON.parse(payload).type : "sound"));
+    socket.on("framesent", ({ payload }) => told.sent.push(JSON.parse(payload).type));
+  });
+  await page.goto(address);
+  return page;
+}
+
+const text = (page, selector) => page.locator(selector).textContent();
+const lit = (page) => page.locator("#said .now").allTextContents();
+const status = (page, pattern) => page.waitForFunction(([id, p]) => new RegExp(p).test(document.getElementById(id).textContent), ["status", pattern]);
+const ready = (page) => page.waitForFunction(() => document.querySelectorAll("#voice-cards li").length > 0);
+
+async function speak(page, words) {
+  await page.fill("#text", words);
+  await page.click("#play");
+}
+
+/** Serious faults that a screen reader or a keyboard meets (axe-core, WCAG 2.2 A and AA). */
+async function faults(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  return violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+}
+
+const scenarios = {
+  async speaks() {
+    const page = await open();
+    await ready(page);
+    await page.evaluate(() => {
+      window.litWords = [];
+      new MutationObserver(() => {
+        const now = document.querySelector("#said .now")?.textContent;
+        if (now && now !== window.litWords.at(-1)) window.litWords.push(now);
+      }).observe(document.getElementById("said"), { subtree: true, childList: true, attributes: true });
+    });
+    await speak(page, wanted.text);
+    await page.waitForSelector("#said .now");
+    told.during = { connection: await text(page, "#connection"), pause: await page.isEnabled("#pause") };
+    await status(page, "heard to the end");
+    told.lit = await page.evaluate(() => window.litWords);
+    told.said = await text(page, "#said");
+    told.waiting = await page.locator("#said .coming").count();
+    told.figures = await text(page, "#figures");
+    told.rows = await page.locator("#timeline tbody tr").evaluateAll((rows) => rows.map((row) => [...row.cells].slice(0, 7).map((cell) => cell.textContent)));
+    told.after = { pause: await page.isEnabled("#pause"), interrupt: await page.isEnabled("#interrupt") };
+  },
+
+  async tokens() {
+    const page = await open();
+    await page.check("input[value=tokens]");
+    await page.fill("#rate", "60");
+    await speak(page, wanted.text);
+    await status(page, "heard to the end");
+    told.said = await text(page, "#said");
+    told.pushes = told.sent.filter((type) => type === "text").length;
+  },
+
+  async pauses() {
+    const page = await open();
+    await speak(page, wanted.text);
+    await page.waitForFunction(() => document.querySelectorAll("#said span:not(.coming)").length > 6);
+    await page.click("#pause");
+    await status(page, "Paused");
+    told.paused = { status: await text(page, "#status"), button: await text(page, "#pause"), lit: await lit(page) };
+    const count = () => told.types.filter((type) => type === "sound").length;
+    const before = count();
+    await page.waitForTimeout(500);
+    told.silent = count() === before;
+    await page.click("#pause");
+    await status(page, "heard to the end");
+    told.said = await text(page, "#said");
+    told.button = await text(page, "#pause");
+  },
+
+  async interrupts() {
+    const page = await open();
+    await speak(page, wanted.text);
+    await page.waitForFunction(() => document.querySelectorAll("#said span:not(.coming)").length > 6);
+    await page.keyboard.press("Escape");
+    await status(page, "Interrupted");
+    told.status = await text(page, "#status");
+    told.lost = await text(page, "#said .lost");
+    told.said = await text(page, "#said");
+    await speak(page, "Again.");
+    await status(page, "heard to the end");
+  },
+
+  async keys() {
+    const page = await open();
+    await page.waitForSelector("#key-dialog[open]");
+    told.asked = await text(page, "#banner");
+    await page.fill("#key", "sk-streamer-wrong");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("key-dialog").open && document.getElementById("banner").textContent.includes("valid"));
+    told.wrong = await text(page, "#banner");
+    await page.fill("#key", wanted.key);
+    await page.keyboard.press("Enter");
+    await ready(page);
+    await speak(page, "Hello.");
+    await status(page, "heard to the end");
+    told.banner = await page.isVisible("#banner");
+    const other = await open(`${url}#key=${encodeURIComponent(wanted.key)}`);
+    await ready(other);
+    told.address = other.url();
+    await speak(other, "Hello.");
+    await status(other, "heard to the end");
+    told.stored = await other.evaluate(() => [JSON.stringify(localStorage), document.cookie]);
+  },
+
+  /** Each token meets what it deserves, and the page says what to do. */
+  async tokensOfKeys() {
+    told.banners = {};
+    for (const [what, token] of Object.entries(wanted.tokens)) {
+      const page = await open(`${url}#token=${encodeURIComponent(token)}`);
+      if (what === "voice") {
+        await ready(page);
+        await page.evaluate(() => { document.getElementById("key-dialog").close(""); });
+        await speak(page, "Hello.");
+      }
+      await page.waitForSelector("#banner:not([hidden])");
+      told.banners[what] = await text(page, "#banner");
+    }
+    const page = await open(`${url}#token=${encodeURIComponent(wanted.good)}`);
+    await ready(page);
+    await speak(page, "Hello.");
+    await status(page, "heard to the end");
+  },
+
+  async voices() {
+    const page = await open();
+    await ready(page);
+    await page.click("#voice");
+    await page.keyboard.type("high");
+    told.found = await page.locator("#voice-list [role=option]").allTextContents();
+    await page.keyboard.press("Enter");
+    told.chosen = await page.inputValue("#voice");
+    await page.fill("#speed", "1.5");
+    await page.fill("#seed", "7");
+    told.curl = await text(page, "#snippet");
+    await page.check("input[value=python]");
+    told.python = await text(page, "#snippet");
+    await page.check("input[value=js]");
+    await page.click("#copy");
+    told.copied = await page.evaluate(() => navigator.clipboard.readText());
+    await page.click("#tab-voices");
+    await page.fill("#voice-search", "low");
+    told.cards = await page.locator("#voice-cards strong").allTextContents();
+    told.makers = { clone: await page.isVisible("#clone-form"), none: await page.isVisible("#makers-none") };
+    await page.locator("#voice-cards button", { hasText: "Use" }).click();
+    told.used = await page.inputValue("#voice");
+  },
+
+  async downloads() {
+    const page = await open();
+    await page.fill("#text", wanted.text);
+    await page.selectOption("#format", "flac");
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
+    told.name = download.suggestedFilename();
+    await download.saveAs(wanted.path);
+    await page.click("#tab-jobs");
+    await page.click("#job-new");
+    await page.waitForSelector("#job-list audio");
+    told.job = await text(page, "#job-list li");
+    told.files = await page.locator("#file-list li").count();
+    await page.setInputFiles("#upload", { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
+    await page.waitForFunction(() => [...document.querySelectorAll("#file-list li")].some((item) => item.textContent.includes("notes.txt")));
+    await page.locator("#file-list li", { hasText: "notes.txt" }).getByRole("button").click();
+    await page.waitForFunction(() => ![...document.querySelectorAll("#file-list li")].some((item) => item.textContent.includes("notes.txt")));
+  },
+
+  /** Through the page by keys alone. */
+  async keyboard() {
+    const page = await open();
+    await ready(page);
+    await page.keyboard.press("Tab");
+    told.first = await page.evaluate(() => document.activeElement.textContent);
+    await page.keyboard.press("Enter");
+    told.skipped = await page.evaluate(() => document.activeElement.id);
+    await page.focus("#tab-speak");
+    await page.keyboard.press("ArrowRight");
+    told.tab = await page.evaluate(() => [document.activeElement.id, document.querySelector("[role=tabpanel]:not([hidden])").id]);
+    await page.keyboard.press("ArrowLeft");
+    await page.focus("#play");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelectorAll("#said span:not(.coming)").length > 2);
+    await page.keyboard.press("Control+Space");
+    await status(page, "Paused");
+    await page.keyboard.press("Escape");
+    await status(page, "Interrupted");
+  },
+
+  async axe() {
+    told.faults = {};
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open(url, { colorScheme });
+      await ready(page);
+      told.faults[`${colorScheme} empty`] = await faults(page);
+      await speak(page, wanted.text);
+      await page.waitForSelector("#timeline tbody tr");
+      told.faults[`${colorScheme} speaking`] = await faults(page);
+      await page.keyboard.press("Escape");
+      await status(page, "Interrupted");
+      told.faults[`${colorScheme} interrupted`] = await faults(page);
+      await page.click("#voice");
+      told.faults[`${colorScheme} picker`] = await faults(page);
+      await page.keyboard.press("Escape");
+      await page.click("#key-open");
+      told.faults[`${colorScheme} key`] = await faults(page);
+      await page.keyboard.press("Escape");
+      for (const tab of ["voices", "jobs"]) {
+        await page.click(`#tab-${tab}`);
+        told.faults[`${colorScheme} ${tab}`] = await faults(page);
+      }
+    }
+  },
+
+  async phone() {
+    const page = await open(url, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+    await ready(page);
+    await page.fill("#text", wanted.text);
+    await page.tap("#play");
+    await page.waitForSelector("#timeline tbody tr");
+    told.width = await page.evaluate(() => document.documentElement.scrollWidth);
+    told.small = await page.locator("button:visible, select:visible, input:visible").evaluateAll((all) => all
+      .filter((one) => !["radio", "range", "file"].includes(one.type) && one.getBoundingClientRect().height < 40)
+      .map((one) => one.id || one.textContent));
+    await page.tap("#interrupt");
+    await status(page, "Interrupted");
+  },
+
+  async weighs() {
+    const sizes = {};
+    const page = await browser.newPage();
+    page.on("response", async (response) => { sizes[new URL(response.url()).pathname] = (await response.body().catch(() => "")).length; });
+    await page.goto(url, { waitUntil: "networkidle" });
+    told.sizes = sizes;
+  },
+
+  /** Pictures of the page in its states, to be looked at: into the folder that is wanted. */
+  async pictures() {
+    mkdirSync(wanted.folder, { recursive: true });
+    const shoot = (page, file, fullPage = true) => page.screenshot({ path: join(wanted.folder, `${file}.png`), fullPage });
+    const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+    for (const [file, options] of [["desktop", {}], ["dark", { colorScheme: "dark" }], ["phone", phone]]) {
+      const page = await open(url, options);
+      await ready(page);
+      await shoot(page, `${file}-empty`);
+      await page.click("#play");
+      await page.waitForFunction(() => document.querySelectorAll("#said span:not(.coming)").length > 24);
+      await shoot(page, `${file}-speaking`);
+      await page.click("#interrupt");
+      await status(page, "Interrupted");
+      await shoot(page, `${file}-interrupted`);
+      for (const tab of ["voices", "jobs"]) {
+        await page.click(`#tab-${tab}`);
+        await page.waitForTimeout(300);
+        await shoot(page, `${file}-${tab}`);
+      }
+      await page.click("#tab-speak");
+      await page.route("**/v1/**", (route) => route.abort());
+      await page.reload();
+      await page.waitForSelector("#banner:not([hidden])");
+      await shoot(page, `${file}-error`);
+      await page.unroute("**/v1/**");
+      await page.click("#key-open");
+      await shoot(page, `${file}-key`, false);
+      await page.context().close();
+    }
+  },
+};
+
+try {
+  await scenarios[name]();
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify(told));

@@ -1,0 +1,194 @@
+"""The page at `/` in a real Chromium: it speaks, shows what happened, and can be used by everybody."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import pytest
+
+from streamer.server.auth import KeyStore
+from tests.server_process import ServerProcess, running_server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.requires("chromium", "chromium"),
+    pytest.mark.requires("npm", "npm"),
+    pytest.mark.timeout(120),
+]
+
+DRIVER = Path(__file__).parent / "playground_driver.mjs"
+LONG = "Here is a sentence of some length, and it goes on. " * 12
+PAGE_BYTES = 150_000
+
+Play = Callable[..., dict[str, Any]]
+
+
+def drive(node_modules: Path, url: str, scenario: str, **wanted: Any) -> dict[str, Any]:
+    """What the driver saw. No scenario may leave a fault in the browser's console."""
+    chromium = shutil.which("chromium")
+    assert chromium is not None
+    command: list[str | Path] = [
+        "node",
+        DRIVER,
+        node_modules,
+        chromium,
+        url,
+        scenario,
+        json.dumps(wanted),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=110)
+    assert ran.returncode == 0, ran.stderr
+    told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    assert told["errors"] == []
+    return told
+
+
+@pytest.fixture
+def play(node_modules: Path, tone_server: ServerProcess) -> Play:
+    return lambda scenario, **wanted: drive(node_modules, f"{tone_server.url}/", scenario, **wanted)
+
+
+def test_page_speaks_and_lights_each_word_as_it_is_heard(play: Play) -> None:
+    told = play("speaks", text="One two three, four five. Six seven.")
+    words = ["One", "two", "three", "four", "five", "Six", "seven"]
+    assert told["lit"] == words
+    assert told["said"] == "One two three, four five. Six seven."
+    assert told["waiting"] == 0
+    assert told["during"] == {"connection": "Connected", "pause": True}
+    assert told["after"] == {"pause": False, "interrupt": False}
+    for figure in ("First packet", "First sound heard", "Inside the server", "Speech"):
+        assert figure in told["figures"]
+    assert "report" in told["sent"]
+
+
+def test_page_shows_when_each_segment_passed_each_stage(play: Play) -> None:
+    rows = play("speaks", text="One two three four. Five six seven.")["rows"]
+    assert [row[0] for row in rows] == ["One two three four.", "Five six seven."]
+    for row in rows:
+        stages = [int(cell) for cell in row[1:]]
+        # Received here counts from here, so it may lie under the server's by rounding, never by more.
+        assert stages[:4] == sorted(stages[:4])
+        assert stages[5] >= stages[4]
+
+
+def test_page_can_send_text_as_a_language_model_does(play: Play) -> None:
+    told = play("tokens", text="One two three four. Five six.")
+    assert told["said"] == "One two three four. Five six."
+    assert told["pushes"] > 5
+
+
+def test_pause_keeps_what_was_not_heard(play: Play) -> None:
+    told = play("pauses", text="Here is a sentence of some length, and it goes on and on.")
+    assert told["paused"]["status"].startswith("Paused after “")
+    assert told["paused"]["button"] == "Continue"
+    assert told["silent"]
+    assert told["said"] == "Here is a sentence of some length, and it goes on and on."
+    assert told["button"] == "Pause"
+    assert {"paused", "continued"} <= {*told["types"]}
+
+
+def test_barge_in_shows_what_nobody_heard(play: Play) -> None:
+    told = play("interrupts", text=LONG)
+    assert told["status"].startswith("Interrupted. Heard as far as “")
+    assert told["lost"]
+    assert told["said"] == LONG
+    assert told["said"].endswith(told["lost"])
+
+
+def test_voices_can_be_searched_and_the_example_follows(play: Play) -> None:
+    told = play("voices")
+    assert len(told["found"]) == 2  # the default, and the one
+    assert told["chosen"] == "tone-high"
+    for language in ("curl", "python", "copied"):
+        assert "tone-high" in told[language]
+        assert "1.5" in told[language]
+    assert '"seed":7' in told["curl"]
+    assert "/client/player.js" in told["copied"]
+    assert told["cards"] == ["tone-low"]
+    assert told["makers"] == {"clone": False, "none": True}
+    assert told["used"] == "tone-low"
+
+
+def test_sound_can_be_downloaded_and_jobs_and_files_be_seen(play: Play, tmp_path: Path) -> None:
+    path = tmp_path / "speech.flac"
+    told = play("downloads", text="One two three.", path=str(path))
+    assert told["name"] == "speech.flac"
+    with av.open(io.BytesIO(path.read_bytes())) as container:
+        assert container.format.name == "flac"
+    assert "completed" in told["job"]
+    assert told["files"] >= 1
+
+
+def test_page_can_be_used_by_keys_alone(play: Play) -> None:
+    told = play("keyboard")
+    assert told["first"] == "Skip to the text"
+    assert told["skipped"] == "text"
+    assert told["tab"] == ["tab-voices", "voices"]
+
+
+def test_page_has_no_serious_fault_for_a_screen_reader(play: Play) -> None:
+    faults = play("axe", text=LONG)["faults"]
+    assert len(faults) == 14
+    assert {state: found for state, found in faults.items() if found} == {}
+
+
+def test_page_fits_a_phone(play: Play) -> None:
+    told = play("phone", text=LONG)
+    assert told["width"] <= 360
+    assert told["small"] == []
+
+
+def test_page_is_light(play: Play) -> None:
+    sizes = play("weighs")["sizes"]
+    assert {"/", "/page.css", "/page/main.js", "/client/streamer.js"} <= sizes.keys()
+    assert sum(sizes.values()) < PAGE_BYTES
+
+
+def test_page_asks_for_a_key_and_keeps_it_for_the_tab(node_modules: Path) -> None:
+    with running_server("tone") as server:
+        key = KeyStore(server.data).new("page")
+        told = drive(node_modules, f"{server.url}/", "keys", key=key)
+        assert "key is needed" in told["asked"]
+        assert "Give a key or a token." in told["asked"]
+        assert "not a valid key" in told["wrong"]
+        assert told["banner"] is False
+        assert told["address"] == f"{server.url}/"
+        assert told["stored"] == ["{}", ""]
+        assert key not in server.log()
+
+
+def test_tokens_that_do_not_fit_are_refused_and_the_page_says_what_to_do(
+    node_modules: Path,
+) -> None:
+    with running_server("tone") as server:
+        bearer = {"authorization": f"Bearer {KeyStore(server.data).new('page')}"}
+
+        def token(**wish: Any) -> str:
+            answer = httpx.post(f"{server.url}/v1/tokens", json=wish, headers=bearer)
+            assert answer.status_code == 201, answer.text
+            return str(answer.json()["token"])
+
+        expired = token(ttl_s=1)
+        time.sleep(1.5)
+        tokens = {
+            "expired": expired,
+            "origin": token(origin="https://elsewhere.example"),
+            "voice": token(voices=["tone-high"]),
+            "none": "st-nonsense",
+        }
+        good = token(origin=server.url, voices=["tone-low"])
+        told = drive(node_modules, f"{server.url}/", "tokensOfKeys", tokens=tokens, good=good)
+        banners = told["banners"]
+        assert "ask for a new one" in banners["expired"]
+        assert "setting `origins`" in banners["origin"]
+        assert "not made for this" in banners["voice"]
+        assert "Give a key or a token." in banners["none"]

@@ -1,0 +1,37 @@
+"""What the JavaScript client is tested with, as `clients/js/package-lock.json` pins it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.venvs import cache_directory
+
+CLIENT = Path(__file__).parents[2] / "clients" / "js"
+
+
+def installed() -> Path:
+    """`node_modules` as `clients/js/package-lock.json` pins it. One process makes it while others wait.
+
+    It lies in the cache, not beside a script: a script gets its path and loads from it by
+    `createRequire(path + "/from-here.js")`.
+    """
+    lock = (CLIENT / "package-lock.json").read_bytes()
+    name = f"streamer-client-{hashlib.sha256(lock).hexdigest()[:16]}"
+    directory = cache_directory() / name
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / f"{name}.lock").open("w") as locked:
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        if not (directory / "complete").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+            for file in ("package.json", "package-lock.json"):
+                shutil.copy(CLIENT / file, directory)
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(command, cwd=directory, check=True, timeout=110, stdout=sys.stderr)
+            (directory / "complete").touch()
+    return directory / "node_modules"
