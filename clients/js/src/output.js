@@ -67,14 +67,14 @@ export function scheduled(context, target, options, tell, clock) {
 
   function pump() {
     if (context.state !== "running") return;
-    const now = Math.ceil(context.currentTime * rate), soonest = now + block / 2;
+    const now = Math.ceil(context.currentTime * rate), soonest = now + block;
     // A hidden page's timers come once a second.
     const lead = document.hidden ? 1.5 * rate : 0.15 * rate;
     if (next < soonest) next = soonest;
     while (next < now + lead) {
       const track = queue.tracks[0];
       // Half a block is no reason to run dry while there is time.
-      if (track && track.ahead < block && track.total === Infinity && next > now + 2 * block) break;
+      if (track && track.ahead < block && track.total === Infinity && next > now + 3 * block) break;
       const out = new Float32Array(block), count = queue.read(out, next);
       if (!count) break;
       play(out.subarray(0, count));

@@ -316,7 +316,7 @@ export class Player extends EventTarget {
     if (track.error || track.gone) return;
     track.error = error;
     if (!track.context.over) track.context.cancel().catch(() => {});
-    if (!this.#sink || error?.name === "AbortError") this.#drop(track);
+    if (!this.#sink || track.paused || error?.name === "AbortError") this.#drop(track);
   }
 
   /** What was not heard before a pause is told again. @param {Track} track */

@@ -1,0 +1,468 @@
+// The cases that player_driver.mjs runs in a page: what the real player hands to the loudspeaker, sample for sample.
+import { Player } from "/client/player.js";
+import { StreamerClient } from "/client/streamer.js";
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function until(condition) {
+  for (const end = performance.now() + 10_000; !condition(); await sleep(4)) if (performance.now() > end) throw new Error(`never: ${condition}`);
+}
+
+/** What passes through it, from its first frame on. */
+async function recorder(context) {
+  const quanta = [];
+  let node, frame;
+  if (context.audioWorklet) {
+    await context.audioWorklet.addModule("/recorder.js");
+    node = new AudioWorkletNode(context, "recorder");
+    node.port.onmessage = ({ data }) => quanta.push(data);
+  } else {
+    node = context.createScriptProcessor(1024, 1, 1);
+    node.onaudioprocess = ({ inputBuffer, outputBuffer, playbackTime }) => {
+      const samples = inputBuffer.getChannelData(0).slice();
+      outputBuffer.copyToChannel(samples, 0);
+      frame ??= Math.round(playbackTime * context.sampleRate);
+      quanta.push([frame, samples]);
+      frame += samples.length;
+    };
+  }
+  node.connect(context.destination);
+  return {
+    node,
+    /** {from: frame, samples}, quanta that were never rendered as silence. */
+    take() {
+      const from = quanta[0]?.[0] ?? 0, last = quanta.at(-1);
+      const samples = new Float32Array(last ? last[0] + last[1].length - from : 0);
+      for (const [frame, quantum] of quanta) samples.set(quantum, frame - from);
+      return { from, samples };
+    },
+  };
+}
+
+/** The sound of a run: where it begins and ends on the context's clock, what it is. */
+function trim({ from, samples }) {
+  let begin = samples.findIndex(Boolean), end = samples.length;
+  if (begin < 0) begin = end;
+  while (end > begin && !samples[end - 1]) end--;
+  return { frame: from + begin, samples: samples.slice(begin, end) };
+}
+
+const rms = (samples) => Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / (samples.length || 1));
+
+/** A player, a meter at its output, and a log of what it says. */
+async function setUp(url, { audio = {}, player: given = {}, client: clientOptions = {}, wasm = false, worklet = true } = {}) {
+  const options = wasm ? { ...given, wasm: () => import("opus-decoder") } : given;
+  const context = new AudioContext({ sampleRate: 48000, ...audio });
+  await context.resume();
+  const meter = await recorder(context);
+  if (!worklet) Object.defineProperty(context, "audioWorklet", { value: undefined });
+  const client = new StreamerClient(url, { audio: Player.audio({ ...options, context }), ...clientOptions });
+  const player = new Player(client, { ...options, context, destination: meter.node });
+  const log = { words: [], segments: [], states: [], underruns: 0, ends: 0, events: [], packets: [], errors: [], last: {} };
+  const latency = () => context.outputLatency || context.baseLatency || 0;
+  player.addEventListener("word", ({ detail: { word, index } }) => {
+    log.words.push({ ...word, index, position: player.position, frame: (context.currentTime - latency()) * context.sampleRate });
+  });
+  player.addEventListener("segment", ({ detail }) => log.segments.push(detail.segment.text));
+  player.addEventListener("state", ({ detail }) => log.states.push(detail.state));
+  player.addEventListener("underrun", () => log.underruns++);
+  player.addEventListener("end", ({ detail }) => {
+    log.ends++;
+    if (detail.error) log.errors.push({ code: detail.error.code, message: detail.error.message });
+  });
+  player.addEventListener("event", ({ detail: { event } }) => {
+    log.events.push(event.type);
+    if (event.type === "audio") log.packets.push(event);
+    else log.last[event.type] = event;
+  });
+  log.states.push(player.state);
+  return { context, meter, client, player, log };
+}
+
+async function tearDown({ client, player, context }) {
+  await player.close();
+  await client.close();
+  if (context.state !== "closed") await context.close();
+}
+
+function say(client, text, options) {
+  const context = client.start(options);
+  context.push(text);
+  context.end();
+  return context;
+}
+
+/** What the packets hold, by the decoder in WebAssembly or by their bytes: nothing of the player's. */
+async function reference(packets, started, done) {
+  const parts = [];
+  if (started.audio.codec === "opus") {
+    const { OpusDecoder } = await import("opus-decoder");
+    const decoder = new OpusDecoder({ channels: 1, sampleRate: 48000 });
+    await decoder.ready;
+    for (const { data } of packets) if (data.length) parts.push(decoder.decodeFrame(data).channelData[0].slice());
+    decoder.free();
+  } else {
+    for (const { data } of packets) {
+      const shorts = new Int16Array(data.slice().buffer);
+      parts.push(Float32Array.from(shorts, (sample) => sample / 32768));
+    }
+  }
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  // Opus is decoded to 48 kHz, whatever rate the samples of its packets are counted at.
+  const ratio = started.audio.codec === "opus" ? 48000 / started.audio.sample_rate : 1;
+  return all.slice(started.lead_in * ratio, (started.lead_in + done.samples) * ratio);
+}
+
+/**
+ * How far apart two sounds are, where the recorded one begins, and how many samples it has beyond. Where it ran dry (the
+ * machine may be busy) there is silence within it: then what is not silent is compared.
+ */
+function compare(recorded, sought, dry) {
+  const sounds = (sample) => Math.abs(sample) > 1e-4;
+  if (dry) [recorded, sought] = [recorded.filter(sounds), sought.filter(sounds)];
+  const at = recorded.findIndex(sounds) - sought.findIndex(sounds);
+  let worst = 0;
+  for (let i = 0; i < sought.length; i++) worst = Math.max(worst, Math.abs((recorded[at + i] ?? 0) - sought[i]));
+  return { worst, at, beyond: Math.max(0, recorded.length - at - sought.length) };
+}
+
+/** Says a text to its end, and holds what was heard to what was sent. */
+async function whole({ url, text, ...options }) {
+  const set = await setUp(url, options);
+  const { client, player, log, meter, context } = set;
+  await player.play(say(client, text));
+  await sleep(200);
+  const sound = trim(meter.take());
+  const sought = await reference(log.packets, log.last.started, log.last.done);
+  const { worst, at, beyond } = compare(sound.samples, sought, log.underruns > 0);
+  const zero = sound.frame + at;
+  const answer = {
+    mode: player.mode, reason: player.reason, states: log.states, samples: log.last.done.samples, sought: sought.length,
+    rate: log.last.started.audio.sample_rate, beyond, worst, rms: rms(sound.samples.filter(Boolean)), rmsSought: rms(sought.filter(Boolean)), underruns: log.underruns,
+    words: log.words.map((word) => ({ ...word, late_ms: ((word.frame - zero) * 1000) / context.sampleRate - word.start_ms })),
+    segments: log.segments, ends: log.ends, errors: log.errors, types: [...new Set(log.events)],
+  };
+  await tearDown(set);
+  return answer;
+}
+
+/** Stops in the midst of it: how much still sounds, and what the server says was heard. */
+async function stopped({ url, text, after, ...options }) {
+  const set = await setUp(url, options);
+  const { client, player, log, meter, context } = set;
+  const playing = player.play(say(client, text));
+  await until(() => log.words.length >= after);
+  const frame = context.currentTime * context.sampleRate;
+  const interrupted = await player.interrupt();
+  await playing;
+  await sleep(300);
+  const sound = trim(meter.take());
+  const end = sound.frame + sound.samples.length;
+  const answer = {
+    interrupted, words: log.words.map(({ text }) => text), ends: log.ends, state: player.state,
+    sounded_ms: ((end - frame) * 1000) / context.sampleRate,
+    heard_ms: (sound.samples.length * 1000) / context.sampleRate, step: largestStep(sound.samples.slice(-960)),
+  };
+  await tearDown(set);
+  return answer;
+}
+
+function largestStep(samples) {
+  let largest = 0;
+  for (let i = 1; i < samples.length; i++) largest = Math.max(largest, Math.abs(samples[i] - samples[i - 1]));
+  return Math.max(largest, Math.abs(samples.at(-1) ?? 0));
+}
+
+/** Pauses, and goes on when nothing sounds any more. */
+async function pausedReally({ url, text, after, ...options }) {
+  const set = await setUp(url, options);
+  const { client, player, log, meter, context } = set;
+  const playing = player.play(say(client, text));
+  await until(() => log.words.length >= after);
+  const frame = context.currentTime * context.sampleRate;
+  const paused = await player.pause();
+  await sleep(300);
+  const sound = trim(meter.take()), state = player.state, position = player.position;
+  const continued = await player.continue();
+  await playing;
+  await sleep(200);
+  const all = trim(meter.take());
+  const answer = {
+    paused, continued, state, position, states: log.states, ends: log.ends, errors: log.errors, samples: log.last.done.samples, underruns: log.underruns,
+    sounded_ms: ((sound.frame + sound.samples.length - frame) * 1000) / context.sampleRate,
+    before_ms: (sound.samples.length * 1000) / context.sampleRate,
+    rest_ms: (all.samples.subarray(sound.samples.length).filter(Boolean).length * 1000) / context.sampleRate,
+    words: log.words,
+  };
+  await tearDown(set);
+  return answer;
+}
+
+/** Two contexts, one behind the other. */
+async function twice({ url, texts }) {
+  const set = await setUp(url);
+  const { client, player, log, meter } = set;
+  await Promise.all(texts.map((text) => player.play(say(client, text))));
+  await sleep(200);
+  const { samples } = trim(meter.take());
+  let quiet = 0, longest = 0;
+  for (const sample of samples) {
+    quiet = sample ? 0 : quiet + 1;
+    longest = Math.max(longest, quiet);
+  }
+  const answer = { ends: log.ends, words: log.words.map(({ text }) => text), longest, samples: samples.length, underruns: log.underruns };
+  await tearDown(set);
+  return answer;
+}
+
+/** Plays nothing until it is allowed to, and stands still while it is not. */
+async function locked({ url, text }) {
+  const context = new AudioContext({ sampleRate: 48000 });
+  await context.suspend();
+  const client = new StreamerClient(url, { audio: Player.audio() });
+  const player = new Player(client, { context });
+  const states = [player.state], words = [];
+  player.addEventListener("state", ({ detail }) => states.push(detail.state));
+  player.addEventListener("word", ({ detail }) => words.push(detail.word.text));
+  const playing = player.play(say(client, text));
+  await sleep(500);
+  const before = { position: player.position, words: words.length };
+  await player.unlock();
+  await until(() => words.length >= 2);
+  await context.suspend();
+  await sleep(100);
+  const paused = { position: player.position, words: words.length };
+  await sleep(400);
+  const still = { position: player.position, words: words.length };
+  await player.unlock();
+  await playing;
+  const answer = { states, before, paused, still, words };
+  await player.close();
+  await client.close();
+  answer.closed = player.state;
+  return answer;
+}
+
+/** A scripted context: a player needs no more of one than this. */
+class Scripted {
+  started = null;
+  over = false;
+  reports = [];
+  asked = [];
+  #script;
+  constructor(script) {
+    this.#script = script;
+  }
+  async *[Symbol.asyncIterator]() {
+    yield* this.#script(this);
+    this.over = true;
+  }
+  async pause(options) {
+    this.asked.push(["pause", options]);
+    return { type: "paused", sequence: this.over ? -1 : 1, played_ms: options.played_ms };
+  }
+  async continue() {
+    this.asked.push(["continue"]);
+    if (this.over) return { type: "continued", sequence: -1, at_ms: 0 };
+    return new Promise((resolve) => (this.continued = resolve));
+  }
+  async interrupt(options) {
+    this.asked.push(["interrupt", options]);
+    this.over = true;
+    return { type: "interrupted", ...options };
+  }
+  async cancel() {
+    this.over = true;
+    this.asked.push(["cancel"]);
+  }
+  report(figures) {
+    this.reports.push(figures);
+  }
+}
+
+const started = (codec = "pcm_s16le") => ({ type: "started", sequence: 0, audio: { codec, container: "none", sample_rate: 48000, channels: 1 }, lead_in: 0 });
+
+/** Packets of 20 ms of a ramp that says where it is. */
+function packet(pts, level = 0.25, flags = 0) {
+  const samples = Int16Array.from({ length: 960 }, (_, i) => Math.round(level * 32767 * Math.sin((2 * Math.PI * 440 * (pts + i)) / 48000)) || 1);
+  return { type: "audio", pts, duration: 960, flags, data: new Uint8Array(samples.buffer) };
+}
+
+const word = (index) => ({ text: `w${index}`, start_ms: index * 300, end_ms: index * 300 + 240, offset: index * 3 });
+
+async function scripted(script, run) {
+  const set = await setUp("http://127.0.0.1:1");
+  const answer = await run({ ...set, make: () => new Scripted(script) });
+  answer.errors = set.log.errors;
+  answer.states = set.log.states;
+  await tearDown(set);
+  return answer;
+}
+
+/** Pauses after `done`, so that there is no server to ask, and goes on from the word. */
+async function pausedLocally() {
+  return scripted(
+    async function* () {
+      yield started();
+      yield { type: "words", words: [0, 1, 2, 3, 4].map(word) };
+      for (let i = 0; i < 75; i++) yield packet(i * 960, 0.25, i === 74 ? 2 : 0);
+      yield { type: "done", reason: "end", samples: 72_000, audio_ms: 1500 };
+    },
+    async ({ player, log, meter, make }) => {
+      const context = make(), playing = player.play(context);
+      await until(() => log.words.length >= 3);
+      const paused = await player.pause();
+      const state = player.state, { samples: before } = trim(meter.take());
+      await sleep(300);
+      const { samples: after } = trim(meter.take());
+      const continued = await player.continue();
+      await playing;
+      await sleep(200);
+      const all = trim(meter.take()).samples;
+      return {
+        paused, continued, state, asked: context.asked, grown: after.length - before.length, words: log.words.map(({ text }) => text),
+        sounded: all.filter(Boolean).length, reports: context.reports, before: after.length,
+      };
+    },
+  );
+}
+
+/** Pauses while the server still speaks: goes on where it says, and says the words again that were not heard. */
+async function pausedRemotely() {
+  return scripted(
+    async function* (context) {
+      yield started();
+      yield { type: "words", words: [0, 1, 2].map(word) };
+      for (let i = 0; i < 40; i++) yield packet(i * 960);
+      await until(() => context.continued);
+      const continued = { type: "continued", sequence: 5, at_ms: 800, offset: 3 };
+      context.continued(continued);
+      yield continued;
+      yield { type: "words", words: [{ ...word(2), start_ms: 800, end_ms: 1040 }] };
+      for (let i = 40; i < 60; i++) yield packet(i * 960, 0.25, i === 59 ? 2 : 0);
+      yield { type: "done", reason: "end", samples: 57_600, audio_ms: 1200 };
+    },
+    async ({ player, log, meter, make }) => {
+      const context = make(), playing = player.play(context);
+      await until(() => log.words.length >= 2);
+      const paused = await player.pause();
+      await sleep(100);
+      const position = player.position;
+      await player.continue();
+      await playing;
+      await sleep(200);
+      const { samples } = trim(meter.take());
+      return { paused, position, asked: context.asked, words: log.words.map(({ text, start_ms }) => [text, start_ms]), sounded: samples.filter(Boolean).length, end: player.position };
+    },
+  );
+}
+
+/** What can't be decoded is an error, after what could be. */
+async function broken({ codec }) {
+  return scripted(
+    async function* () {
+      yield started(codec === "opus" ? "opus" : "pcm_s16le");
+      if (codec !== "opus") for (let i = 0; i < 10; i++) yield packet(i * 960);
+      for (let i = 0; i < 20; i++) yield { type: "audio", pts: 9600 + i * 960, duration: 960, flags: 0, data: new Uint8Array([255, 255, 255]) };
+      await sleep(300);
+      yield { type: "done", reason: "end", samples: 30_000, audio_ms: 625 };
+    },
+    async ({ player, meter, make }) => {
+      const context = make();
+      const caught = await player.play(context).then(() => null, (error) => ({ code: error.code, name: error.constructor.name }));
+      await sleep(200);
+      return { caught, asked: context.asked, sounded: trim(meter.take()).samples.length, state: player.state };
+    },
+  );
+}
+
+/** A codec that no player plays. */
+async function unplayable() {
+  return scripted(
+    async function* () {
+      yield started("mp3");
+    },
+    async ({ player, make }) => {
+      const caught = await player.play(make()).then(() => null, ({ code, param }) => ({ code, param }));
+      return { caught, state: player.state };
+    },
+  );
+}
+
+/** Endings that are none of the player's doing, and what can't be done. */
+async function tidy() {
+  const sound = function* (count) {
+    yield started();
+    for (let i = 0; i < count; i++) yield packet(i * 960);
+  };
+  const set = await setUp("http://127.0.0.1:1");
+  const { player, meter, log } = set;
+  const ends = async (event) => {
+    const context = new Scripted(async function* () {
+      yield* sound(100);
+      await sleep(200);
+      yield event;
+    });
+    await player.play(context);
+    await sleep(60);
+    const before = trim(meter.take()).samples.length;
+    await sleep(200);
+    return { state: player.state, silent: trim(meter.take()).samples.length === before };
+  };
+  const answer = {
+    interrupted: await ends({ type: "interrupted" }),
+    cancelled: await ends({ type: "done", reason: "cancelled", samples: 1 }),
+  };
+  const before = trim(meter.take()), end = before.frame + before.samples.length;
+  const lost = new Scripted(async function* () {
+    yield* sound(10);
+    throw Object.assign(new Error("it is gone"), { code: "context_lost" });
+  });
+  const code = await player.play(lost).then(() => null, (error) => error.code);
+  await sleep(200);
+  const { from, samples } = meter.take();
+  answer.lost = { code, sounded: samples.slice(end - from).filter(Boolean).length };
+  answer.nothing = [];
+  for (const act of ["interrupt", "pause", "continue"]) await player[act]().catch((error) => answer.nothing.push(error.code));
+  const unheard = player.play(new Scripted(() => sound(10)));
+  await player.close();
+  await unheard;
+  answer.late = await player.play(new Scripted(() => sound(1))).then(() => null, (error) => error.code);
+  answer.states = log.states;
+  await tearDown(set);
+  return answer;
+}
+
+/** From the first message with sound to the first sample, as the clock of the page has it. */
+async function latency({ url, text, runs, after }) {
+  const first = [], silent = [], underruns = [];
+  for (let run = 0; run < runs; run++) {
+    const set = await setUp(url);
+    const { client, player, log, meter, context } = set;
+    await client.connect();
+    await sleep(100);
+    let arrived = 0;
+    player.addEventListener("event", ({ detail }) => {
+      if (detail.event.type === "audio") arrived ||= context.currentTime * context.sampleRate;
+    });
+    const playing = player.play(say(client, text));
+    await until(() => log.words.length >= after);
+    const frame = context.currentTime * context.sampleRate;
+    await player.interrupt();
+    await playing;
+    await sleep(150);
+    const { from, samples } = meter.take(), sound = trim({ from, samples });
+    first.push(((sound.frame - arrived) * 1000) / context.sampleRate);
+    silent.push(((sound.frame + sound.samples.length - frame) * 1000) / context.sampleRate);
+    underruns.push(log.underruns);
+    await tearDown(set);
+  }
+  return { first, silent, underruns };
+}
+
+export const cases = { whole, stopped, pausedReally, twice, locked, pausedLocally, pausedRemotely, broken, unplayable, tidy, latency };
