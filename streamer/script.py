@@ -41,6 +41,8 @@ RANGES = {"speed": (0.25, 4.0), "pitch": (0.5, 2.0), "volume": (0.0, 2.0)}
 PAUSE_MARGIN_S = 0.4
 """A pause of the input cuts only when the listener has no more than this left: until then a whole
 sentence may still come, and sounds better."""
+LATER_S = 0.005
+"""A clock may ring so early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,20 +198,30 @@ class Script:
             await self._more_text(between_words=False)
         return piece
 
+    def wake(self) -> None:
+        """How much the listener has left is another than was thought."""
+        self._wake.set()
+
     async def _more_text(self, *, between_words: bool = True) -> None:
         self._wake.clear()
         if not self._segmenter.pending.strip() or self._paused_at == self.received:
             await self._wake.wait()
             return
-        pause = self.last_text_at + self._settings.text_pause_ms / 1000 - self._clock()
-        pause = max(0.0, pause, self._lead() - PAUSE_MARGIN_S)
+        pause = self._pause_left()
         try:
             # Not wait_for: until Python 3.12 it loses a cancellation that comes right after a text.
             async with asyncio.timeout(pause if pause < math.inf else None):
                 await self._wake.wait()
         except TimeoutError:
+            if self._pause_left() > LATER_S:
+                return
             self._paused_at = self.received
             self._cut(self._segmenter.pause(between_words=between_words))
+
+    def _pause_left(self) -> float:
+        """How much longer the input may pause."""
+        pause = self.last_text_at + self._settings.text_pause_ms / 1000 - self._clock()
+        return max(0.0, pause, self._lead() - PAUSE_MARGIN_S)
 
     def take(self) -> Line:
         """Take the line that `peek` showed."""

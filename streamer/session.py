@@ -8,22 +8,23 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 from streamer.audio.encoder import open_encoder
 from streamer.audio.encoder import resolve as resolve_format
-from streamer.audio.resampler import ResampledChunks
 from streamer.config import Settings
-from streamer.engines.base import Engine
 from streamer.errors import EngineFailed, InvalidParameter, NotAvailable, StreamerError, TextLimit
 from streamer.lines import Line
 from streamer.listeners import Listeners
-from streamer.prices import Bill, Choice, Prices
+from streamer.pausing import Pausing
+from streamer.prices import Choice, Prices
+from streamer.replay import Ring
 from streamer.script import Script
 from streamer.sound import Sound
-from streamer.tasks import ended
+from streamer.synthesis import Spoken, Synthesis
+from streamer.tasks import closed
 from streamer.timeline import Pacer, heard_length
 from streamer.types import (
     Audio,
@@ -32,12 +33,13 @@ from streamer.types import (
     Event,
     Failed,
     Interrupted,
+    Packet,
     Paused,
     PcmChunk,
-    Segment,
     Start,
     Started,
     Text,
+    Word,
 )
 from streamer.voices import Catalogue, Speaker
 
@@ -48,8 +50,6 @@ LITTLE_S = 0.3
 """A listener who has less sound than this left waits for more."""
 PACKETS_PER_TURN = 4
 """Packets sent before the loop gets a turn even if no send had to wait."""
-
-Spoken = tuple[Line, PcmChunk]
 
 
 class Session:
@@ -85,17 +85,27 @@ class Session:
         lead_ms = settings.lead_ms if start.lead_ms is None else start.lead_ms
         self._pacer = Pacer(clock, lead_ms / 1000 if paced else None, background=background)
         self._script = Script(start, catalogue, settings, clock, self._pacer.lead)
-        self._rate = self._script.engine.sample_rate
+        rate = self._script.engine.sample_rate
         self._catalogue = catalogue
         self._prices = Prices(settings.price_per_1000)
-        self._bill = Bill(self._prices)
-        self._encoder = open_encoder(resolve_format(start.audio, self._rate), self._rate)
-        self._sound = Sound(start, self._encoder, self._rate, clock, live=not background)
-        self._lines: dict[int, Line] = {}
+        self._synthesis = Synthesis(self._script, self._prices, rate, self._pacer.lead)
+        self._encoder = open_encoder(resolve_format(start.audio, rate), rate)
+        ring = Ring() if paced else None
+        self._sound = Sound(start, self._encoder, rate, clock, live=not background, ring=ring)
         self._pull: asyncio.Task[Spoken | None] | None = None
+        self._pausing = Pausing()
+        self._batch: Iterator[Event] = iter(())
+        self._again: Iterator[Event] | None = None
+        """What is said before the batch goes on: of what came before a pause."""
+        self._begun = self._ending = self._over = False
+        self._failure: StreamerError | None = None
+        self._heard_by: tuple[int, Literal["client", "server"]] | None = None
+        """While paused: how far it was played, and by whose clock."""
+        self._least_played = 0
+        """What has been called heard stays heard."""
+        self._quiet_since = -math.inf
         self._reported: int | None = None
         self._reason: EndReason = "end"
-        self._engines: list[str] = []
         self._turn = 0
         self.first_audio_ms: float | None = None
         self.underruns = 0
@@ -107,18 +117,18 @@ class Session:
 
     @property
     def samples(self) -> int:
-        """Samples of sound so far, at the output rate."""
-        return self._sound.samples
+        """Samples of sound so far, at the output rate; while paused: those that were sent."""
+        return max(0, self._sound.end) if self._pausing.paused else self._sound.samples
 
     @property
     def seconds(self) -> float:
         """Sound so far."""
-        return self._sound.samples / self._sound.timeline.sample_rate
+        return self.samples / self._sound.timeline.sample_rate
 
     @property
     def cost(self) -> float:
         """Of the characters so far: each segment at the price of who spoke it."""
-        return self._bill.cost(self.characters, self._script.choice)
+        return self._synthesis.cost(self.characters)
 
     def quote(self, command: Text) -> float:
         """What a text will cost at most, to be asked before it is taken. Raises what its options
@@ -133,7 +143,7 @@ class Session:
     @property
     def engine(self) -> str:
         """Who spoke, `+` between several."""
-        return "+".join(self._engines) or self._script.engine.name
+        return self._synthesis.engine
 
     @property
     def pending(self) -> int:
@@ -144,9 +154,9 @@ class Session:
         """Pass over the text so far without speaking it, in a session that is thrown away. Raises what
         speaking it would: `LanguageNotSupported`."""
         for line in self._script.rehearse():
-            self._charge(line, at_most=True)
+            self._synthesis.charge(line, at_most=True)
         script = self._script
-        cost = self._bill.cost(script.received, script.choice)
+        cost = self._synthesis.cost(script.received)
         return Speaker.of(script.engine, script.options.voice, cost)
 
     def text(self, command: Text) -> None:
@@ -171,7 +181,8 @@ class Session:
 
     def played(self, played_ms: float) -> None:
         """The listener reports how far it has played."""
-        self._reported = round(played_ms * self._sound.timeline.sample_rate / 1000)
+        if not self._pausing.paused:
+            self._reported = round(played_ms * self._sound.timeline.sample_rate / 1000)
 
     @property
     def received(self) -> int:
@@ -180,32 +191,58 @@ class Session:
 
     @property
     def epoch(self) -> int:
-        """Counts pauses."""
-        return 0
+        """Counts the pauses. An event that came out under another one was not sent, and comes again."""
+        return self._pausing.epoch
 
     def pause(self, played_ms: float | None = None) -> Paused:
-        """Stop, keep everything."""
-        raise NotAvailable("this server does not offer 'pause' yet", param="type")
+        """Say nothing more until `go_on`, and tell what was heard. Raises `NotAvailable` where nobody
+        listens."""
+        if not self._paced:
+            raise NotAvailable("nobody listens who could pause it", param="type")
+        if self._heard_by is None:
+            self._heard_by = self._played(played_ms, max(0, self._sound.end))
+            self._sound.pause()
+            self._pacer.pause()
+            self._quiet_since = self._clock()
+            self._pausing.pause()
+        return Paused(self.context, *self._heard(*self._heard_by))
 
     def go_on(self) -> None:
-        """Go on from the first word not heard."""
-        raise NotAvailable("this server does not offer 'continue' yet", param="type")
+        """Go on with what was not heard. Nothing happens if it is not paused."""
+        if self._heard_by is None:
+            return
+        self._least_played, self._heard_by = self._heard_by[0], None
+        self._again = self._sound.go_on(self._least_played, self._script.input)
+        self._pacer.go_on(self._sound.again_s)
+        self._quiet_since = self._clock()
+        self._pausing.go_on()
+        self._script.wake()
 
     def interrupted(self, played_ms: float | None = None) -> Interrupted:
-        """What was heard, to be asked once `events` has been stopped."""
+        """What was heard, to be asked once `events` has been stopped; after a pause, what that told."""
+        if self._heard_by is None:
+            self._sound.guess()
+        played, clock = self._heard_by or self._played(played_ms, self.samples)
+        return Interrupted(self.context, *self._heard(played, clock))
+
+    def _played(
+        self, played_ms: float | None, most: int
+    ) -> tuple[int, Literal["client", "server"]]:
+        """How far the listener has played, and by whose clock."""
         if played_ms is not None:
             self.played(played_ms)
-        timeline = self._sound.timeline
         reported = self._reported
-        played = (
-            round(self._pacer.played_s * timeline.sample_rate) if reported is None else reported
-        )
-        played = max(0, min(played, self.samples))
-        self._sound.guess()
-        words, text = timeline.heard(played), self._script.input
+        at = self._pacer.played_s * self._sound.timeline.sample_rate
+        played = round(at) if reported is None else reported
+        played = max(self._least_played, min(played, most))
+        return played, "server" if reported is None else "client"
+
+    def _heard(
+        self, played: int, clock: Literal["client", "server"]
+    ) -> tuple[str, tuple[Word, ...], str, int, Literal["client", "server"]]:
+        words, text = self._sound.timeline.heard(played), self._script.input
         length = heard_length(text, words)
-        clock: Literal["client", "server"] = "server" if reported is None else "client"
-        return Interrupted(self.context, text[:length], words, text[length:], played, clock)
+        return text[:length], words, text[length:], played, clock
 
     def done(self, reason: EndReason) -> Done:
         """How far it came, to be asked once `events` has ended or has been stopped."""
@@ -224,64 +261,105 @@ class Session:
     def _priced(self) -> bool:
         return self._prices.at_most(self._script.choice) > 0
 
-    def _charge(self, line: Line, *, at_most: bool = False) -> None:
-        """Put on the bill what of a line is not on it."""
-        at = max(line.span.offset, self._bill.end)
-        index, length = line.segment.index, line.end - at
-        self._bill.add(index, at, length, line.choice, line.asked, at_most=at_most)
-
     async def events(self) -> AsyncGenerator[Event, None]:
         """Speak: `Started`, then per segment what it says and its packets, at last `Done` or `Failed`."""
-        yield self._started()
-        failure: StreamerError | None = None
+        spoken = self._synthesis.spoken()
         try:
-            async with (
-                aclosing(self._spoken()) as spoken,
-                aclosing(self._paced_events(spoken)) as events,
-            ):
-                with self._present():
-                    async for event in events:
-                        yield event
-            self._script.check()
-            if self._sound.lost:
-                raise EngineFailed(
-                    "synthesis failed within the last segment: the rest of it is lost"
-                )
+            with self._present():
+                while not self._over:
+                    event = await self._event(spoken)
+                    if event is None:
+                        continue
+                    epoch = self._pausing.epoch
+                    yield event
+                    if self._pausing.epoch == epoch:
+                        self._sent(event)
+        finally:
+            self._batch, self._again = iter(()), None  # their frames hold the session
+            await self._close(spoken)
+
+    async def _close(self, spoken: AsyncGenerator[Spoken, None]) -> None:
+        pull, self._pull = self._pull, None
+        await closed(spoken, pull)
+
+    async def _event(self, spoken: AsyncGenerator[Spoken, None]) -> Event | None:
+        """What is to be said now; None if that has to be asked again."""
+        if self._pausing.paused:
+            if (left := self._quiet_since + self._settings.idle_s - self._clock()) <= 0:
+                return self.done("idle")
+            await self._pausing.sleep(left)
+            return None
+        if not self._begun:
+            return self._started()
+        try:
+            event = self._next_event()
         except StreamerError as error:
-            failure = error.with_traceback(None)  # its frames would hold the encoder
-        for event in self._sound.rest():
-            yield event
-            self._sent(event)
+            self._fail(error)
+            return None
+        if event is None:
+            await self._find_more(spoken)
+        elif isinstance(event, Audio):
+            epoch = self._pausing.epoch
+            await self._pace()
+            if self._pausing.epoch != epoch:
+                return None
+        return event
+
+    def _next_event(self) -> Event | None:
+        if self._again is not None:
+            if (event := next(self._again, None)) is not None:
+                return event
+            self._again = None
+            self._pacer.used_up()
+        return next(self._batch, None)
+
+    async def _find_more(self, spoken: AsyncGenerator[Spoken, None]) -> None:
+        """Another batch; the end again, where that was said while it was paused."""
+        batch: Iterator[Event] | None = None
+        if not self._ending:
+            try:
+                batch = await self._next(spoken)
+                if batch is None:
+                    self._check()
+            except StreamerError as error:
+                self._fail(error)
+        if batch is None:
+            self._ending = True
+            await self._close(spoken)
+            batch = self._last_events()
+        self._batch = batch
+
+    def _fail(self, error: StreamerError) -> None:
+        self._ending = True
+        self._batch = iter(())
+        self._failure = error.with_traceback(None)  # its frames would hold the encoder
+
+    def _check(self) -> None:
+        """Raise what speaks against a good end."""
+        self._script.check()
+        if self._sound.lost:
+            raise EngineFailed("synthesis failed within the last segment: the rest of it is lost")
+
+    def _last_events(self) -> Iterator[Event]:
+        yield from self._sound.rest()
+        failure = self._failure
         yield self.done(self._reason) if failure is None else Failed(failure, self.context)
 
-    async def _paced_events(
-        self, spoken: AsyncGenerator[Spoken, None]
-    ) -> AsyncGenerator[Event, None]:
-        try:
-            while (batch := await self._next(spoken)) is not None:
-                for event in batch:
-                    if isinstance(event, Audio):
-                        await self._pace()
-                    yield event
-                    self._sent(event)
-        finally:
-            pull, self._pull = self._pull, None
-            if pull is not None:
-                await ended(pull)
-
-    async def _next(self, spoken: AsyncIterator[Spoken]) -> Iterator[Event] | None:
+    async def _next(self, spoken: AsyncGenerator[Spoken, None]) -> Iterator[Event] | None:
         """Events of the next chunk; or, while none comes, of what the encoder holds back; or None at the
         end, also when the context has been idle for too long."""
         pull = self._pull or asyncio.ensure_future(_next_or_none(spoken))
         self._pull = pull
-        await asyncio.wait({pull}, timeout=self._patience())
+        await self._pausing.wait(pull, self._patience())
+        if self._pausing.paused or self._again is not None:
+            return iter(())
         if pull.done():
             self._pull = None
             found = pull.result()
             return None if found is None else self._chunk_events(*found)
         if self._sound.holds_back:
             return self._sound.pad()
-        if not self._working and self._idle_in() <= 0:
+        if not self._synthesis.working and self._idle_in() <= 0:
             self._reason = "idle"
             return None
         return iter(())
@@ -292,29 +370,24 @@ class Session:
         if dry_s > 0 and line.cut_at < self._clock() - dry_s:
             self.underruns += 1
         since = self._script.first_text_at or line.received_at
-        final = chunk.last and self._script.finished and not self._lines
+        final = chunk.last and self._script.finished and not self._synthesis.speaking
         return self._sound.chunk(line, chunk, dry_s=dry_s, since=since, final=final)
 
     def _patience(self) -> float | None:
         """How long to wait for the next chunk before doing something else."""
         if self._sound.holds_back and self._paced:
-            return max(0.0, self._pacer.lead() - PAD_MARGIN_S) if self._busy else 0.0
-        if self._working or self._script.finished or (idle_in := self._idle_in()) == math.inf:
+            return max(0.0, self._pacer.lead() - PAD_MARGIN_S) if self._synthesis.busy else 0.0
+        if (
+            self._synthesis.working
+            or self._script.finished
+            or (idle_in := self._idle_in()) == math.inf
+        ):
             return None
         return max(0.01, idle_in)
 
-    @property
-    def _busy(self) -> bool:
-        """Whether sound is on its way."""
-        return bool(self._lines) or self._script.waiting
-
-    @property
-    def _working(self) -> bool:
-        """Whether sound will come without more text: of a line that is open, all there is may have."""
-        return self._script.waiting or not all(line.open for line in self._lines.values())
-
     def _idle_in(self) -> float:
-        quiet_since = max(self._script.last_text_at, self._clock() + self._pacer.lead())
+        heard_until = self._clock() + self._pacer.lead()
+        quiet_since = max(self._script.last_text_at, heard_until, self._quiet_since)
         return quiet_since + self._settings.idle_s - self._clock()
 
     def _present(self) -> AbstractContextManager[None]:
@@ -323,60 +396,38 @@ class Session:
     def _waits(self) -> bool:
         """Whether sound is on its way to a listener who has little left."""
         pause_s = self._settings.text_pause_ms / 1000
-        fed = self._working or self._clock() - self._script.last_text_at < pause_s
-        return self._busy and fed and self._pacer.lead() < LITTLE_S
+        fed = self._synthesis.working or self._clock() - self._script.last_text_at < pause_s
+        return self._synthesis.busy and fed and self._pacer.lead() < LITTLE_S
 
     async def _pace(self) -> None:
         self._turn += 1
         wait = self._pacer.wait()
         if wait > 0:
-            await asyncio.sleep(wait)
+            await self._pausing.sleep(wait)
         elif self._turn % PACKETS_PER_TURN == 0:
             await asyncio.sleep(0)
             if self._background:
                 await self._listeners.let_pass()
 
     def _sent(self, event: Event) -> None:
-        if not isinstance(event, Audio):
-            return
-        if self.first_audio_ms is None and event.packet.duration:
+        match event:
+            case Started():
+                self._begun = True
+            case Done() | Failed():
+                self._over = True
+            case Audio(packet=packet):
+                self._packet_sent(packet)
+
+    def _packet_sent(self, packet: Packet) -> None:
+        if self.first_audio_ms is None and packet.duration:
             since = self._script.first_text_at or self._clock()
             self.first_audio_ms = round(1000 * (self._clock() - since), 3)
-        packet = event.packet  # the lead-in is no sound that plays
+        # The lead-in is no sound that plays.
         samples = max(0, packet.pts + packet.duration) - max(0, packet.pts)
-        self._pacer.sent(samples / self._sound.timeline.sample_rate)
-
-    async def _spoken(self) -> AsyncGenerator[Spoken, None]:
-        """Chunks with their lines, at the first engine's rate. Consecutive lines of one engine are one
-        call of it."""
-        while (head := await self._script.peek()) is not None:
-            engine = head.engine
-            chunks = engine.synthesize(self._segments(engine), self._pacer.lead)
-            resampled = ResampledChunks(engine.sample_rate, self._rate)
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    line = self._lines[chunk.segment]
-                    if (speaker := chunk.engine or engine.name) not in self._engines:
-                        self._engines.append(speaker)
-                    self._bill.spoken(chunk.segment, speaker)
-                    if chunk.last:
-                        if line.open:
-                            raise EngineFailed(f"engine {engine.name!r} did not wait for its text")
-                        del self._lines[chunk.segment]
-                    yield line, resampled(chunk)
-            if self._lines:
-                raise EngineFailed(f"engine {engine.name!r} ended before its text")
-
-    async def _segments(self, engine: Engine) -> AsyncGenerator[Segment, None]:
-        while (line := await self._script.peek()) is not None and line.engine is engine:
-            self._script.take()
-            self._charge(line)
-            self._lines[line.segment.index] = line
-            yield line.segment
-            while line.open:
-                piece = await self._script.piece(line)
-                self._charge(line)
-                yield piece
+        rate = self._sound.timeline.sample_rate
+        self._pacer.sent(samples / rate)
+        keep_s = self._pacer.played_s - self._settings.replay_s
+        self._sound.sent(packet, round(keep_s * rate))
 
     def _started(self) -> Started:
         script, encoder = self._script, self._encoder
@@ -393,5 +444,5 @@ class Session:
         )
 
 
-async def _next_or_none(spoken: AsyncIterator[Spoken]) -> Spoken | None:
+async def _next_or_none(spoken: AsyncGenerator[Spoken, None]) -> Spoken | None:
     return await anext(spoken, None)

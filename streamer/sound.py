@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 
 from streamer.audio.dsp import Dsp
 from streamer.audio.encoder import Encoder
 from streamer.lines import Line
-from streamer.text.estimates import Estimate, Tempo
+from streamer.replay import Begun, Ring
 from streamer.text.pauses import pause_after
-from streamer.timeline import Timeline
+from streamer.timeline import Timeline, heard_length
 from streamer.types import (
     Audio,
+    Continued,
     Event,
     Mark,
     Packet,
@@ -25,21 +28,26 @@ from streamer.types import (
     Samples,
     SegmentStarted,
     Start,
+    Timing,
     Trace,
     Word,
     Words,
 )
+from streamer.wording import Wording
 
 FIRST_SLICE_S = 0.02
 SLICE_S = 0.06
 """Sound encoded in one go: small at first, so that the first packet leaves at once; later at most a
 few ms of the loop's time with the slowest codec."""
+FADE_S = 0.005
+"""Sound that is gone on with begins so softly."""
 
 
 class Sound:
     """The clock of one context. Every method yields events lazily: sound is encoded as it is asked for.
 
     `live`: somebody wants words as they play, though times that are guessed are better behind the end.
+    `ring` keeps what may have to be said again, where somebody may pause it.
     """
 
     def __init__(
@@ -50,6 +58,7 @@ class Sound:
         clock: Callable[[], float],
         *,
         live: bool = True,
+        ring: Ring | None = None,
     ) -> None:
         assert encoder.format.sample_rate is not None
         self.timeline = Timeline(rate, encoder.format.sample_rate)
@@ -57,26 +66,33 @@ class Sound:
         self._encoder = encoder
         self._rate = rate
         self._clock = clock
-        self._live = live
+        self._wording = Wording(rate, live=live)
         self._position = 0
-        self._begun_at = 0
+        """Samples pushed so far, at the engine's rate."""
         self._silence = 0
         self._padded = False
         self._line: Line | None = None
         self._dsp: Dsp | None = None
-        self._taken = 0
-        self._worded = False
         self._announced = False
         """Whether the segment's event is out: that of a line still open waits for its text."""
         self._trace: Trace | None = None
-        self._guess: Estimate | None = None
-        self._tempos: dict[tuple[str, str], Tempo] = {}
-        self._open_word: list[Word] = []
-        self._segment_starts: deque[tuple[int, bool]] = deque()
+        self._begun: list[Begun] = []
         self.lost = False
         """Whether the rest of the latest segment failed."""
-        self._after_loss = False
         self._flushed = False
+        self._events: deque[Event] = deque()
+        """Made, and not yet asked for."""
+        self._sent = 0
+        self.end = -encoder.lead_in
+        """Behind the last packet that was sent, at the output rate."""
+        self._ring = ring
+        self._again: deque[Samples] = deque()
+        self._missing = False
+        """Sound is missing before the next packet."""
+        length = round(rate * FADE_S)
+        phase = (np.arange(length) + 0.5) / length
+        self._fade = (0.5 - 0.5 * np.cos(np.pi * phase)).astype(np.float32)
+        self._faded = length
 
     @property
     def samples(self) -> int:
@@ -104,18 +120,18 @@ class Sound:
             synthesized = self._clock()
             self._begin(line)
         assert self._dsp is not None
-        words = self._words(line, chunk)
+        words = self._words(*self._wording.of(line, chunk))
         slices = self._slices(self._dsp, chunk, final)
         packets = next(slices, [])
         if begins:
             self._trace = self._traced(line, since, synthesized)
         if not (self._announced or line.open):
             self._announced = True
-            yield self._segment_started(line)
-        yield from words
-        yield from self._audio(packets, last=final and self._flushed)
+            self._events.append(self._segment_started(line))
+        self._events += words
+        yield from self._tell(packets, last=final and self._flushed)
         for packets in slices:
-            yield from self._audio(packets, last=final and self._flushed)
+            yield from self._tell(packets, last=final and self._flushed)
         if chunk.last:
             self._dsp = None
             self.lost = chunk.lost
@@ -131,20 +147,109 @@ class Sound:
             self._flushed = True
             empty = Packet(b"", self._encoder.samples, 0)
             packets = self._encoder.flush() or ([empty] if self._line else [])
-            yield from self._audio(packets, last=True)
-        for pts, name in self.timeline.marks_left(self._encoder.samples):
-            yield Mark(self._start.context, name, pts)
+            yield from self._tell(packets, last=True)
+        marks = self.timeline.marks_left(self._encoder.samples)
+        self._events += (Mark(self._start.context, name, pts) for pts, name in marks)
+        yield from self._told()
 
     def guess(self) -> None:
-        """Put the other words of a segment that was cut off on the clock, where its engine tells none:
-        somebody has heard some of them. To be asked once no chunk comes any more."""
-        line, guess = self._line, self._guess
-        if line is None or guess is None or self._dsp is None or self._worded:
-            return
-        self._worded = True
-        guess.grow(line.segment.text)
-        words = guess.guess(self._taken)
-        self.timeline.add(self._in_the_clients_text(line, words, True))
+        """Put the other words of a segment that was cut off on the clock, where its engine tells none. To
+        be asked once no chunk comes any more."""
+        if self._line is not None and self._dsp is not None:
+            self.timeline.add(self._wording.rest(self._line), "estimated")
+
+    def sent(self, packet: Packet, keep: int) -> None:
+        """A packet was sent. What lies before `keep`, at the output rate, is not said again."""
+        self.end = packet.pts + packet.duration
+        self._sent += bool(packet.data)
+        if self._ring is not None:
+            self._ring.keep(self.timeline.source(keep))
+            self.timeline.keep(keep)
+            while len(self._begun) > 1 and self._begun[1].start < keep:
+                del self._begun[0]
+
+    def pause(self) -> None:
+        """Put on the clock what may have been heard of a segment whose engine tells no words."""
+        if self._line is not None and self._dsp is not None:
+            self.timeline.add(self._wording.so_far(self._line), "estimated")
+
+    def go_on(self, played: int, text: str) -> Iterator[Event]:
+        """Behind a pause: the events of what was not heard of the input so far. Other iterators go on
+        behind it."""
+        assert self._ring is not None
+        heard = self.timeline.count_heard(played)
+        cut = self._cut_at(played, heard)
+        wanted = min(self.timeline.source(cut), self._position)
+        source = max(wanted, self._ring.start)
+        if source != self.timeline.source(cut):
+            cut = self.timeline.at(source)
+        self._missing = source > wanted
+        self._again.extendleft(reversed(self._ring.take(source)))
+        self._events.clear()
+        self._encoder.rewind(self._sent, self.end)
+        begin, shift = self._encoder.begin, self._position - source
+        self.timeline.go_on(played, cut, self._position, begin)
+        self._wording.move(shift)
+        for begun in self._begun:
+            if begun.start >= cut:
+                begun.start += begin - cut
+                begun.flagged = False
+        self._flushed = self._padded = False
+        self._faded = 0
+        words = self.timeline.words
+        if heard < len(words):
+            offset = words[heard].offset
+        else:
+            offset = heard_length(text, tuple(words))
+            offset += len(text[offset:]) - len(text[offset:].lstrip())
+        self._events.append(Continued(self._start.context, max(0, self.end), offset))
+        self._events += self._retold(begin, heard)
+        return self._repeated()
+
+    @property
+    def again_s(self) -> float:
+        """How much is to be said again."""
+        return sum(map(len, self._again)) / self._rate
+
+    def _repeated(self) -> Iterator[Event]:
+        yield from self._told()
+        while self._again:
+            yield from self._tell(self._encode(self._again.popleft()))
+
+    def _cut_at(self, played: int, heard: int) -> int:
+        """Where to go on: at the first word not heard, with its segment if none of that was heard; among
+        words that are not known yet, behind the last one; between segments, where it was."""
+        words = self.timeline.words
+        ended = words[heard - 1].end if heard else 0
+        if heard < len(words):
+            cut = words[heard].start
+        elif self._dsp is not None and not self._wording.complete:
+            cut = max(ended, self._begun[-1].start)
+        else:
+            return max(played, self._encoder.begin)
+        starts = [begun.start for begun in self._begun if ended <= begun.start <= cut]
+        return max(starts[-1] if starts else cut, self._encoder.begin)
+
+    def _retold(self, begin: int, heard: int) -> Iterator[Event]:
+        """Segments and words from there on, in order."""
+        segments = deque(begun for begun in self._begun if begun.told and begun.start >= begin)
+        timeline, starts = self.timeline, [begun.start for begun in segments]
+
+        def kind(pair: tuple[Word, Timing]) -> tuple[int, Timing]:
+            return sum(start <= pair[0].start for start in starts), pair[1]
+
+        pairs = zip(timeline.words[heard:], timeline.timings[heard:], strict=True)
+        for (count, timing), group in groupby(pairs, kind):
+            while segments and len(starts) - len(segments) < count:
+                yield self._told_anew(segments.popleft())
+            yield from self._words_event(tuple(word for word, _ in group), timing)
+        for begun in segments:
+            yield self._told_anew(begun)
+
+    def _told_anew(self, begun: Begun) -> SegmentStarted:
+        assert begun.told is not None
+        begun.told = replace(begun.told, start=begun.start)
+        return begun.told
 
     def _begin(self, line: Line) -> None:
         options, native = line.options, line.segment.options
@@ -155,14 +260,14 @@ class Sound:
             volume=options.volume / native.volume,
         )
         self._line = line
-        self._begun_at = self._position
-        self._after_loss, self.lost = self.lost, False
-        self._segment_starts.append((self.timeline.at(self._position), self._after_loss))
+        self._wording.begin(self._position, self._dsp.scale)
+        if self._ring is None:
+            self._begun = [begun for begun in self._begun if not begun.flagged]
+        self._begun.append(Begun(self.timeline.at(self._position), self.lost))
+        self.lost = False
         self._silence = 0
         self._padded = False
-        self._taken = 0
-        self._worded = self._announced = False
-        self._guess = None
+        self._announced = False
 
     def _pause(self, line: Line, dry_s: float) -> Iterator[Event]:
         before = self._line
@@ -174,11 +279,10 @@ class Sound:
     def _quiet(self, samples: int) -> Iterator[Event]:
         if samples > 0:
             self._silence += samples
-            yield from self._audio(self._encode(np.zeros(samples, np.float32)))
+            yield from self._tell(self._encode(np.zeros(samples, np.float32)))
 
     def _slices(self, dsp: Dsp, chunk: PcmChunk, final: bool) -> Iterator[list[Packet]]:
         """Packets of a chunk, slice by slice; a final chunk's last slice brings the encoder's rest."""
-        self._taken += len(chunk.samples)
         sound = dsp.push(chunk.samples)
         if chunk.last:
             sound += dsp.flush()
@@ -202,17 +306,34 @@ class Sound:
 
     def _encode(self, samples: Samples) -> list[Packet]:
         self._position += len(samples)
+        if self._ring is not None:
+            self._ring.append(samples)
+        if self._faded < len(self._fade):
+            rise = self._fade[self._faded :][: len(samples)]
+            self._faded += len(rise)
+            samples = samples.copy()
+            samples[: len(rise)] *= rise
         return self._encoder.push(samples)
 
-    def _audio(self, packets: list[Packet], last: bool = False) -> Iterator[Event]:
+    def _tell(self, packets: list[Packet], last: bool = False) -> Iterator[Event]:
         context = self._start.context
         for number, packet in enumerate(packets, 1):
             end = packet.pts + packet.duration
             for pts, name in self.timeline.marks_before(end):
-                yield Mark(context, name, pts)
-            first = bool(self._segment_starts) and self._segment_starts[0][0] < end
-            lost = self._segment_starts.popleft()[1] if first else False
-            yield Audio(context, packet, first, last and number == len(packets), lost)
+                self._events.append(Mark(context, name, pts))
+            begun = next((begun for begun in self._begun if not begun.flagged), None)
+            first = begun is not None and begun.start < end
+            lost, self._missing = self._missing, False
+            if begun is not None and first:
+                begun.flagged, lost = True, lost or begun.lost
+            self._events.append(
+                Audio(context, packet, first, last and number == len(packets), lost)
+            )
+        yield from self._told()
+
+    def _told(self) -> Iterator[Event]:
+        while self._events:
+            yield self._events.popleft()
 
     def _traced(self, line: Line, since: float, synthesized: float) -> Trace | None:
         if not self._start.trace:
@@ -221,87 +342,30 @@ class Sound:
         return Trace(*(round(1000 * (at - since), 3) for at in times))
 
     def _segment_started(self, line: Line) -> SegmentStarted:
-        span = line.span
-        start = self.timeline.at(self._begun_at)
-        return SegmentStarted(
+        span, begun = line.span, self._begun[-1]
+        begun.told = SegmentStarted(
             self._start.context,
             line.segment.index,
             span.text,
             span.offset,
-            start,
+            begun.start,
             span.reason,
-            lost=self._after_loss,
+            lost=begun.lost,
             trace=self._trace,
         )
+        return begun.told
 
-    def _words(self, line: Line, chunk: PcmChunk) -> list[Event]:
-        """The words of a chunk, on the context's clock and in the client's text."""
-        words, timing = chunk.words, line.engine.capabilities.word_times
-        if not self._worded and (self._guessing or not words):
-            words, timing = self._guessed(line, chunk), "estimated"
-        elif words:
-            self._worded = True
-        placed = self.timeline.add(self._in_the_clients_text(line, words, chunk.last))
-        if not placed or self._start.timestamps in ("none", "segment"):
-            return []
+    def _words(self, words: Sequence[Word], timing: Timing) -> list[Event]:
+        """The words of a chunk, on the clock."""
+        return list(self._words_event(self.timeline.add(words, timing), timing))
+
+    def _words_event(self, words: tuple[Word, ...], timing: Timing) -> Iterator[Event]:
+        if not words or self._start.timestamps in ("none", "segment"):
+            return
         if self._start.timestamps == "char":
-            return [Words(self._start.context, tuple(_characters(placed)), "estimated", "char")]
-        return [Words(self._start.context, placed, timing)]
-
-    @property
-    def _guessing(self) -> bool:
-        """Whether words of the segment have been told by a guess: then the others are too."""
-        return self._guess is not None and self._guess.begun
-
-    def _guessed(self, line: Line, chunk: PcmChunk) -> tuple[Word, ...]:
-        """What a guess tells with a chunk: as it comes, of an engine that says no better; else at the end."""
-        estimated = line.engine.capabilities.word_times == "estimated"
-        comes = estimated and (self._live or chunk.total is not None)
-        if chunk.lost or not (comes or chunk.last):
-            return ()
-        options, taken = line.segment.options, self._taken + len(chunk.samples)
-        speaks = chunk.engine or line.engine.name, options.voice.id
-        tempo = self._tempos.setdefault(speaks, Tempo())
-        if self._guess is None:
-            self._guess = Estimate(line.segment.text, self._rate / options.speed, tempo)
-        self._guess.grow(line.segment.text)
-        if not chunk.last:
-            return self._guess.push(taken, chunk.total)
-        self._worded = True
-        tempo.heard(taken * options.speed / self._rate, self._guess.syllables)
-        return self._guess.flush(taken)
-
-    def _in_the_clients_text(self, line: Line, words: Sequence[Word], complete: bool) -> list[Word]:
-        """Engine words as words of the client, one where lexicon or normaliser made several of it: such
-        a one waits for its rest, or for the text to be `complete`."""
-        assert self._dsp is not None
-        mapped = self._open_word
-        for word in words:
-            low, high = line.text.source(word.offset, word.offset + len(word.text))
-            text, offset = line.span.text[low:high], line.span.offset + low
-            start = self._begun_at + round(word.start * self._dsp.scale)
-            end = self._begun_at + round(word.end * self._dsp.scale)
-            if mapped and offset < mapped[-1].offset + len(mapped[-1].text):
-                known = mapped[-1]
-                mapped[-1] = Word(known.text, known.start, end, known.offset)
-            else:
-                mapped.append(Word(text, start, end, offset))
-        if complete:
-            held = 0
+            yield Words(self._start.context, tuple(_characters(words)), "estimated", "char")
         else:
-            held = _goes_on(line, words[-1], mapped[-1]) if words else len(mapped)
-        self._open_word = mapped[len(mapped) - held :]
-        return mapped[: len(mapped) - held]
-
-
-def _goes_on(line: Line, spoken: Word, word: Word) -> bool:
-    """Whether what is spoken after an engine's word still belongs to the same word of the client."""
-    end = spoken.offset + len(spoken.text)
-    rest = line.text.text[end:].lstrip()
-    if not rest:
-        return False
-    at = len(line.text.text) - len(rest)
-    return line.span.offset + line.text.source(at, at + 1)[0] < word.offset + len(word.text)
+            yield Words(self._start.context, words, timing)
 
 
 def _characters(words: Iterable[Word]) -> Iterator[Word]:

@@ -12,7 +12,7 @@ _UNHEARD = 10.0
 """Syllables: what `SYLLABLE_S` counts for beside those that have been heard."""
 _COME = 0.8
 """Of a sound whose end has not come, at most so much has."""
-_HELD_S = 0.25
+HELD_S = 0.25
 """While the end is unknown, so much of the sound is left to the words that are still to come: it may be all
 there is for them."""
 
@@ -46,7 +46,7 @@ class Estimate:
         self.syllables = sum(spoken + silent for spoken, silent in lengths)
         self._waiting = deque(zip(client_words(text), lengths, strict=True))
         self._syllable = tempo.syllable_s * per_second
-        self._held = _HELD_S * per_second
+        self._per_second = per_second
         self._length: int | None = None
         """Of all the sound, as it is seen now: the words behind `_anchor` are laid over the rest of it."""
         self._anchor = 0.0
@@ -77,14 +77,17 @@ class Estimate:
         self._left = sum(spoken + silent for _, (spoken, silent) in self._waiting)
         self._length = None
 
-    def push(self, taken: int, total: int | None = None) -> tuple[Word, ...]:
+    def push(
+        self, taken: int, total: int | None = None, *, held_s: float = HELD_S
+    ) -> tuple[Word, ...]:
         """The words that may be told now that `taken` samples are there, of `total` if that is known: then
-        those that begin in them, else those that have ended a while before."""
+        those that begin in them, else those that have ended `held_s` before."""
+        held = held_s * self._per_second
         self._see(self._likely(taken) if total is None else total)
         words = []
         while self._waiting:
             word = self._next()
-            if word.start >= taken if total is not None else word.end > taken - self._held:
+            if word.start >= taken if total is not None else word.end > taken - held:
                 break
             words.append(self._tell(word))
         return tuple(words)
