@@ -1,4 +1,4 @@
-"""The JavaScript client in node: its types, its own tests, what is published, and what a real server makes of it."""
+"""The JavaScript client in node: types, its own tests, what is published, what a real server makes of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.js.conftest import CLIENT
+from tests.js.tools import CLIENT
 from tests.server_process import ServerProcess
 
 pytestmark = [pytest.mark.requires("node", "nodejs"), pytest.mark.requires("npm", "npm")]

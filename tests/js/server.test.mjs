@@ -1,0 +1,157 @@
+// The client in node against a real server, whose words are tones: `SERVER_URL` says where.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StreamerClient } from "../../clients/js/src/streamer.js";
+import { chance } from "../../clients/js/test/scripted.js";
+import { cuttingProxy } from "./cutting_proxy.mjs";
+
+const SERVER = new URL(process.env.SERVER_URL);
+const LIMIT = { timeout: 40_000 };
+const TEXT = "The tones are counted 😀 one by one. ";
+
+async function all(context) {
+  const events = [];
+  for await (const event of context) events.push(event);
+  return events;
+}
+
+const sound = (events) => Buffer.concat(events.filter(({ type }) => type === "audio").map(({ data }) => data));
+
+test("it speaks, and its words lie where the text says", LIMIT, async () => {
+  const client = new StreamerClient(SERVER);
+  const ready = await client.connect();
+  assert.ok(ready.session && ready.token && ready.limits.max_contexts);
+  const context = client.start({ audio: "pcm_s16le" });
+  for (const character of TEXT.repeat(2)) context.push(character, character === "T" ? { mark: "begin" } : undefined);
+  context.end();
+  const events = await all(context);
+  const done = events.at(-1);
+  assert.deepEqual([done.type, done.reason], ["done", "end"]);
+  assert.equal(sound(events).length, done.samples * 2);
+  assert.deepEqual(events.map(({ sequence }) => sequence), events.map((_, index) => index));
+  let next = 0;
+  for (const { pts, duration } of events.filter(({ type }) => type === "audio")) {
+    assert.equal(pts, next);
+    next += duration;
+  }
+  assert.equal(next, done.samples);
+  assert.deepEqual(context.words.map(({ text }) => text), TEXT.repeat(2).match(/[A-Za-z]+/g));
+  for (const { text, offset } of context.words) assert.ok(context.text.startsWith(text, offset));
+  for (const { text, offset } of events.filter(({ type }) => type === "segment")) assert.ok(context.text.startsWith(text, offset));
+  assert.equal(events.filter(({ type }) => type === "mark").length, 2);
+  context.report({ first_sound_ms: 80, underruns: 0 });
+  await client.close();
+});
+
+test("sound as JSON is the same sound", LIMIT, async () => {
+  const client = new StreamerClient(SERVER, { seed: 1 });
+  const [binary, json] = await Promise.all(["binary", "json"].map((transport) => {
+    const context = client.start({ audio: { codec: "opus", transport } });
+    context.push(TEXT);
+    context.end();
+    return all(context);
+  }));
+  assert.equal(json[0].audio.transport, "json");
+  assert.equal(Buffer.from(json[0].header).toString("latin1", 0, 8), "OpusHead");
+  assert.deepEqual(sound(json), sound(binary));
+  client.close();
+});
+
+test("an interrupt says what was heard", LIMIT, async () => {
+  const client = new StreamerClient(SERVER);
+  client.push(TEXT.repeat(20));
+  const words = [];
+  let interrupted;
+  for await (const event of client) {
+    if (event.type === "words") words.push(...event.words);
+    if (event.type === "audio" && event.pts > 24000 && !interrupted) interrupted = client.interrupt({ played_ms: 700 });
+  }
+  const { heard_text, heard_words, unspoken_text, played_ms, clock } = await interrupted;
+  assert.equal(heard_text + unspoken_text, TEXT.repeat(20));
+  assert.deepEqual([played_ms, clock], [700, "client"]);
+  assert.deepEqual(heard_words, words.filter(({ end_ms }) => end_ms <= 700));
+  assert.ok(heard_words.length > 0 && heard_text.endsWith(heard_words.at(-1).text));
+  client.close();
+});
+
+test("pause keeps it all, continue goes on from the first word not heard", LIMIT, async () => {
+  const client = new StreamerClient(SERVER, { audio: "pcm_s16le", pacing: { lead_ms: 1000 } });
+  const context = client.start();
+  context.push(TEXT.repeat(3));
+  context.end();
+  const events = [];
+  const reading = (async () => {
+    for await (const event of context) events.push(event);
+  })();
+  while (!events.some(({ type, pts }) => type === "audio" && pts > 20000)) await new Promise((resolve) => setTimeout(resolve, 5));
+  const paused = await context.pause({ played_ms: 500 });
+  const sent = Math.max(...events.filter(({ type }) => type === "audio").map(({ pts, duration }) => pts + duration));
+  assert.equal(paused.heard_text + paused.unspoken_text, TEXT.repeat(3));
+  const count = events.length;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(events.length, count, "nothing comes while it is paused");
+  const continued = await context.continue();
+  assert.equal(Math.round((continued.at_ms * context.started.audio.sample_rate) / 1000), sent);
+  const last = paused.heard_words.at(-1);
+  assert.ok(continued.offset > last.offset);
+  await reading;
+  assert.equal(events.at(-1).type, "done");
+  const packets = events.filter(({ type }) => type === "audio");
+  packets.reduce((next, { pts, duration }) => (assert.equal(pts, next), pts + duration), 0);
+  assert.deepEqual(context.words.map(({ text }) => text), TEXT.repeat(3).match(/[A-Za-z]+/g), "each once, where it now is");
+  assert.ok(context.words.every(({ start_ms }, at) => at === 0 || start_ms >= context.words[at - 1].end_ms));
+  const after = await context.interrupt();
+  assert.equal(after.unspoken_text, "");
+  client.close();
+});
+
+test("errors come as what they are", LIMIT, async () => {
+  const client = new StreamerClient(SERVER);
+  await assert.rejects(all(client.start({ voice: "nobody" })), { code: "unknown_voice", param: "voice", retryable: false });
+  await assert.rejects(all(client.start({ speed: 99 })), { code: "invalid_parameter", param: "speed" });
+  const other = client.start({ audio: { codec: "flac", sample_rate: 12345 } });
+  other.push("x");
+  await assert.rejects(all(other), (error) => error.context === other.id);
+  await assert.rejects(new StreamerClient(new URL("/v1/nothing", SERVER)).connect(), { code: "not_found" });
+  const nobody = new StreamerClient("http://127.0.0.1:9");
+  await assert.rejects(nobody.connect(), { code: "connection_failed" });
+  assert.equal(client.state, "open", "others never notice");
+  const cancelled = client.start();
+  cancelled.push(TEXT);
+  await cancelled.cancel();
+  assert.equal((await all(cancelled)).at(-1).reason, "cancelled");
+  client.close();
+});
+
+test("twenty drops change nothing of what is heard", LIMIT, async () => {
+  const speak = async (client, random) => {
+    const context = client.start({ cut: "none", seed: 3, audio: { codec: "opus", bit_rate: 48000 }, pacing: { lead_ms: 60_000 } });
+    const reading = all(context);
+    for (let sentence = 0; sentence < 12; sentence++) {
+      for (const piece of TEXT.match(/.{1,7}/gsu)) {
+        context.push(piece);
+        if (random() < 0.3) await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      context.flush();
+    }
+    context.end();
+    const events = await reading;
+    delete events.at(-1).first_audio_ms;
+    return events.map(({ context: _, stream, ...event }) => event);
+  };
+  const uncut = new StreamerClient(SERVER);
+  const expected = await speak(uncut, chance(0));
+  uncut.close();
+  let cuts = 0;
+  for (let round = 1; cuts < 20; round++) {
+    const random = chance(round);
+    const proxy = await cuttingProxy(SERVER.hostname, SERVER.port, () => 500 + random() * 30_000);
+    const client = new StreamerClient(proxy.url, { environment: { random: () => random() / 10 } });
+    const events = await speak(client, random);
+    assert.deepEqual(events, expected, `round ${round}`);
+    cuts += proxy.cuts;
+    client.close();
+    proxy.close();
+    assert.ok(round < 20, `${cuts} cuts`);
+  }
+});
