@@ -39,6 +39,16 @@ class Keyed:
         self.secrets.append(secret)
         return secret
 
+    async def token(self, key: str, **wish: Any) -> str:
+        """One made with this key; as secret as a key."""
+        async with httpx.AsyncClient(base_url=self.server.url) as http:
+            headers = {"authorization": f"Bearer {key}"}
+            answer = await http.post("/v1/tokens", json=wish, headers=headers)
+        assert answer.status_code == 201, answer.text
+        token: str = answer.json()["token"]
+        self.secrets += [token, token.rpartition(".")[2]]
+        return token
+
     async def speech(self, key: str, text: str = TEXT) -> httpx.Response:
         async with httpx.AsyncClient(base_url=self.server.url) as http:
             headers = {"authorization": f"Bearer {key}"}
@@ -53,7 +63,8 @@ def keyed() -> Iterator[Keyed]:
         it.new("first")
         yield it
         encoded = [base64.urlsafe_b64encode(s.encode()).decode().rstrip("=") for s in it.secrets]
-        log_is_clean(server, "secret sentence", "sk-streamer", *it.secrets, *encoded)
+        hidden = ("secret sentence", "sk-streamer", "st-streamer", *it.secrets, *encoded)
+        log_is_clean(server, *hidden)
 
 
 def code_of(body: bytes | bytearray) -> str:
@@ -202,3 +213,37 @@ async def test_budget_and_rates_are_held_to_and_typed(keyed: Keyed) -> None:
         async with client(keyed.server.websocket_url, key=key) as one:
             assert (await one.speak("a", TEXT)).outcome == code
             assert await one.settled()
+
+
+@pytest.mark.asyncio
+async def test_a_token_speaks_for_its_key_and_its_origin_until_its_time_is_up(keyed: Keyed) -> None:
+    key = keyed.new("lends", budget=0.01 * len(TEXT) * 2)
+    origin = keyed.server.url
+    token = await keyed.token(key, ttl_s=1.5, origin=origin, voices=["tone-high"])
+    with pytest.raises(InvalidStatus) as refused:
+        async with client(keyed.server.websocket_url, key=token):
+            pass
+    assert code_of(refused.value.response.body) == "origin_not_allowed"
+    headers = {"Origin": origin}
+    async with client(keyed.server.websocket_url, key=token, additional_headers=headers) as one:
+        assert (await one.speak("a", TEXT, voice="tone-low")).outcome == "scope_missing"
+        (await one.speak("b", TEXT, voice="tone-high")).check_complete()
+        await asyncio.sleep(1.5)
+        assert (await one.speak("c", TEXT, voice="tone-high")).outcome == "token_expired"
+    answer = await keyed.speech(token)
+    assert (answer.status_code, code_of(answer.content)) == (401, "token_expired")
+    assert (await keyed.speech(key)).status_code == 200  # what the token used is taken off
+    answer = await keyed.speech(key)
+    assert (answer.status_code, code_of(answer.content)) == (402, "budget_spent")
+
+
+@pytest.mark.asyncio
+async def test_revoking_a_key_closes_what_its_tokens_have_opened(keyed: Keyed) -> None:
+    token = await keyed.token(keyed.new("lends once"))
+    async with client(keyed.server.websocket_url, key=token) as one:
+        await begin(one, "a", TEXT * 40)
+        keyed.store.revoke("lends once")
+        await asyncio.wait_for(one.socket.wait_closed(), 20)
+    assert one.closed == (1008, "key_revoked")
+    answer = await keyed.speech(token)
+    assert (answer.status_code, code_of(answer.content)) == (401, "key_revoked")

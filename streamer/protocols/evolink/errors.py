@@ -31,6 +31,7 @@ from streamer.errors import (
     StorageFull,
     StorageUnavailable,
     StreamerError,
+    TokenExpired,
     Unauthenticated,
     VoiceLimit,
 )
@@ -44,6 +45,7 @@ MESSAGE = 500
 _ROWS: tuple[tuple[type[StreamerError], int, str, str], ...] = (
     (Unauthenticated, 401, "unauthorized", "authentication_error"),
     (KeyRevoked, 401, "unauthorized", "authentication_error"),
+    (TokenExpired, 401, "unauthorized", "authentication_error"),
     (ScopeMissing, 403, "permission_denied", "permission_error"),
     (OriginNotAllowed, 403, "permission_denied", "permission_error"),
     (BudgetSpent, 402, "quota_exceeded", "insufficient_quota_error"),

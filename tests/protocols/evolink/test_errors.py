@@ -23,6 +23,7 @@ from streamer.errors import (
     ScopeMissing,
     StorageFull,
     StreamerError,
+    TokenExpired,
     Unauthenticated,
     UnknownVoice,
 )
@@ -37,6 +38,7 @@ ROWS: list[tuple[StreamerError, int, str, str]] = [
     (NotFound("x", param="model"), 404, "resource_not_found", "not_found_error"),
     (Unauthenticated("x"), 401, "unauthorized", "authentication_error"),
     (KeyRevoked("x"), 401, "unauthorized", "authentication_error"),
+    (TokenExpired("x"), 401, "unauthorized", "authentication_error"),
     (BudgetSpent("x"), 402, "quota_exceeded", "insufficient_quota_error"),
     (ScopeMissing("x"), 403, "permission_denied", "permission_error"),
     (OriginNotAllowed("x"), 403, "permission_denied", "permission_error"),
