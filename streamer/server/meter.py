@@ -15,6 +15,8 @@ from streamer.server.speaking import Spoken
 from streamer.types import Audio, Event, Report
 from streamer.usage import Usage, Used
 
+LONGEST_S, MOST_UNDERRUNS = 3600.0, 10000
+"""No listener may spoil a sum with one report: more than this is not believed."""
 DIGITS = 9
 """Of sums of money; what lies behind them is rounding."""
 
@@ -94,9 +96,13 @@ class Meter:
     def report(self, report: Report) -> None:
         """A listener's own figures."""
         counters = self.ledger.counters
-        counters.listener_underruns += report.underruns or 0
+        counters.listener_underruns += min(report.underruns or 0, MOST_UNDERRUNS)
         if report.first_sound_ms is not None:
-            counters.first_sound.observe(report.first_sound_ms / 1000)
+            counters.first_sound.observe(min(report.first_sound_ms / 1000, LONGEST_S))
+        if report.network_ms is not None:
+            counters.network.observe(min(report.network_ms / 1000, LONGEST_S))
+        if report.drift_ppm is not None:
+            counters.drift.observe(abs(report.drift_ppm))
 
     def balance(self) -> float | None:
         """What is left of the key's budget, work in hand taken off; None where it has none."""

@@ -29,19 +29,24 @@ BUCKETS_S = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0,
 """Finest around the time a listener begins to notice, a tenth of a second."""
 
 
-@dataclass(slots=True)
+BUCKETS_PPM = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
+"""Sound cards keep within 100; what is far above has no clock of its own."""
+
+
 class Histogram:
-    """Seconds, counted per bucket."""
+    """Figures, counted per bucket."""
 
-    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
-    total: float = 0.0
+    def __init__(self, buckets: tuple[float, ...] = BUCKETS_S) -> None:
+        self.counts = [0] * (len(buckets) + 1)
+        self.total = 0.0
+        self._buckets = buckets
 
-    def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BUCKETS_S, seconds)] += 1
-        self.total += seconds
+    def observe(self, figure: float) -> None:
+        self.counts[bisect_left(self._buckets, figure)] += 1
+        self.total += figure
 
     def cumulative(self) -> list[tuple[str, float]]:
-        bounds = [*(f"{bound:g}" for bound in BUCKETS_S), "+Inf"]
+        bounds = [*(f"{bound:g}" for bound in self._buckets), "+Inf"]
         running, rows = 0, []
         for bound, count in zip(bounds, self.counts, strict=True):
             running += count
@@ -66,6 +71,8 @@ class Counters:
     listener_underruns: int = 0
     first_audio: Histogram = field(default_factory=Histogram)
     first_sound: Histogram = field(default_factory=Histogram)
+    network: Histogram = field(default_factory=Histogram)
+    drift: Histogram = field(default_factory=lambda: Histogram(BUCKETS_PPM))
 
 
 class _Collector:
@@ -128,6 +135,18 @@ class _Collector:
             "From text to first sound heard, as listeners report.",
             c.first_sound.cumulative(),
             c.first_sound.total,
+        )
+        yield HistogramMetricFamily(
+            "streamer_listener_network_seconds",
+            "Half a round trip, as listeners report.",
+            c.network.cumulative(),
+            c.network.total,
+        )
+        yield HistogramMetricFamily(
+            "streamer_listener_drift_ppm",
+            "Listeners' sound clocks against ours, either way, as they report.",
+            c.drift.cumulative(),
+            c.drift.total,
         )
 
     def _of_jobs(self) -> Iterator[Metric]:

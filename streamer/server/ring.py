@@ -46,7 +46,8 @@ class Ring:
     """The newest messages of one context, exactly as they are sent; the n-th has the sequence number n.
 
     Those that a socket has taken, which may not have arrived, and those that wait for a socket are each
-    held to `max_s` seconds of sound and `max_bytes`: the former are let go then, the latter make it `full`.
+    held to `max_s` seconds of sound and `max_bytes`: the former are let go then (twice as many are kept for
+    a moment after a resume), the latter make it `full`.
     """
 
     def __init__(self, max_s: float, max_bytes: int) -> None:
@@ -87,7 +88,7 @@ class Ring:
             seconds = event.packet.duration / self._rate
         kept = _Kept(message, seconds)
         if not self._waiting:
-            self._let_go()
+            self._let_go(slowly=2)
         self.next += 1
         self._waiting.append(kept)
         self._waiting_load.add(kept)
@@ -99,6 +100,7 @@ class Ring:
             self._waiting_load.add(kept, -1)
             self._taken.append(kept)
             self._taken_load.add(kept)
+        self._let_go()
 
     def covers(self, sequence: int) -> bool:
         """Whether a client that has all before this one can get the rest: it can't have what no socket
@@ -110,13 +112,13 @@ class Ring:
         rest = list(islice(chain(self._taken, self._waiting), sequence - self.first, None))
         return enumerate((kept.message for kept in rest), sequence)
 
-    def _let_go(self) -> None:
-        """Two for each one that comes: what has just been sent again goes slowly, the socket may be lost
-        again before it has arrived."""
-        gone, load = 0, self._taken_load
-        while self._taken and load.over(1 if gone < 2 else 2):
+    def _let_go(self, slowly: int = 0) -> None:
+        """All beyond twice the bound, and so many of those beyond it: what has just been sent again goes two
+        for each one that comes, since the socket may be lost again before it has arrived."""
+        load = self._taken_load
+        while self._taken and load.over(1 if slowly > 0 else 2):
             load.add(self._taken.popleft(), -1)
-            gone += 1
+            slowly -= 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,8 @@ async def test_a_context_is_reported_on_once_and_after_its_end(tmp_path: Path) -
         counters = server.service.ledger.counters
 
         async def report(context: str) -> int:
-            await say(socket, type="report", context=context, underruns=2, first_sound_ms=80)
+            figures = {"underruns": 2, "first_sound_ms": 80, "network_ms": 20, "drift_ppm": -30}
+            await say(socket, type="report", context=context, **figures)
             await say(socket, type="flush", context="marker")
             await hear_until(socket, "error")
             return counters.listener_underruns
@@ -175,6 +176,8 @@ async def test_a_context_is_reported_on_once_and_after_its_end(tmp_path: Path) -
         assert await report("a") == 2
         assert await report("a") == 2
         assert counters.first_sound.total == pytest.approx(0.08)
+        assert counters.network.total == pytest.approx(0.02)
+        assert counters.drift.total == 30
 
 
 @pytest.mark.asyncio
