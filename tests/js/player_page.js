@@ -11,11 +11,14 @@ async function until(condition) {
 /** What passes through it, from its first frame on. */
 async function recorder(context) {
   const quanta = [];
-  let node, frame;
+  let node, frame, sounded;
   if (context.audioWorklet) {
     await context.audioWorklet.addModule("/recorder.js");
     node = new AudioWorkletNode(context, "recorder");
-    node.port.onmessage = ({ data }) => quanta.push(data);
+    node.port.onmessage = ({ data }) => {
+      quanta.push(data);
+      if (data[1].some(Boolean)) sounded?.(performance.now());
+    };
   } else {
     node = context.createScriptProcessor(1024, 1, 1);
     node.onaudioprocess = ({ inputBuffer, outputBuffer, playbackTime }) => {
@@ -29,6 +32,8 @@ async function recorder(context) {
   node.connect(context.destination);
   return {
     node,
+    /** When the page was told of the first sample that is not silent. */
+    first: () => new Promise((resolve) => (sounded = resolve)),
     /** {from: frame, samples}, quanta that were never rendered as silence. */
     take() {
       const from = quanta[0]?.[0] ?? 0, last = quanta.at(-1);
@@ -438,31 +443,42 @@ async function tidy() {
   return answer;
 }
 
-/** From the first message with sound to the first sample, as the clock of the page has it. */
-async function latency({ url, text, runs, after }) {
-  const first = [], silent = [], underruns = [];
+/**
+ * From the first packet's message to the first sample rendered, by the sound's clock and by the wall's (until the page
+ * has been told of it); from `interrupt` to silence; how late words are; how often it ran dry.
+ */
+async function latency({ url, text, runs, after, ...options }) {
+  const told = { first: [], wall: [], silent: [], words: [], underruns: 0, packets: 0 };
   for (let run = 0; run < runs; run++) {
-    const set = await setUp(url);
+    const set = await setUp(url, options);
     const { client, player, log, meter, context } = set;
     await client.connect();
-    await sleep(100);
-    let arrived = 0;
+    await sleep(200);
+    let frame = 0, moment = 0;
     player.addEventListener("event", ({ detail }) => {
-      if (detail.event.type === "audio") arrived ||= context.currentTime * context.sampleRate;
+      if (detail.event.type !== "audio" || frame) return;
+      frame = context.currentTime * context.sampleRate;
+      moment = performance.now();
     });
+    const heard = meter.first();
     const playing = player.play(say(client, text));
+    told.wall.push((await heard) - moment);
     await until(() => log.words.length >= after);
-    const frame = context.currentTime * context.sampleRate;
+    const stop = context.currentTime * context.sampleRate;
     await player.interrupt();
     await playing;
-    await sleep(150);
-    const { from, samples } = meter.take(), sound = trim({ from, samples });
-    first.push(((sound.frame - arrived) * 1000) / context.sampleRate);
-    silent.push(((sound.frame + sound.samples.length - frame) * 1000) / context.sampleRate);
-    underruns.push(log.underruns);
+    await sleep(200);
+    const sound = trim(meter.take());
+    const ms = (frames) => (frames * 1000) / context.sampleRate;
+    told.first.push(ms(sound.frame - frame));
+    told.silent.push(ms(sound.frame + sound.samples.length - stop));
+    told.words.push(...log.words.map(({ position, start_ms }) => position - start_ms));
+    told.underruns += log.underruns;
+    told.packets += log.packets.length;
+    told.output_ms = 1000 * (context.outputLatency || context.baseLatency);
     await tearDown(set);
   }
-  return { first, silent, underruns };
+  return told;
 }
 
 export const cases = { whole, stopped, pausedReally, twice, locked, pausedLocally, pausedRemotely, broken, unplayable, tidy, latency };

@@ -6,9 +6,6 @@ on the wall's is the machine's too, and is measured by `bench/browser.py`.
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.js.conftest import files_served
+from tests.js.browsing import Told, browse, pages
 from tests.server_process import running_server
 
 pytestmark = [
@@ -26,42 +23,16 @@ pytestmark = [
     pytest.mark.timeout(240),
 ]
 
-HERE = Path(__file__).parent
-SOURCES = HERE.parents[1] / "clients" / "js" / "src"
 TEXT = "The player says all of this. Then it ends."
 WORDS = [word.strip(".") for word in TEXT.split()]
 SAMPLE_RATE = 48000
 WORD_LATE_MS = 50.0
 SILENT_MS = 60.0
 
-Told = dict[str, Any]
-
-
-def browse(node_modules: Path, page: str, runs: list[Told]) -> Told:
-    """What each of these cases of player_page.js answers, by its name."""
-    chromium = shutil.which("chromium")
-    assert chromium is not None
-    driver = HERE / "player_driver.mjs"
-    ran = subprocess.run(
-        ["node", driver, node_modules, chromium, page, json.dumps(runs)],
-        capture_output=True,
-        text=True,
-        timeout=220,
-    )
-    assert ran.returncode == 0, ran.stderr
-    told: Told = json.loads(ran.stdout.splitlines()[-1])
-    return told
-
 
 @pytest.fixture(scope="module")
-def site(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The pages, the client's sources and its one optional dependency, at an origin of their own."""
-    directory = tmp_path_factory.mktemp("site")
-    (directory / "client").symlink_to(SOURCES)
-    (directory / "modules").symlink_to(node_modules)
-    for file in ("player_page.html", "player_strict.html", "player_page.js", "recorder.js"):
-        (directory / file).symlink_to(HERE / file)
-    with files_served(directory) as url:
+def site(node_modules: Path) -> Iterator[str]:
+    with pages(node_modules) as url:
         yield url
 
 
