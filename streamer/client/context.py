@@ -244,7 +244,7 @@ class Context:
         played = paused.played
         begin = next((word.start for word in self._words if word.end > played), played)
         self._words = [word for word in self._words if word.end <= played]
-        self._unread.rewind(played, begin)
+        self._unread.rewind(paused, begin)
 
     async def _ask(self, command: Pause | Continue) -> None:
         """Say it, and wait for the answer, or the end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from streamer.types import Audio, Event, Mark, SegmentStarted, Words
+from streamer.types import Audio, Event, Mark, Paused, SegmentStarted, Words
 
 
 class Unread:
@@ -31,27 +31,27 @@ class Unread:
         self._events.clear()
         self.held = 0
 
-    def rewind(self, played: int, begin: int) -> None:
-        """Forget what comes again after a pause at sample `played`: `begin` is where the first word begins
-        that was not heard."""
+    def rewind(self, paused: Paused, begin: int) -> None:
+        """Forget what comes again after a pause. `begin`: sample at which the first word begins that was not
+        heard."""
         events = list(self._events)
         self.clear()
         for event in events:
-            if (rest := _heard(event, played, begin)) is not None:
+            if (rest := _heard(event, paused, begin)) is not None:
                 self.put(rest)
 
 
-def _heard(event: Event, played: int, begin: int) -> Event | None:
+def _heard(event: Event, paused: Paused, begin: int) -> Event | None:
     """What of an event does not come again."""
     match event:
         case Audio():
             return event if event.packet.pts < begin else None
         case SegmentStarted():
-            return event if event.start < begin else None
+            return event if event.offset < len(paused.heard_text) else None
         case Mark():
             return event if event.pts < begin else None
         case Words():
-            words = tuple(word for word in event.words if word.end <= played)
+            words = tuple(word for word in event.words if word.end <= paused.played)
             return replace(event, words=words) if words else None
     return event
 
