@@ -44,7 +44,10 @@ async def drain_under_streams(server: ServerProcess, count: int, voice: str) -> 
     begin; then the server goes with 0."""
     async with AsyncExitStack() as stack:
         ones = [await stack.enter_async_context(client(server.websocket_url)) for _ in range(count)]
-        await asyncio.gather(*(begin(one, "live", TEXT, voice=voice) for one in ones))
+        # The first has its end only when new ones have been refused, however long that takes.
+        await asyncio.gather(
+            *(begin(one, "live", TEXT, end=one is not ones[0], voice=voice) for one in ones)
+        )
         # More than the socket's buffers hold, so that it is live until it is read.
         audio = {"codec": "pcm_f32le", "container": "none", "sample_rate": 48000, "channels": 2}
         body = {"text": LONG, "voice": "tone-low", "audio": audio}
@@ -56,6 +59,7 @@ async def drain_under_streams(server: ServerProcess, count: int, voice: str) -> 
 
         server.terminate()
         await _new_ones_are_refused(server, ones[0])
+        await ones[0].say(type="end", context="live")
         ends = await asyncio.gather(*(one.ending("live") for one in ones))
         words = client_words(TEXT)
         for heard in ends:

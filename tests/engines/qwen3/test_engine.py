@@ -226,10 +226,10 @@ async def test_nor_are_short_sequences_piled_up_for_one_who_does_not_fetch() -> 
         slow = engine.synthesize(given(*said), lambda: -1000.0)
         await anext(slow)
         made = -1
-        while made != (now := reasons(engine).get("stop", 0)):
+        while made != (now := reasons(engine).get("stop", 0)) or made < 2:
             made = now
             await asyncio.sleep(0.5)
-        assert 2 <= made < 20
+        assert made < 20
         rest = [chunk async for chunk in slow]
     assert [chunk.segment for chunk in rest if chunk.last] == list(range(40))
 
