@@ -1,33 +1,26 @@
-import { Connection, webSocketClass, whyRefused } from "./connection.js";
+import { connection, webSocketClass, whyRefused } from "./connection.js";
 import { Context } from "./contexts.js";
 import { StreamerError, errorOfClose } from "./errors.js";
 import { Decoder, addresses, encode, subprotocols } from "./protocol.js";
 import { abortable, deferred, quiet } from "./waiting.js";
 /** @import * as types from "../index.d.ts" */
+/** @import { Connection } from "./connection.js" */
 /** @import { Command, Event, Resumed } from "./protocol.js" */
 
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
 const RESUME_S = 30;
-/** Contexts that are over and named in `resume`, lest they be told again: more than a server remembers. */
-const REMEMBERED = 64;
+const REMEMBERED = 64; // contexts that are over: more than a server does
 
-/** What the server says before it closes a socket that may come back all the same. */
-const TRANSIENT = new Set(["stalled_reader", "internal_error"]);
-const ENDS = new Set(["done", "interrupted", "error"]);
-/** Close codes after which it makes no sense: we said what is no message, or the session is elsewhere. */
-const FINAL = new Set([1002, 1007, 4000, 4003]);
+/** Close codes of a session that does not go on, or does so elsewhere. */
+const FINAL = [1002, 1007, 4000, 4002, 4003];
 
 /** @type {types.Environment} */
-const ENVIRONMENT = {
-  setTimeout: (run, ms) => setTimeout(run, ms),
-  clearTimeout: (timer) => clearTimeout(timer),
-  now: () => performance.now(),
-  random: () => Math.random(),
-  fetch: (...request) => fetch(...request),
-};
+const ENVIRONMENT = { setTimeout, clearTimeout, fetch, now: () => performance.now(), random: Math.random };
 
-/** @implements {types.StreamerClient} */
+/** @param {string} message */
+const failed = (message) => new StreamerError("connection_failed", message);
+
 export class StreamerClient extends EventTarget {
   /** @type {types.ClientState} */
   state = "idle";
@@ -39,9 +32,9 @@ export class StreamerClient extends EventTarget {
   #defaults;
   /** @type {types.Environment} */
   #environment;
-  /** @type {Map<string, Context>} those that are not over */
+  /** @type {Map<string, Context>} */
   #contexts = new Map();
-  /** @type {Map<string, { sequence: number, ended: boolean }>} those that were: the server may remember them too */
+  /** @type {Map<string, { sequence: number, ended: boolean }>} over here; `ended`: there too. Named in `resume`, they are not told again */
   #gone = new Map();
   #count = 0;
   /** @type {Context | null} */
@@ -49,34 +42,26 @@ export class StreamerClient extends EventTarget {
   #decoder = new Decoder();
   /** @type {Connection | null} */
   #connection = null;
-  /** @type {Promise<types.Ready> | null} while there is no connection but shall be */
+  /** @type {Promise<types.Ready> | null} */
   #opening = null;
   /** @type {{ session: string, token: string } | null} */
   #session = null;
-  /** @type {Command[]} figures of contexts that are over, for the next socket */
+  /** @type {Command[]} for the next socket */
   #reports = [];
   #closing = new AbortController();
-  #link;
-  #abort = () => {
-    this.#close(this.#options.signal?.reason);
-  };
+  #abort = () => this.#close(this.#options.signal?.reason);
 
   /**
    * @param {string | URL} url
    * @param {types.ClientOptions} [options]
    */
-  constructor(url, options = {}) {
+  constructor(url, { key, resume = true, signal, WebSocket, bufferBytes = 8 << 20, openTimeout = 10_000, environment, ...defaults } = {}) {
     super();
-    const { key, resume = true, signal, WebSocket, bufferBytes = 8 << 20, openTimeout = 10_000, environment, ...defaults } = options;
     signal?.throwIfAborted();
     this.#places = addresses(url, resume);
     this.#options = { key: key ?? this.#places.key, signal, WebSocket, bufferBytes, openTimeout };
     this.#defaults = defaults;
     this.#environment = { ...ENVIRONMENT, ...environment };
-    this.#link = {
-      send: (/** @type {Command} */ command) => this.#send(command),
-      forget: (/** @type {Context} */ context) => this.#forget(context),
-    };
     signal?.addEventListener("abort", this.#abort);
   }
 
@@ -89,15 +74,22 @@ export class StreamerClient extends EventTarget {
   start(options = {}) {
     this.#closing.signal.throwIfAborted();
     options.signal?.throwIfAborted();
-    const context = new Context(`c${++this.#count}`, { ...this.#defaults, ...options }, this.#link, this.#options.bufferBytes);
+    const link = {
+      send: (/** @type {Command} */ command) => this.#send(command),
+      forget: (/** @type {Context} */ context) => {
+        this.#over(context, false);
+        this.#send({ type: "cancel", context: context.id });
+      },
+    };
+    const context = new Context(`c${++this.#count}`, { ...this.#defaults, ...options }, link, this.#options.bufferBytes);
     this.#contexts.set(context.id, context);
     if (this.state === "open") this.#send(context.start);
     else this.connect();
     return context;
   }
 
-  close() {
-    return this.#close(new StreamerError("closed", "the client was closed"));
+  async close() {
+    this.#close(new StreamerError("closed", "the client was closed"));
   }
 
   // The short form.
@@ -106,7 +98,6 @@ export class StreamerClient extends EventTarget {
     return (this.#current ??= this.start());
   }
 
-  /** @returns {Context} that still takes text */
   get #writable() {
     if (this.#current?.closed) this.#current = null;
     return this.current;
@@ -143,8 +134,9 @@ export class StreamerClient extends EventTarget {
     return this.current.continue(options);
   }
 
-  cancel() {
-    return this.current.cancel();
+  /** @param {{ signal?: AbortSignal }} [options] */
+  cancel(options) {
+    return this.current.cancel(options);
   }
 
   [Symbol.asyncIterator]() {
@@ -162,20 +154,16 @@ export class StreamerClient extends EventTarget {
     return this.#until(this.#dial(false));
   }
 
-  /**
-   * There is a connection when this is fulfilled, and none is looked for any more when it is rejected.
-   * @param {Promise<types.Ready>} work
-   */
+  /** @param {Promise<types.Ready>} work */
   #until(work) {
-    this.#opening = quiet(work);
+    this.#opening = work;
     work.catch((error) => this.#lose(error));
     return work;
   }
 
   /**
-   * One socket, up to where it carries our contexts.
+   * A socket, up to where it carries our contexts.
    * @param {boolean} resume
-   * @returns {Promise<types.Ready>}
    */
   async #dial(resume) {
     const { key, WebSocket = await webSocketClass(), openTimeout } = this.#options;
@@ -187,40 +175,37 @@ export class StreamerClient extends EventTarget {
     const close = () => ending.abort(closing.reason);
     closing.addEventListener("abort", close);
     const timer = setTimeout(() => ending.abort(failed("no answer in time")), openTimeout);
-    /** @type {import("./waiting.js").Deferred<types.Ready>} */
-    const attached = deferred();
+    const attached = /** @type {typeof deferred<types.Ready>} */ (deferred)();
     let carrying = false;
     /** @type {types.Ready} */
     let ready;
-    /** @type {unknown} what the server said before it closed */
+    /** @type {unknown} */
     let fault = null;
-    const attach = (/** @type {Resumed} */ resumed) => {
+    const attach = (/** @type {Omit<Resumed, "type">} */ resumed) => {
       carrying = true;
-      this.#attach(connection, ready, resumed);
+      this.#attach(socket, ready, resumed);
       attached.resolve(ready);
     };
-    const connection = new Connection(new WebSocket(this.#places.socket, subprotocols(secret)), {
-      message: (data) => {
-        try {
-          const event = this.#decoder.decode(data);
-          if (event?.type === "error" && event.context === null) fault = event.error;
-          else if (event?.type === "ready") {
-            ready = event;
-            if (resume) connection.send(encode(this.#resume()));
-            else attach({ type: "resumed", session: "", contexts: {} });
-          } else if (event?.type === "resumed") attach(event);
-          else if (event) this.#tell(event);
-        } catch (error) {
-          fault = error;
-          connection.close();
-        }
-      },
-      closed: (code, reason, opened) => {
-        if (carrying) this.#lost(fault, code, reason);
-        else attached.reject(fault ?? (opened ? errorOfClose(code, reason) ?? failed("the server hung up") : null));
-      },
+    const hear = (/** @type {string | ArrayBuffer} */ data) => {
+      try {
+        const event = this.#decoder.decode(data);
+        if (event?.type === "ready") {
+          ready = event;
+          if (resume) socket.send(encode(this.#resume()));
+          else attach({ session: "", contexts: {} });
+        } else if (event?.type === "resumed") attach(event);
+        else if (event?.type === "error" && event.context === null) fault = event.error;
+        else if (event) this.#tell(event);
+      } catch (error) {
+        fault = error;
+        socket.close();
+      }
+    };
+    const socket = connection(new WebSocket(this.#places.socket, subprotocols(secret)), hear, (code, reason, opened) => {
+      if (carrying) this.#lost(fault, code, reason);
+      else attached.reject(fault ?? (opened ? errorOfClose(code, reason) ?? failed("the server hung up") : null));
     });
-    ending.signal.addEventListener("abort", () => connection.close());
+    ending.signal.addEventListener("abort", socket.close);
     try {
       return await attached.promise;
     } catch (error) {
@@ -234,38 +219,40 @@ export class StreamerClient extends EventTarget {
 
   #resume() {
     const known = [...this.#gone, ...this.#contexts].filter(([, { sequence }]) => sequence >= 0);
-    const received = Object.fromEntries(known.map(([id, { sequence }]) => [id, sequence]));
-    return { type: "resume", ...this.#session, received };
+    return { type: "resume", ...this.#session, received: Object.fromEntries(known.map(([id, { sequence }]) => [id, sequence])) };
   }
 
   /**
-   * @param {Connection} connection
+   * @param {Connection} socket
    * @param {types.Ready} ready
-   * @param {Resumed} resumed
+   * @param {Omit<Resumed, "type">} resumed
    */
-  #attach(connection, ready, { session, contexts }) {
-    this.#connection = connection;
+  #attach(socket, ready, { session, contexts }) {
+    this.#connection = socket;
     this.#opening = null;
     this.ready = ready;
     if (session !== this.#session?.session) this.#session = { session: ready.session, token: ready.token };
-    this.state = "open"; // from here on what contexts say is sent
+    this.state = "open"; // from here on what is said is sent
     for (const context of [...this.#contexts.values()]) {
       const held = contexts[context.id];
       if (held?.recovered) context.replay(held.characters);
       else if (context.sequence < 0) context.replay();
       else {
         this.#decoder.forget(context.id);
-        this.#contexts.delete(context.id);
+        this.#over(context, true);
         context.fail(new StreamerError("context_lost", "it could not be taken up again", { context: context.id }));
       }
     }
-    const recovered = Object.entries(contexts).map(([id, { recovered }]) => /** @type {const} */ ([id, recovered]));
-    for (const [context, held] of recovered) {
-      if (held && !this.#contexts.has(context) && !this.#gone.get(context)?.ended) this.#send({ type: "cancel", context });
+    /** @type {Record<string, boolean>} */
+    const recovered = {};
+    for (const context in contexts) {
+      recovered[context] = contexts[context].recovered;
+      const wanted = this.#contexts.has(context) || this.#gone.get(context)?.ended;
+      if (recovered[context] && !wanted) this.#send({ type: "cancel", context });
     }
     for (const report of this.#reports.splice(0)) this.#send(report);
     this.#become("open");
-    if (session) this.#announce("recovered", { contexts: Object.fromEntries(recovered) });
+    if (session) this.#announce("recovered", { contexts: recovered });
   }
 
   /** @param {Exclude<Event, types.Ready | Resumed>} event */
@@ -275,16 +262,17 @@ export class StreamerClient extends EventTarget {
     const known = context ?? this.#gone.get(id);
     if (!known || (event.type !== "error" && event.sequence <= known.sequence)) return;
     known.sequence = event.sequence;
-    if (context) context.take(event);
-    else this.#gone.set(id, { sequence: event.sequence, ended: ENDS.has(event.type) });
-    if (context?.over && this.#contexts.delete(id)) this.#remember(context, true);
+    context?.take(event);
+    if (context?.over && this.#contexts.has(id)) this.#over(context, true);
+    else if ("ended" in known) known.ended = /^(done|interrupted|error)$/.test(event.type);
   }
 
   /**
    * @param {Context} context
    * @param {boolean} ended did the server say so?
    */
-  #remember({ id, sequence }, ended) {
+  #over({ id, sequence }, ended) {
+    this.#contexts.delete(id);
     this.#gone.set(id, { sequence, ended });
     const [oldest] = this.#gone.keys();
     if (this.#gone.size > REMEMBERED) this.#gone.delete(oldest);
@@ -298,16 +286,14 @@ export class StreamerClient extends EventTarget {
   #lost(fault, code, reason) {
     this.#connection = null;
     if (this.state === "closed") return;
-    // A proxy that goes away says 1001 as well, but not why.
-    const error = fault ?? (code === 1001 && !reason ? null : errorOfClose(code, reason));
-    const final = error ? !(error instanceof StreamerError && TRANSIENT.has(error.code)) : FINAL.has(code);
+    const error = fault ?? errorOfClose(code, reason);
+    const final = error instanceof StreamerError ? !/^(stalled_reader|internal_error)$/.test(error.code) : error || FINAL.includes(code);
     if (final || !this.#session?.token) return this.#lose(error);
     this.#become("reconnecting");
     this.#announce("lost", { code, reason });
     this.#until(this.#reconnect());
   }
 
-  /** @returns {Promise<types.Ready>} */
   async #reconnect() {
     const { now, random } = this.#environment;
     const until = now() + (this.ready?.limits.resume_s ?? RESUME_S) * 1000;
@@ -315,9 +301,9 @@ export class StreamerClient extends EventTarget {
       await this.#sleep(Math.min(random() * delay, Math.max(0, until - now())));
       try {
         return await this.#dial(true);
-      } catch (error) {
-        if (error instanceof StreamerError && !error.retryable) throw error;
-        if (now() >= until) throw new StreamerError("context_lost", "the server was away for too long", { cause: error });
+      } catch (cause) {
+        if (cause instanceof StreamerError && !cause.retryable) throw cause;
+        if (now() >= until) throw new StreamerError("context_lost", "the server was away for too long", { cause });
       }
     }
   }
@@ -325,27 +311,21 @@ export class StreamerClient extends EventTarget {
   /** @param {number} ms */
   #sleep(ms) {
     const { setTimeout, clearTimeout } = this.#environment;
-    /** @type {import("./waiting.js").Deferred<void>} */
     const over = deferred();
     const timer = setTimeout(over.resolve, ms);
     return abortable(over.promise, this.#closing.signal).finally(() => clearTimeout(timer));
   }
 
-  /** @param {unknown} error that ends the connection, and no other follows; null: it just broke */
+  /** @param {unknown} error null: it just broke */
   #lose(error) {
     this.#opening = this.#session = null;
     this.#decoder = new Decoder();
-    this.#gone.clear();
     this.#reports = [];
-    this.#failAll(error ?? new StreamerError("context_lost", "the connection was lost"));
-    if (this.state !== "closed") this.#become("idle", error);
-  }
-
-  /** @param {unknown} error */
-  #failAll(error) {
     const contexts = [...this.#contexts.values()];
     this.#contexts.clear();
-    for (const context of contexts) context.fail(error);
+    this.#gone.clear();
+    for (const context of contexts) context.fail(error ?? new StreamerError("context_lost", "the connection was lost"));
+    if (this.state !== "closed") this.#become("idle", error);
   }
 
   /** @param {Command} command that is sent now or not at all; a `report` can wait */
@@ -354,21 +334,14 @@ export class StreamerClient extends EventTarget {
     else if (command.type === "report" && this.state === "reconnecting") this.#reports.push(command);
   }
 
-  /** @param {Context} context */
-  #forget(context) {
-    if (!this.#contexts.delete(context.id)) return;
-    this.#remember(context, false);
-    this.#send({ type: "cancel", context: context.id });
-  }
-
   /** @param {unknown} reason */
-  async #close(reason) {
+  #close(reason) {
     if (this.state === "closed") return;
     this.#become("closed", reason);
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#closing.abort(reason);
     this.#connection?.close();
-    this.#failAll(reason);
+    this.#lose(reason);
   }
 
   /**
@@ -387,9 +360,4 @@ export class StreamerClient extends EventTarget {
   #announce(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-/** @param {string} message */
-function failed(message) {
-  return new StreamerError("connection_failed", message);
 }

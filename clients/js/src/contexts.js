@@ -5,15 +5,8 @@ import { abortable, deferred, quiet } from "./waiting.js";
 /** @import * as types from "../index.d.ts" */
 /** @import { Command, Failed } from "./protocol.js" */
 
-/**
- * The connection, as far as a context knows it: `send` drops what can't be sent now, as `replay` says it again.
- * @typedef {{ send(command: Command): void, forget(context: Context): void }} Link
- */
+/** What is sent while there is no socket is dropped: `replay` says it again. @typedef {{ send(command: Command): void, forget(context: Context): void }} Link */
 
-/**
- * One utterance: text in, events out, within bounds; and a log of what was said, for another socket.
- * @implements {types.Context}
- */
 export class Context {
   /** @type {types.Started | null} */
   started = null;
@@ -22,12 +15,14 @@ export class Context {
   /** @type {unknown} */
   error = null;
   over = false;
+  /** @type {number | null} */
+  since = null;
   /** @type {types.Word[]} */
   words = [];
-  /** The last message received; -1: none. */
   sequence = -1;
-  /** Has somebody asked for its events? */
   read = false;
+  /** Takes no more text. */
+  closed = false;
 
   #text = "";
   #offsets = new Offsets();
@@ -41,15 +36,16 @@ export class Context {
   #raised = false;
   #news = deferred();
   #ended = deferred();
-  /** @type {{ command: Command, answered: (event: any) => void } | null} not answered yet */
+  /** @type {{ command: Command, answered?: (event: any) => void } | null} */
   #asked = null;
+  /** @type {Promise<unknown>} */
   #turn = Promise.resolve();
-  #inputOver = false;
   /** @type {types.Paused | null} */
   #paused = null;
   /** @type {number | undefined} */
   #played;
-  /** @type {AbortSignal | undefined} */
+  #link;
+  #bound;
   #signal;
   #abort = () => this.abandon(this.#signal?.reason);
 
@@ -61,9 +57,9 @@ export class Context {
    */
   constructor(id, { signal, audio, ...options }, link, bound) {
     this.id = id;
-    this.link = link;
-    this.bound = bound;
     this.start = { type: "start", context: id, ...options, audio: typeof audio === "string" ? { codec: audio } : audio };
+    this.#link = link;
+    this.#bound = bound;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#abort);
   }
@@ -72,56 +68,44 @@ export class Context {
     return this.#text + this.#half;
   }
 
-  // What its owner says.
-
   /**
    * @param {string} text
    * @param {types.PushOptions} [options]
    */
   push(text, options) {
-    this.#check();
+    this.since ??= performance.now();
     text = this.#half + text;
     const whole = text.replace(/[\uD800-\uDBFF]$/, "");
+    this.#say(whole, options);
     this.#half = text.slice(whole.length);
-    this.#say(whole.replace(/\p{Surrogate}/gu, "\uFFFD"), options);
   }
 
   flush() {
-    this.#check();
     this.#record({ type: "flush" });
   }
 
   end() {
-    this.#check();
-    if (this.#half) this.#say("\uFFFD");
+    if (this.#half) this.#say(this.#half);
     this.#half = "";
-    this.#inputOver = true;
     this.#record({ type: "end" });
-  }
-
-  /** Was its last text pushed? */
-  get closed() {
-    return this.#inputOver || this.over;
+    this.closed = true;
   }
 
   /** @param {number} played_ms */
   played(played_ms) {
     this.#played = played_ms;
-    if (!this.over) this.link.send({ type: "played", context: this.id, played_ms });
+    if (!this.over) this.#send({ type: "played", played_ms });
   }
 
   /** @param {types.Figures} figures */
   report(figures) {
-    this.link.send({ type: "report", context: this.id, ...figures });
+    this.#send({ type: "report", ...figures });
   }
 
-  /**
-   * @param {types.StopOptions} [options]
-   * @returns {Promise<types.Interrupted>}
-   */
+  /** @param {types.StopOptions} [options] */
   interrupt({ played_ms, signal } = {}) {
     const stopped = this.#stop({ type: "interrupt", played_ms }, signal);
-    return quiet(stopped.then(() => this.#heard("interrupted", played_ms)));
+    return quiet(stopped.then(() => /** @type {types.Interrupted} */ (this.#heard("interrupted", played_ms))));
   }
 
   /** @param {{ signal?: AbortSignal }} [options] */
@@ -148,16 +132,14 @@ export class Context {
     return this.#next(async () => {
       if (!this.#paused) throw this.#conflict("is not paused");
       const answer = await this.#ask({ type: "continue" });
-      const { heard_text } = answer ? this.#paused : this.#heard("paused");
+      const { heard_text, played_ms } = answer ? this.#paused : this.#heard("paused");
       this.#paused = null;
-      if (answer) return answer;
       const offset = heard_text.length;
-      const at_ms = this.ending?.type === "done" ? this.ending.audio_ms : 0;
-      return { type: "continued", context: this.id, sequence: -1, at_ms, offset, codepoint: this.#offsets.toCodepoint(offset) };
+      const at_ms = this.ending?.type === "done" ? this.ending.audio_ms : played_ms;
+      const codepoint = this.#offsets.toCodepoint(offset);
+      return answer ?? { type: "continued", context: this.id, sequence: -1, at_ms, offset, codepoint };
     }, signal);
   }
-
-  // What it hears.
 
   /** @returns {AsyncIterableIterator<types.ContextEvent>} */
   [Symbol.asyncIterator]() {
@@ -174,26 +156,7 @@ export class Context {
     };
   }
 
-  /** @returns {Promise<IteratorResult<types.ContextEvent, undefined>>} */
-  async #read() {
-    for (;;) {
-      const value = this.#waiting.shift();
-      if (value) {
-        this.#held -= size(value);
-        return { done: false, value };
-      }
-      if (this.over) {
-        if (this.error === null || this.#raised) return { done: true, value: undefined };
-        this.#raised = true;
-        throw this.error;
-      }
-      await this.#news.promise;
-    }
-  }
-
-  // What its connection tells it.
-
-  /** @param {types.ContextEvent | Failed} event that is not a repetition */
+  /** @param {types.ContextEvent | Failed} event off the wire */
   take(event) {
     if (this.over) return;
     if (event.type === "error") {
@@ -215,7 +178,7 @@ export class Context {
         this.#asked = null;
         if (event.type === "paused") this.#paused = event;
         else this.words = this.words.filter((word) => word.end_ms <= (this.#paused?.played_ms ?? 0));
-        asked.answered(event);
+        asked.answered?.(event);
         break;
       }
       case "done":
@@ -227,12 +190,12 @@ export class Context {
     this.#waiting.push(event);
     this.#held += size(event);
     this.#wake();
-    if (this.#held > this.bound && !this.over) {
-      this.abandon(new StreamerError("stalled_reader", `${this.bound} bytes of this context wait to be read`, { context: this.id }));
+    if (this.#held > this.#bound) {
+      this.abandon(new StreamerError("stalled_reader", `${this.#bound} bytes wait to be read`, { context: this.id }));
     }
   }
 
-  /** @param {unknown} error that it ends with, without a word of the server; null: nobody wants it any more */
+  /** @param {unknown} error that ends it; null: nobody wants it any more */
   fail(error) {
     if (this.over) return;
     this.error = error;
@@ -244,25 +207,44 @@ export class Context {
   abandon(error = null) {
     if (this.over) return;
     this.fail(error);
-    this.link.forget(this);
+    this.#link.forget(this);
   }
 
   /**
-   * What is to be said over a new socket.
-   * @param {number} [characters] the server has these of its text; left out: it never heard of this context
+   * All that is to be said over a new socket.
+   * @param {number} [known] characters that the server has; left out: it never heard of this context
    */
-  replay(characters) {
-    if (characters === undefined) this.link.send(this.start);
-    for (const { at, characters: length, command } of this.#log) {
-      const known = Math.max(0, (characters ?? 0) - at);
-      if (known === 0) this.link.send(command);
-      else if (known < length) {
-        const text = Array.from(/** @type {string} */ (command.text)).slice(known).join("");
-        this.link.send({ type: "text", context: this.id, text, at: at + known });
-      }
+  replay(known) {
+    if (known === undefined) this.#link.send(this.start);
+    for (const { at, characters, command } of this.#log) {
+      const cut = (known ?? 0) - at;
+      if (cut <= 0) this.#send(command);
+      else if (cut < characters) this.#send({ type: "text", text: Array.from(`${command.text}`).slice(cut).join(""), at: at + cut });
     }
     if (this.#played !== undefined) this.played(this.#played);
-    if (this.#asked) this.link.send(this.#asked.command);
+    if (this.#asked) this.#send(this.#asked.command);
+  }
+
+  /** @returns {Promise<IteratorResult<types.ContextEvent, undefined>>} */
+  async #read() {
+    for (;;) {
+      const value = this.#waiting.shift();
+      if (value) {
+        this.#held -= size(value);
+        return { done: false, value };
+      }
+      if (this.over) {
+        if (this.error === null || this.#raised) return { done: true, value: undefined };
+        this.#raised = true;
+        throw this.error;
+      }
+      await this.#news.promise;
+    }
+  }
+
+  /** @param {Command} command */
+  #send(command) {
+    this.#link.send({ ...command, context: this.id });
   }
 
   /**
@@ -270,28 +252,21 @@ export class Context {
    * @param {types.PushOptions} [options]
    */
   #say(text, options) {
-    for (const piece of pieces(text)) {
+    for (const piece of pieces(text.replace(/\p{Surrogate}/gu, "\uFFFD"))) {
       this.#record({ type: "text", text: piece, at: this.#offsets.length, ...options }, piece);
       options = undefined;
     }
   }
 
-  /**
-   * @param {Command} command
-   * @param {string} [text]
-   */
+  /** @param {Command} command */
   #record(command, text = "") {
-    command.context = this.id;
+    if (this.error !== null) throw this.error;
+    if (this.over) throw this.#conflict("has ended");
     const at = this.#offsets.length;
     this.#offsets.add(text);
     this.#text += text;
     this.#log.push({ at, characters: this.#offsets.length - at, command });
-    this.link.send(command);
-  }
-
-  #check() {
-    if (this.error !== null) throw this.error;
-    if (this.over) throw this.#conflict("has ended");
+    this.#send(command);
   }
 
   /** @param {string} what */
@@ -304,11 +279,10 @@ export class Context {
    * @template T
    * @param {() => Promise<T>} work
    * @param {AbortSignal} [signal]
-   * @returns {Promise<T>}
    */
   #next(work, signal) {
     const done = this.#turn.then(work);
-    this.#turn = done.then(() => {}, () => {});
+    this.#turn = quiet(done).catch(() => {});
     return quiet(abortable(done, signal));
   }
 
@@ -318,64 +292,55 @@ export class Context {
    * @returns {Promise<any>}
    */
   #ask(command) {
-    if (this.over || this.#muted) return this.#ended.promise.then(() => null);
-    command.context = this.id;
     return new Promise((resolve) => {
-      this.#asked = { command, answered: resolve };
       this.#ended.promise.then(() => resolve(null));
-      this.link.send(command);
+      if (this.over || this.#muted) return;
+      this.#asked = { command, answered: resolve };
+      this.#send(command);
     });
   }
 
   /**
    * @param {Command} command
    * @param {AbortSignal} [signal]
-   * @returns {Promise<void>}
    */
   async #stop(command, signal) {
     signal?.throwIfAborted();
     if (!this.over) {
       this.#muted = true;
       this.#waiting.length = this.#held = 0;
-      command.context = this.id;
-      this.#asked = { command, answered() {} };
-      this.link.send(command);
+      this.#asked = { command };
+      this.#send(command);
     }
     await abortable(this.#ended.promise, signal);
   }
 
   /**
    * What was heard, of a context that is over.
-   * @template {"paused" | "interrupted"} T
-   * @param {T} type
+   * @param {"paused" | "interrupted"} type
    * @param {number} [played_ms]
-   * @returns {types.Paused & types.Interrupted & { type: T }}
+   * @returns {any}
    */
-  #heard(type, played_ms = this.#played) {
+  #heard(type, played_ms = this.#played ?? Infinity) {
     if (this.error !== null) throw this.error;
-    const { ending, text } = this;
-    if (ending?.type === "interrupted") return /** @type {any} */ (type === ending.type ? ending : { ...ending, type });
+    const { ending, text, id: context } = this;
+    if (ending?.type === "interrupted") return { ...ending, type };
     if (ending?.type !== "done" || ending.reason === "cancelled") throw this.#conflict("was cancelled");
-    if (this.#paused) return /** @type {any} */ ({ ...this.#paused, type });
-    const rate = this.started?.audio.sample_rate ?? 48000;
-    const samples = (/** @type {number} */ ms) => Math.round((ms * rate) / 1000);
-    const played = Math.min(ending.samples, samples(played_ms ?? Infinity));
-    const heard_words = this.words.filter((word) => samples(word.end_ms) <= played);
-    const length = played === ending.samples ? text.length : heardLength(text, heard_words);
-    return /** @type {any} */ ({
-      type,
-      context: this.id,
-      sequence: -1,
-      heard_text: text.slice(0, length),
-      heard_words,
-      unspoken_text: text.slice(length),
-      played_ms: Math.min(ending.audio_ms, played_ms ?? Infinity),
-      clock: "client",
-    });
+    if (this.#paused) return { ...this.#paused, type };
+    const samples = (/** @type {number} */ ms) => Math.round((ms * (this.started?.audio.sample_rate ?? 48000)) / 1000);
+    const all = samples(played_ms) >= ending.samples;
+    const heard_words = this.words.filter(({ end_ms }) => all || samples(end_ms) <= samples(played_ms));
+    const last = heard_words.at(-1);
+    let length = last ? last.offset + last.text.length : 0;
+    if (last) length += /^[^\s\p{L}\p{N}]*/u.exec(text.slice(length))?.[0].length ?? 0; // marks stick to it
+    if (all) length = text.length;
+    const [heard_text, unspoken_text] = [text.slice(0, length), text.slice(length)];
+    played_ms = Math.min(ending.audio_ms, played_ms);
+    return { type, context, sequence: -1, heard_text, heard_words, unspoken_text, played_ms, clock: "client" };
   }
 
   #finish() {
-    this.over = true;
+    this.over = this.closed = true;
     this.#asked = null;
     this.#log = [];
     this.#signal?.removeEventListener("abort", this.#abort);
@@ -388,23 +353,5 @@ export class Context {
   }
 }
 
-/**
- * Through the last word heard and the marks that stick to it.
- * @param {string} text
- * @param {types.Word[]} words
- */
-function heardLength(text, words) {
-  const last = words.at(-1);
-  if (!last) return 0;
-  const end = last.offset + last.text.length;
-  return end + (/^[^\s\p{L}\p{N}]*/u.exec(text.slice(end))?.[0].length ?? 0);
-}
-
-/**
- * About what an event takes in memory, in bytes.
- * @param {types.ContextEvent} event
- */
-function size(event) {
-  if (event.type === "audio") return 300 + event.data.length;
-  return event.type === "words" ? 200 * (1 + event.words.length) : 400;
-}
+/** @param {any} event about how many bytes it takes */
+const size = ({ data, words }) => 300 + (data?.length ?? 0) + 200 * (words?.length ?? 0);

@@ -1,20 +1,15 @@
-/**
- * The wire counts code points, JavaScript strings UTF-16 units. Only characters beyond the first plane make a
- * difference, so where these are is all that is kept of a text.
- */
+/** The wire counts code points, strings UTF-16 units: the difference are the characters beyond the first plane. */
 export class Offsets {
   /** Code points so far. */
   length = 0;
-  /** @type {number[]} the code points, in order, that are two units long */
+  /** @type {number[]} the code points that are two units long, in order */
   #wide = [];
 
-  /** @param {string} text what follows; no pair of surrogates lies across its ends */
+  /** @param {string} text that follows, cut between characters */
   add(text) {
-    for (let unit = 0; unit < text.length; unit++, this.length++) {
-      if (/** @type {number} */ (text.codePointAt(unit)) > 0xffff) {
-        this.#wide.push(this.length);
-        unit++;
-      }
+    for (const character of text) {
+      if (character.length > 1) this.#wide.push(this.length);
+      this.length++;
     }
   }
 
@@ -23,19 +18,18 @@ export class Offsets {
     return codepoint + this.#before((wide) => wide < codepoint);
   }
 
-  /** @param {number} index one within a pair of surrogates counts as the pair's */
+  /** @param {number} index within a pair of surrogates: the pair's */
   toCodepoint(index) {
     return index - this.#before((wide, before) => wide + before < index);
   }
 
   /**
-   * How many wide characters come before: the first ones, of which the condition holds.
+   * How many wide characters come before: the condition holds for the first ones.
    * @param {(wide: number, before: number) => boolean} holds
    */
   #before(holds) {
     let low = 0;
-    let high = this.#wide.length;
-    while (low < high) {
+    for (let high = this.#wide.length; low < high; ) {
       const middle = (low + high) >> 1;
       if (holds(this.#wide[middle], middle)) low = middle + 1;
       else high = middle;

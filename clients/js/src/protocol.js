@@ -1,32 +1,28 @@
-/** What is on the wire of `streamer.v1`, both ways. Knows no sockets. */
+/** The wire of `streamer.v1`, both ways. */
 
 import { StreamerError, errorOf } from "./errors.js";
-/** @import * as types from "../index.d.ts" */
+/** @import { Audio, ContextEvent, Ready } from "../index.d.ts" */
 /** @import { Offsets } from "./offsets.js" */
 
 /**
  * @typedef {{ type: string, context?: string, [field: string]: unknown }} Command
  * @typedef {{ type: "error", context: string | null, sequence: number, error: StreamerError }} Failed
  * @typedef {{ type: "resumed", session: string, contexts: Record<string, { recovered: boolean, characters: number }> }} Resumed
- * @typedef {types.ContextEvent | types.Ready | Resumed | Failed} Event
+ * @typedef {ContextEvent | Ready | Resumed | Failed} Event
  */
 
-export const SUBPROTOCOL = "streamer.v1";
-export const HEADER_BYTES = 20;
+const HEADER_BYTES = 20;
 const AUDIO = 1;
 
-/**
- * What is offered in a handshake; the server selects the first.
- * @param {string} [key]
- */
-export function subprotocols(key) {
-  if (!key) return [SUBPROTOCOL];
+/** @param {string} [key] */
+export function subprotocols(key = "") {
   const encoded = btoa(String.fromCharCode(...new TextEncoder().encode(key)));
-  return [SUBPROTOCOL, "streamer.auth." + encoded.replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "")];
+  const offered = "streamer.auth." + encoded.replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+  return key ? ["streamer.v1", offered] : ["streamer.v1"];
 }
 
 /**
- * Where the socket is, where to ask why it isn't, and the key in the fragment, if there is one.
+ * Of the socket and of the same over HTTP; and the key in the fragment.
  * @param {string | URL} url
  * @param {boolean} resume
  */
@@ -36,134 +32,103 @@ export function addresses(url, resume) {
     place = new URL(url, globalThis.location?.href);
   } catch {}
   const scheme = place && /^(http|ws)(s?):$/.exec(place.protocol);
-  if (!place || !scheme) {
-    throw new StreamerError("invalid_parameter", "url is ws://, wss://, http:// or https:// and a host", { param: "url" });
-  }
+  if (!place || !scheme) throw new StreamerError("invalid_parameter", "not a ws, wss, http or https URL", { param: "url" });
   const key = new URLSearchParams(place.hash.slice(1)).get("key") ?? undefined;
   place.hash = "";
   if (place.pathname === "/") place.pathname = "/v1/stream";
   if (resume) place.searchParams.set("resume", "1");
-  place.protocol = "http" + scheme[2];
-  const http = place.href;
-  place.protocol = "ws" + scheme[2];
-  return { socket: place.href, http, key };
+  const [socket, http] = ["ws", "http"].map((name) => {
+    place.protocol = name + scheme[2];
+    return place.href;
+  });
+  return { socket, http, key };
 }
 
-/** @param {Command} command null and undefined are the same as nothing */
+/** @param {Command} command null is the same as nothing */
 export function encode(command) {
   return JSON.stringify(command, (_, value) => value ?? undefined);
 }
 
-/** Messages of a connection to events. What belongs to no context that has started, and what is unknown, is null. */
+/** Messages of a connection to events. */
 export class Decoder {
-  /** @type {Map<string, number>} contexts that have started, and their stream numbers */
-  #streams = new Map();
-  /** @type {Map<number, string>} */
+  /** @type {Map<number, string>} stream numbers of contexts that have started */
   #contexts = new Map();
 
   /**
    * @param {string | ArrayBuffer} message
-   * @returns {Event | null}
+   * @returns {Event | null} null: unknown, or of no context that has started
    */
   decode(message) {
     try {
-      return typeof message === "string" ? this.#text(JSON.parse(message)) : this.#binary(message);
+      return typeof message === "string" ? this.#text(JSON.parse(message)) : this.#binary(new DataView(message));
     } catch (cause) {
-      throw new StreamerError("invalid_message", "the server sent what is no message of this protocol", { cause });
+      throw new StreamerError("invalid_message", "no message of this protocol", { cause });
     }
   }
 
-  /** @param {string} context that is no more */
+  /** @param {string | null} context that is no more */
   forget(context) {
-    this.#contexts.delete(/** @type {number} */ (this.#streams.get(context)));
-    this.#streams.delete(context);
+    for (const [stream, name] of this.#contexts) if (name === context) this.#contexts.delete(stream);
   }
 
   /** @param {any} message */
-  #text(message) {
-    const { type, context } = message;
+  #text({ type, context = null, ...message }) {
+    const event = { type, context, ...message };
     switch (type) {
-      case "error":
-        if (typeof context === "string") this.forget(context);
-        return { type, context: context ?? null, sequence: message.sequence, error: errorOf(message) };
       case "ready":
       case "resumed":
-        return message;
+        return { type, ...message };
       case "started":
         this.forget(context);
-        this.#streams.set(context, message.stream);
         this.#contexts.set(message.stream, context);
-        message.header = bytes(message.header);
-        return message;
+        return { ...event, header: bytes(message.header) };
+      case "error":
+        this.forget(context);
+        return { type, context, sequence: message.sequence, error: errorOf(event) };
       case "done":
       case "interrupted":
         this.forget(context);
-        return message;
+        return event;
       case "audio":
-        if (this.#streams.has(context)) return { ...message, data: bytes(message.data) };
-        return null;
-      case "segment":
-      case "words":
-      case "mark":
-      case "paused":
-      case "continued":
-        return this.#streams.has(context) ? message : null;
+        message.data = bytes(message.data);
     }
-    return null;
+    const known = /^(audio|segment|words|mark|paused|continued)$/.test(type) && [...this.#contexts.values()].includes(context);
+    return known ? { ...event, ...message } : null;
   }
 
   /**
-   * @param {ArrayBuffer} message
-   * @returns {types.Audio | null}
+   * @param {DataView<ArrayBuffer>} view
+   * @returns {Audio | null}
    */
-  #binary(message) {
-    const view = new DataView(message);
+  #binary(view) {
     if (view.getUint8(0) !== AUDIO) return null;
-    const context = this.#contexts.get(view.getUint16(2));
-    const packet = {
-      type: /** @type {const} */ ("audio"),
-      context: context ?? "",
-      sequence: view.getUint32(4),
-      pts: Number(view.getBigInt64(8)),
-      duration: view.getUint32(16),
-      flags: view.getUint8(1),
-      data: new Uint8Array(message, HEADER_BYTES),
-    };
-    return context === undefined ? null : packet;
+    const context = this.#contexts.get(view.getUint16(2)) ?? "";
+    const [flags, sequence, duration] = [view.getUint8(1), view.getUint32(4), view.getUint32(16)];
+    const pts = Number(view.getBigInt64(8));
+    return context ? { type: "audio", context, sequence, pts, duration, flags, data: new Uint8Array(view.buffer, HEADER_BYTES) } : null;
   }
 }
 
 /** @param {string} base64 */
-function bytes(base64 = "") {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
+const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 
 /**
- * Offsets of an event, in code points as it comes off the wire, become indices of strings.
- * @param {types.ContextEvent | StreamerError["details"]} event
+ * Offsets in an event become indices of strings.
+ * @param {object} event
  * @param {Offsets} offsets of the context's input
  */
 export function localize(event, offsets) {
-  const { words, heard_words, offset } = /** @type {any} */ (event);
-  for (const placed of [...(words ?? heard_words ?? []), ...(offset === undefined ? [] : [event])]) {
+  const { words, heard_words = words, offset } = /** @type {any} */ (event);
+  for (const placed of [...(heard_words ?? []), ...(offset >= 0 ? [event] : [])]) {
     placed.codepoint = placed.offset;
     placed.offset = offsets.toIndex(placed.offset);
   }
 }
 
-/** The longest `text` sent at once: even if every unit is escaped it is far from any `max_message_bytes`. */
-const LONGEST = 4096;
-
 /**
- * A text in pieces short enough for a message, none of them ending within a pair of surrogates.
+ * A text in pieces short enough for a message, cut between characters.
  * @param {string} text
  */
 export function pieces(text) {
-  const list = [];
-  do {
-    const end = /[\uD800-\uDBFF]/.test(text[LONGEST - 1] ?? "") ? LONGEST - 1 : LONGEST;
-    list.push(text.slice(0, end));
-    text = text.slice(end);
-  } while (text);
-  return list;
+  return text.match(/[^]{1,4095}(?![\uDC00-\uDFFF])|[^]/g) ?? [text];
 }

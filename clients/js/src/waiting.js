@@ -1,12 +1,5 @@
-/** Promises that can be given up. */
-
 /**
- * @template T
- * @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (reason: unknown) => void }} Deferred
- */
-
-/**
- * The same promise: that it is rejected is nobody's fault who does not wait for it, and ends no process.
+ * The same promise: one that nobody waits for ends no process by being rejected.
  * @template T
  * @param {Promise<T>} promise
  */
@@ -15,20 +8,21 @@ export function quiet(promise) {
   return promise;
 }
 
-/**
- * @template [T=void]
- * @returns {Deferred<T>}
- */
+/** @template [T=void] */
 export function deferred() {
-  /** @type {any} */
-  const parts = {};
-  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
-  quiet(parts.promise);
-  return parts;
+  /** @type {(value: T) => void} */
+  let resolve;
+  /** @type {(reason: unknown) => void} */
+  let reject;
+  /** @type {Promise<T>} */
+  const promise = new Promise((...settle) => ([resolve, reject] = settle));
+  quiet(promise);
+  // @ts-expect-error they are there by now
+  return { promise, resolve, reject };
 }
 
 /**
- * The promise, or the reason of the signal if that comes first. Listens no longer than it waits.
+ * The promise, or the signal's reason if that comes first.
  * @template T
  * @param {Promise<T>} promise
  * @param {AbortSignal} [signal]
@@ -38,9 +32,8 @@ export function abortable(promise, signal) {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
-    const leave = () => signal.removeEventListener("abort", abort);
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).then(leave);
+    promise.then(resolve, reject).then(() => signal.removeEventListener("abort", abort));
   });
 }

@@ -212,7 +212,7 @@ test("interrupt drops what waits to be read and says what was heard", async () =
   const interrupted = await context.interrupt({ played_ms: 5 });
   assert.deepEqual([interrupted.heard_text, interrupted.unspoken_text], ["hello", " there"]);
   assert.deepEqual(await all(context), [interrupted]);
-  assert.equal(await context.interrupt({ played_ms: 9 }), interrupted);
+  assert.deepEqual(await context.interrupt({ played_ms: 9 }), interrupted);
   client.close();
 });
 
