@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -300,6 +301,30 @@ def test_a_server_says_the_same(server: ServerProcess, ending: str, tmp_path: Pa
     assert run(["say", TEXT, "-o", f"here.{ending}", "--seed", "1", *TONE]) == 0
     assert run(["say", TEXT, "-o", f"there.{ending}", "--seed", "1", "--url", server.url]) == 0
     assert samples_of(tmp_path / f"there.{ending}") == samples_of(tmp_path / f"here.{ending}")
+
+
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_closes_the_connection_so_that_the_server_waits_for_nobody(
+    server: ServerProcess, ending: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    with started("say", "-", "-o", "said.wav", "--url", server.url) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"A sentence that goes on. And on, ")
+        process.stdin.flush()
+        while not server.metrics()["streamer_active_contexts"]:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(ending)
+        process.wait()
+        process.stdin.close()
+        assert process.stderr is not None
+        assert (process.returncode, process.stderr.read()) == (code, b"")
+    while server.metrics()["streamer_connections"]:
+        time.sleep(0.02)
+    assert not server.metrics()["streamer_active_contexts"]
+    assert not server.metrics()["streamer_detached_connections"]
+    closes = [line["code"] for line in server.log_lines() if line["event"] == "connection ends"]
+    assert closes[-1] == 1000
 
 
 def test_a_servers_refusal_is_one_line(

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 @pytest.mark.asyncio
 async def test_200_lost_sockets_are_not_heard() -> None:
-    with running_server("tone,hibari", (*PATIENT, "--resume-s", "20")) as server:
+    with running_server("tone,hibari", PATIENT) as server:
         await speaks(server)
         await speaks(server, voice="heart")
         before = footprint(server)
