@@ -166,7 +166,7 @@ class Connection:
     async def open(self, ready: Ready, opening: Sequence[Command | Output] = ()) -> None:
         """Greet, then do what the handshake asked for. Raises `SocketGone`."""
         self._session = ready.session
-        if self._resuming is not None and ready.token:
+        if self._resuming is not None and self._refusal is None:
             self._resuming.enter(ready.session, ready.token, self)
         async with self._writer.lock:
             await self._writer.write(ready)
