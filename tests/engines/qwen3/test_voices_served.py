@@ -53,6 +53,11 @@ async def spoken(http: httpx.AsyncClient, voice: str) -> Samples:
     return sound_of(answer.content)
 
 
+def same(one: Samples, other: Samples) -> bool:
+    """But for the last bit of 16, which hangs on how many frames a call of the codec had: on time."""
+    return len(one) == len(other) and float(np.abs(one - other).max()) < 1.5 / 32768
+
+
 @pytest.mark.parametrize("transcript", ["", "Welcome to the show."])
 async def test_a_clone_speaks_by_its_name_and_as_nobody_else(
     tmp_path: Path, transcript: str
@@ -61,7 +66,7 @@ async def test_a_clone_speaks_by_its_name_and_as_nobody_else(
         voice = await cloned(http, name="me", transcript=transcript)
         assert (voice["engine"], voice["kind"]) == ("qwen3", "clone")
         mine, again = await spoken(http, "me"), await spoken(http, voice["id"])
-        assert np.array_equal(mine, again)
+        assert same(mine, again)
         assert not np.array_equal(mine[:2400], (await spoken(http, "ryan"))[:2400])
         assert (await http.delete(f"{VOICES}/me")).is_success
         gone = await http.post("/v1/speech", json={"text": TEXT, "voice": "me"})
@@ -74,7 +79,7 @@ async def test_a_design_is_spoken_once_and_then_stays_the_same_voice(tmp_path: P
         answer = await http.post(f"{VOICES}/design", json=design)
         assert answer.status_code == 201, answer.text
         assert answer.json()["kind"] == "design"
-        assert np.array_equal(await spoken(http, "calm"), await spoken(http, "calm"))
+        assert same(await spoken(http, "calm"), await spoken(http, "calm"))
 
 
 @pytest.mark.parametrize(
