@@ -239,6 +239,8 @@ export interface Context extends AsyncIterable<ContextEvent> {
   readonly error: unknown;
   /** Has it ended, in whatever way? */
   readonly over: boolean;
+  /** When its first text was pushed, by `performance.now()`. */
+  readonly since: number | null;
   /** All text pushed so far. */
   readonly text: string;
   /** Words told so far, where they now are on the sound clock. */
@@ -370,5 +372,4 @@ export class Offsets {
   /** Code points so far. */
   readonly length: number;
   toIndex(codepoint: number): number;
-  toCodepoint(index: number): number;
 }

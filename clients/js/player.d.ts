@@ -1,7 +1,7 @@
 // The types of streamer-client/player, by hand.
 
 import type {
-  Audio, AudioOptions, Context, ContextEvent, Continued, Interrupted, Paused, Segment, StreamerClient, Word,
+  Audio, AudioOptions, Context, ContextEvent, Continued, Figures, Interrupted, Paused, Segment, StreamerClient, Word,
 } from "./index.js";
 
 export type PlayerState = "locked" | "ready" | "playing" | "paused" | "interrupted" | "closed";
@@ -28,8 +28,8 @@ export interface PlayerEvents {
   segment: CustomEvent<{ context: Context; segment: Segment }>;
   /** It ran dry within a segment, for the `count`th time in this context. */
   underrun: CustomEvent<{ context: Context; count: number }>;
-  /** A context has been heard to its end, or as far as it came. */
-  end: CustomEvent<{ context: Context; error: unknown }>;
+  /** A context has been heard to its end, or as far as it came. `figures`: what the server was told of it. */
+  end: CustomEvent<{ context: Context; error: unknown; figures: Figures }>;
   /** How loud it is, 0 to 1, fifty times a second while something plays. */
   level: CustomEvent<{ level: number }>;
   /** Every event of the contexts being played, as it comes: the player has taken them. */

@@ -1,6 +1,6 @@
 // The cases that player_driver.mjs runs in a page: what the real player hands to the loudspeaker, sample for sample.
 import { Player } from "/client/player.js";
-import { StreamerClient } from "/client/streamer.js";
+import { StreamerClient, StreamerError } from "/client/streamer.js";
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -54,16 +54,27 @@ function trim({ from, samples }) {
 
 const rms = (samples) => Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / (samples.length || 1));
 
+/** A WebSocket of which the first is lost after so many messages. */
+function dropping(after) {
+  let left = after;
+  return class extends WebSocket {
+    constructor(...values) {
+      super(...values);
+      this.addEventListener("message", () => --left || this.close(4999));
+    }
+  };
+}
+
 /** A player, a meter at its output, and a log of what it says. */
-async function setUp(url, { audio = {}, player: given = {}, client: clientOptions = {}, wasm = false, worklet = true } = {}) {
+async function setUp(url, { audio = {}, player: given = {}, client: clientOptions = {}, wasm = false, worklet = true, drop = 0 } = {}) {
   const options = wasm ? { ...given, wasm: () => import("opus-decoder") } : given;
   const context = new AudioContext({ sampleRate: 48000, ...audio });
   await context.resume();
   const meter = await recorder(context);
   if (!worklet) Object.defineProperty(context, "audioWorklet", { value: undefined });
-  const client = new StreamerClient(url, { audio: Player.audio({ ...options, context }), ...clientOptions });
+  const client = new StreamerClient(url, { audio: Player.audio({ ...options, context }), ...(drop && { WebSocket: dropping(drop) }), ...clientOptions });
   const player = new Player(client, { ...options, context, destination: meter.node });
-  const log = { words: [], segments: [], states: [], underruns: 0, ends: 0, events: [], packets: [], errors: [], last: {} };
+  const log = { words: [], segments: [], states: [], underruns: 0, ends: 0, events: [], packets: [], errors: [], last: {}, lost: 0 };
   const latency = () => context.outputLatency || context.baseLatency || 0;
   player.addEventListener("word", ({ detail: { word, index } }) => {
     log.words.push({ ...word, index, position: player.position, frame: (context.currentTime - latency()) * context.sampleRate });
@@ -80,6 +91,7 @@ async function setUp(url, { audio = {}, player: given = {}, client: clientOption
     if (event.type === "audio") log.packets.push(event);
     else log.last[event.type] = event;
   });
+  client.addEventListener("lost", () => log.lost++);
   log.states.push(player.state);
   return { context, meter, client, player, log };
 }
@@ -148,7 +160,7 @@ async function whole({ url, text, ...options }) {
   const zero = sound.frame + at;
   const answer = {
     mode: player.mode, reason: player.reason, states: log.states, samples: log.last.done.samples, sought: sought.length,
-    rate: log.last.started.audio.sample_rate, beyond, worst, rms: rms(sound.samples.filter(Boolean)), rmsSought: rms(sought.filter(Boolean)), underruns: log.underruns,
+    rate: log.last.started.audio.sample_rate, beyond, worst, rms: rms(sound.samples.filter(Boolean)), rmsSought: rms(sought.filter(Boolean)), underruns: log.underruns, lost: log.lost,
     words: log.words.map((word) => ({ ...word, late_ms: ((word.frame - zero) * 1000) / context.sampleRate - word.start_ms })),
     segments: log.segments, ends: log.ends, errors: log.errors, types: [...new Set(log.events)],
   };
@@ -234,6 +246,9 @@ async function locked({ url, text }) {
   const states = [player.state], words = [];
   player.addEventListener("state", ({ detail }) => states.push(detail.state));
   player.addEventListener("word", ({ detail }) => words.push(detail.word.text));
+  // What has no sound waits for no loudspeaker.
+  const unknown = await player.play(say(client, text, { voice: "nobody" })).then(() => null, (error) => error.code);
+  states.length = 1;
   const playing = player.play(say(client, text));
   await sleep(500);
   const before = { position: player.position, words: words.length };
@@ -246,7 +261,7 @@ async function locked({ url, text }) {
   const still = { position: player.position, words: words.length };
   await player.unlock();
   await playing;
-  const answer = { states, before, paused, still, words };
+  const answer = { unknown, states, before, paused, still, words };
   await player.close();
   await client.close();
   answer.closed = player.state;
@@ -426,7 +441,7 @@ async function tidy() {
   const before = trim(meter.take()), end = before.frame + before.samples.length;
   const lost = new Scripted(async function* () {
     yield* sound(10);
-    throw Object.assign(new Error("it is gone"), { code: "context_lost" });
+    throw new StreamerError("context_lost", "it is gone");
   });
   const code = await player.play(lost).then(() => null, (error) => error.code);
   await sleep(200);
@@ -434,6 +449,13 @@ async function tidy() {
   answer.lost = { code, sounded: samples.slice(end - from).filter(Boolean).length };
   answer.nothing = [];
   for (const act of ["interrupt", "pause", "continue"]) await player[act]().catch((error) => answer.nothing.push(error.code));
+  const early = new Player(null), waiting = early.play(new Scripted(() => sound(10)));
+  const paused = await early.pause();
+  await sleep(300);
+  answer.early = { played_ms: paused.played_ms, state: early.state, position: early.position };
+  await early.interrupt();
+  await waiting;
+  await early.close();
   const unheard = player.play(new Scripted(() => sound(10)));
   await player.close();
   await unheard;

@@ -49,12 +49,13 @@ def told(node_modules: Path, site: str) -> Told:
             argument = {"url": server.url, "text": TEXT, **more.pop("argument", {})}
             return {"name": name, "run": run, "argument": argument, **more}
 
-        return browse(
+        answers = browse(
             node_modules,
             f"{site}/player_page.html",
             [
                 run("opus", "whole"),
                 run("narrow", "whole", argument={"client": {"audio": "opus"}}),
+                run("dropped", "whole", argument={"drop": 60}),
                 run("wasm", "whole", without=["AudioDecoder"], argument={"wasm": True}),
                 run("pcm", "whole", without=["AudioDecoder"]),
                 run("blobless", "whole", page=strict, argument={"client": {"audio": pcm}}),
@@ -86,6 +87,8 @@ def told(node_modules: Path, site: str) -> Told:
                 run("tidy", "tidy"),
             ],
         )
+        answers["metrics"] = {**server.metrics(), "pageErrors": []}
+        return answers
 
 
 def test_no_page_had_an_error(told: Told) -> None:
@@ -101,6 +104,7 @@ def test_no_page_had_an_error(told: Told) -> None:
         # Two decoders of Opus differ by rounding; the others are the very same samples.
         ("opus", "opus-webcodecs", 1e-3),
         ("narrow", "opus-webcodecs", 1e-3),
+        ("dropped", "opus-webcodecs", 1e-3),
         ("wasm", "opus-wasm", 0.0),
         ("pcm", "pcm", 0.0),
         ("blobless", "pcm", 0.0),
@@ -133,6 +137,13 @@ def test_without_a_secure_context_pcm_is_scheduled_and_the_player_says_so(told: 
     # The page's own thread is what gives and takes the samples here: on a busy machine some come late.
     assert heard["rms"] == pytest.approx(heard["rmsSought"], rel=0.05)
     assert [word["text"] for word in heard["words"]] == WORDS
+
+
+def test_a_lost_socket_is_not_heard(told: Told) -> None:
+    dropped = told["dropped"]
+
+    assert dropped["lost"] == 1
+    assert [word["text"] for word in dropped["words"]] == WORDS
 
 
 @pytest.mark.parametrize("name", ["opus", "narrow", "wasm", "pcm", "file"])
@@ -225,6 +236,7 @@ def test_contexts_follow_each_other_without_a_gap(told: Told) -> None:
 def test_a_locked_player_waits_and_a_stopped_clock_stops_it(told: Told) -> None:
     locked = told["locked"]
 
+    assert locked["unknown"] == "unknown_voice"
     assert locked["states"] == ["locked", "playing", "interrupted", "playing", "ready", "closed"]
     assert locked["before"] == {"position": 0, "words": 0}
     assert locked["still"] == locked["paused"]
@@ -252,6 +264,16 @@ def test_what_ends_elsewhere_ends_here(told: Told) -> None:
     assert tidy["interrupted"] == {"state": "ready", "silent": True}
     assert tidy["cancelled"] == {"state": "ready", "silent": True}
     assert tidy["lost"] == {"code": "context_lost", "sounded": 9600}
+    assert tidy["early"] == {"played_ms": 0, "state": "paused", "position": 0}
     assert tidy["late"] == "closed"
     assert tidy["nothing"] == ["context_conflict"] * 3
     assert tidy["states"][-1] == "closed"
+
+
+def test_the_server_is_told_what_the_listener_heard(told: Told) -> None:
+    metrics = told["metrics"]
+    heard = sum(answer.get("ends", 0) for answer in told.values())
+
+    assert metrics["streamer_first_sound_seconds_count"] >= heard
+    assert metrics["streamer_listener_drift_ppm_count"] > 0
+    assert metrics["streamer_listener_underruns_total"] >= 0

@@ -114,7 +114,8 @@ export function scheduled(context, target, options, tell, clock) {
   return {
     /** @param {string} name @param {any[]} values */
     post(name, ...values) {
-      if (name === "flush" || name === "hold") hush(values[0]);
+      const stops = name === "flush" || name === "hold";
+      if (stops && clock.anchors.some((/** @type {any} */ anchor) => anchor.id === values[0])) hush(values[0]);
       queue[name](...values);
       pump();
     },

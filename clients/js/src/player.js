@@ -1,58 +1,14 @@
 // Plays contexts in a browser, one behind the other, and knows what is heard. What it takes beyond that (queue, worklet,
 // decoders) is loaded with the first Player.
 import { StreamerError } from "./errors.js";
-
-/** @typedef {import("../index.d.ts").Context} Context */
-/** @typedef {import("../index.d.ts").StreamerClient} StreamerClient */
-/** @typedef {import("../index.d.ts").PlayerOptions} PlayerOptions */
-/** @typedef {import("../index.d.ts").Word} Word */
+import { Track } from "./track.js";
+/** @import * as types from "../index.d.ts" */
 
 const SETTLE_MS = 100; // for the worklet to say where it stopped; one that is suspended never does
 const RATE = 48000;
 
-/** One context being played; its id is the generation of its sound. */
-class Track {
-  /** @param {number} id @param {Context} context */
-  constructor(id, context) {
-    this.id = id;
-    this.context = context;
-    this.since = performance.now();
-    /** @type {any} */
-    this.decoder = null;
-    /** @type {Word[]} */
-    this.words = [];
-    this.said = 0;
-    /** @type {any[]} */
-    this.segments = [];
-    this.shown = 0;
-    this.underruns = 0;
-    /** @type {any} */
-    this.paused = null;
-    /** How far it had been heard at the last pause, in ms. */
-    this.played = 0;
-    /** Frame behind its last sample, once known. @type {number | null} */
-    this.until = null;
-    /** Nothing of it is to be heard any more. */
-    this.gone = false;
-    this.finished = false;
-    /** @type {unknown} */
-    this.error = null;
-    /** Frame of its first sample. @type {number | null} */
-    this.first = null;
-    this.firstMs = 0;
-    /** @type {any} */
-    this.clocks = null;
-    this.steady = true;
-    /** @type {Promise<void>} */
-    this.over = new Promise((resolve, reject) => {
-      this.settle = () => (this.error ? reject(this.error) : resolve());
-    });
-    this.over.catch(() => {}); // whoever does not await it has the event `end`
-  }
-}
-
 export class Player extends EventTarget {
-  /** The format to be asked for here, as `audio` of a context. @param {PlayerOptions} [options] */
+  /** The format to be asked for here, as `audio` of a context. @param {types.PlayerOptions} [options] */
   static audio({ context, wasm } = {}) {
     const rate = context?.sampleRate ?? RATE;
     const opus = typeof AudioWorkletNode === "function" && rate === RATE && (typeof AudioDecoder === "function" || wasm);
@@ -78,7 +34,7 @@ export class Player extends EventTarget {
   #state = "";
   /** @type {string | null} */
   #shown = null;
-  /** @type {import("../index.d.ts").PlayerMode | null} */
+  /** @type {types.PlayerMode | null} */
   #mode = null;
   #reason = "";
   /** @type {any} */
@@ -86,7 +42,7 @@ export class Player extends EventTarget {
   /** Who waits for the queue to have stopped. @type {Map<number, (media: number) => void>} */
   #stopping = new Map();
   #wake = () => {
-    if (document.visibilityState === "visible" && this.#ran && !this.#closed) this.#audio.resume().catch(() => {});
+    if (document.visibilityState === "visible" && this.#own && this.#state === "interrupted") this.#audio.resume().catch(() => {});
   };
   #changed = () => {
     if (this.#audio.state !== "running") for (const track of this.#tracks) track.steady = false;
@@ -94,7 +50,7 @@ export class Player extends EventTarget {
     this.#check();
   };
 
-  /** @param {StreamerClient | null} [client] @param {PlayerOptions} [options] */
+  /** @param {types.StreamerClient | null} [client] @param {types.PlayerOptions} [options] */
   constructor(client = null, options = {}) {
     super();
     if (typeof AudioContext !== "function") throw new StreamerError("not_available", "there is no AudioContext here");
@@ -113,7 +69,7 @@ export class Player extends EventTarget {
   }
 
   get state() {
-    return /** @type {import("../index.d.ts").PlayerState} */ (this.#state);
+    return /** @type {types.PlayerState} */ (this.#state);
   }
 
   get mode() {
@@ -142,7 +98,7 @@ export class Player extends EventTarget {
     return track ? this.#heard(track) : this.#last;
   }
 
-  /** @param {Context} [context] */
+  /** @param {types.Context} [context] */
   play(context = /** @type {any} */ (this.#client)?.current) {
     if (this.#closed || !context) {
       const error = this.#closed ? new StreamerError("closed", "the player is closed") : new StreamerError("unknown_context", "nothing to play");
@@ -187,25 +143,22 @@ export class Player extends EventTarget {
     const track = this.#tracks[0];
     if (!track) throw nothing();
     if (track.paused) return track.paused.answer;
-    /** @type {any} */
-    const paused = (track.paused = { quiet: this.#quiet(track, "hold") });
+    const quiet = this.#quiet(track, "hold");
+    const answer = quiet.then((played_ms) => track.context.pause({ ...options, played_ms: (track.played = played_ms) }));
+    track.paused = { quiet, answer };
     this.#update();
-    paused.answer = paused.quiet.then((/** @type {number} */ played_ms) => {
-      track.played = played_ms;
-      return track.context.pause({ ...options, played_ms });
-    });
-    return paused.answer;
+    return answer;
   }
 
   /** @param {{ signal?: AbortSignal }} [options] */
   async continue(options = {}) {
     const track = this.#tracks[0];
     if (!track?.paused) throw new StreamerError("context_conflict", "nothing is paused");
-    await track.paused.answer;
+    await track.paused.answer.catch(() => {}); // whoever paused was told
     const continued = await track.context.continue(options);
     if (continued.sequence >= 0 || track.gone) return continued;
     // All had been sent: what was not heard is still here.
-    const at_ms = this.#again(track);
+    const at_ms = track.rewind();
     this.#go(track, at_ms);
     return { ...continued, at_ms };
   }
@@ -247,7 +200,10 @@ export class Player extends EventTarget {
   }
 
   async #setUp() {
-    const [{ Clock }, output, decoders] = await Promise.all([import("./jitter.js"), import("./output.js"), import("./decoders.js")]);
+    const parts = Promise.all([import("./jitter.js"), import("./output.js"), import("./decoders.js")]);
+    const [{ Clock }, output, decoders] = await parts.catch((cause) => {
+      throw new StreamerError("not_available", `the player's modules can't be loaded: ${cause}`, { cause });
+    });
     this.#clock = new Clock();
     const tell = (/** @type {any} */ notice) => this.#told(notice);
     if (this.#audio.audioWorklet) {
@@ -272,6 +228,7 @@ export class Player extends EventTarget {
       const { open } = await this.#ready;
       if (track.gone) return;
       this.#sink.post("open", track.id);
+      if (track.paused) this.#sink.post("hold", track.id);
       for await (const event of context) {
         this.#emit("event", { context, event });
         if (track.gone || track.error) continue;
@@ -281,8 +238,7 @@ export class Player extends EventTarget {
             pushed = Math.max(pushed, at + samples.length);
             this.#sink.post("push", track.id, at, samples, (flags & 1) > 0);
           };
-          track.decoder = await open(event, this.#audio.sampleRate, this.#options.wasm, sound, (error) => this.#fail(track, error));
-          if (track.gone) track.decoder.close();
+          track.take(await open(event, this.#audio.sampleRate, this.#options.wasm, sound, (error) => this.#fail(track, error)));
           if (event.audio.codec === "opus") ratio = RATE / event.audio.sample_rate;
           if (this.#mode !== "pcm-scheduled") this.#mode = track.decoder.mode;
         } else if (event.type === "audio" && event.data.length) {
@@ -294,7 +250,7 @@ export class Player extends EventTarget {
         } else if (event.type === "segment") {
           track.segments.push(event);
         } else if (event.type === "continued") {
-          this.#forget(track);
+          track.forget();
           this.#go(track, event.at_ms);
         } else if (event.type === "interrupted" || (event.type === "done" && event.reason === "cancelled")) {
           this.#drop(track);
@@ -308,7 +264,9 @@ export class Player extends EventTarget {
       this.#fail(track, error);
     }
     // What arrived is played, whatever came of the rest.
-    if (!track.gone) this.#sink.post("end", track.id, Math.min(total, pushed));
+    if (track.gone) return;
+    if (pushed > 0) this.#sink.post("end", track.id, Math.min(total, pushed));
+    else this.#drop(track);
   }
 
   /** @param {Track} track @param {any} error */
@@ -316,23 +274,8 @@ export class Player extends EventTarget {
     if (track.error || track.gone) return;
     track.error = error;
     if (!track.context.over) track.context.cancel().catch(() => {});
-    if (!this.#sink || track.paused || error?.name === "AbortError") this.#drop(track);
-  }
-
-  /** What was not heard before a pause is told again. @param {Track} track */
-  #forget(track) {
-    track.words = track.words.filter((word) => word.end_ms <= track.played);
-    track.said = Math.min(track.said, track.words.length);
-    track.segments = track.segments.filter((segment) => segment.start_ms <= track.played);
-    track.shown = Math.min(track.shown, track.segments.length);
-  }
-
-  /** Where the first word that was not heard begins. @param {Track} track */
-  #again(track) {
-    const index = track.words.findIndex((word) => word.end_ms > track.played);
-    if (index < 0) return track.played;
-    track.said = Math.min(track.said, index);
-    return track.words[index].start_ms;
+    // Whoever aborts it wants no more of it.
+    if (!this.#sink || track.paused || !(error instanceof StreamerError)) this.#drop(track);
   }
 
   /** @param {Track} track @param {number} at_ms */
@@ -364,7 +307,7 @@ export class Player extends EventTarget {
     const track = this.#tracks.find(({ id }) => id === notice.id);
     if (notice.type === "anchor") {
       this.#clock.add(notice);
-      if (track && track.first === null) this.#begun(track, notice.frame);
+      if (track && notice.running && track.first === null) this.#begun(track, notice.frame);
     } else if (notice.type === "underrun" && track) {
       this.#emit("underrun", { context: track.context, count: ++track.underruns });
     } else if (notice.type === "tick") {
@@ -378,6 +321,10 @@ export class Player extends EventTarget {
         this.#fail(broken, new StreamerError("playback_failed", "the AudioWorklet broke"));
         this.#drop(broken);
       }
+      this.#sink.close();
+      this.#sink = null;
+      this.#ready = this.#setUp();
+      this.#ready.catch(() => {});
     }
     this.#check();
   }
@@ -385,8 +332,7 @@ export class Player extends EventTarget {
   /** @param {Track} track @param {number} frame */
   #begun(track, frame) {
     track.first = frame;
-    const since = /** @type {any} */ (track.context).since ?? track.since;
-    track.firstMs = performance.now() - since + ((frame - this.#frame()) / this.#audio.sampleRate) * 1000;
+    track.firstMs = performance.now() - (track.context.since ?? track.since) + ((frame - this.#frame()) / this.#audio.sampleRate) * 1000;
     track.clocks = this.#clocks();
   }
 
@@ -433,25 +379,15 @@ export class Player extends EventTarget {
     track.finished = track.gone = true;
     this.#tracks = this.#tracks.filter((other) => other !== track);
     track.decoder?.close();
-    if (track.first !== null) this.#report(track);
-    this.#emit("end", { context: track.context, error: track.error });
-    track.settle();
-    this.#update();
-  }
-
-  /** @param {Track} track */
-  #report(track) {
-    const { wall, sound } = this.#clocks();
-    const span = wall - track.clocks.wall;
-    /** @type {import("../index.d.ts").Figures} */
-    const figures = { first_sound_ms: Math.max(0, track.firstMs), underruns: track.underruns };
-    // Below that the clocks' own grain is all one would see.
-    if (track.steady && span > 1000) figures.drift_ppm = Math.round(((sound - track.clocks.sound) / span - 1) * 1e6);
+    const figures = track.figures(this.#clocks());
     try {
-      track.context.report(figures);
+      if (track.clocks) track.context.report(figures);
     } catch {
       // The connection is gone, and the server with it.
     }
+    this.#emit("end", { context: track.context, error: track.error, figures });
+    track.settle();
+    this.#update();
   }
 
   /** The same moment by the page's clock and the loudspeaker's, in ms. */
