@@ -1,6 +1,6 @@
-import { connection, webSocketClass, whyRefused } from "./connection.js";
+import { connection, webSocketClass } from "./connection.js";
 import { Context } from "./contexts.js";
-import { StreamerError, errorOfClose } from "./errors.js";
+import { StreamerError, errorOfAnswer, errorOfClose } from "./errors.js";
 import { Decoder, addresses, encode, subprotocols } from "./protocol.js";
 import { abortable, deferred, quiet } from "./waiting.js";
 /** @import * as types from "../index.d.ts" */
@@ -18,8 +18,11 @@ const FINAL = [1002, 1007, 4000, 4002, 4003];
 /** @type {types.Environment} */
 const ENVIRONMENT = { setTimeout, clearTimeout, fetch, now: () => performance.now(), random: Math.random };
 
-/** @param {string} message */
-const failed = (message) => new StreamerError("connection_failed", message);
+/** @param {string} message @param {types.ErrorFields} [fields] */
+const failed = (message, fields) => new StreamerError("connection_failed", message, { retryable: true, ...fields });
+
+/** @param {string} message @param {types.ErrorFields} [fields] */
+const lost = (message, fields) => new StreamerError("context_lost", message, { retryable: true, ...fields });
 
 export class StreamerClient extends EventTarget {
   /** @type {types.ClientState} */
@@ -167,7 +170,7 @@ export class StreamerClient extends EventTarget {
    */
   async #dial(resume) {
     const { key, WebSocket = await webSocketClass(), openTimeout } = this.#options;
-    const { setTimeout, clearTimeout, fetch } = this.#environment;
+    const { setTimeout, clearTimeout } = this.#environment;
     const secret = await (typeof key === "function" ? key() : key);
     const closing = this.#closing.signal;
     closing.throwIfAborted();
@@ -210,11 +213,28 @@ export class StreamerClient extends EventTarget {
       return await attached.promise;
     } catch (error) {
       ending.signal.throwIfAborted();
-      throw error ?? (await whyRefused(fetch, this.#places.http, secret, ending.signal));
+      throw error ?? (await this.#whyRefused(secret, ending.signal));
     } finally {
       clearTimeout(timer);
       closing.removeEventListener("abort", close);
     }
+  }
+
+  /**
+   * A browser does not tell why a handshake was refused; a plain GET of the same address does.
+   * @param {string | undefined} key
+   * @param {AbortSignal} signal
+   */
+  async #whyRefused(key, signal) {
+    const { fetch } = this.#environment;
+    const headers = key ? { authorization: `Bearer ${key}` } : undefined;
+    try {
+      const answer = await fetch(this.#places.http, { headers, signal, cache: "no-store", credentials: "omit" });
+      if (!answer.ok) return errorOfAnswer(answer.status, await answer.text());
+    } catch (cause) {
+      return failed("the server can't be reached", { cause });
+    }
+    return failed("no WebSocket here");
   }
 
   #resume() {
@@ -240,7 +260,7 @@ export class StreamerClient extends EventTarget {
       else {
         this.#decoder.forget(context.id);
         this.#over(context, true);
-        context.fail(new StreamerError("context_lost", "it could not be taken up again", { context: context.id }));
+        context.fail(lost("it could not be taken up again", { context: context.id }));
       }
     }
     /** @type {Record<string, boolean>} */
@@ -303,7 +323,7 @@ export class StreamerClient extends EventTarget {
         return await this.#dial(true);
       } catch (cause) {
         if (cause instanceof StreamerError && !cause.retryable) throw cause;
-        if (now() >= until) throw new StreamerError("context_lost", "the server was away for too long", { cause });
+        if (now() >= until) throw lost("the server was away for too long", { cause });
       }
     }
   }
@@ -311,9 +331,9 @@ export class StreamerClient extends EventTarget {
   /** @param {number} ms */
   #sleep(ms) {
     const { setTimeout, clearTimeout } = this.#environment;
-    const over = deferred();
-    const timer = setTimeout(over.resolve, ms);
-    return abortable(over.promise, this.#closing.signal).finally(() => clearTimeout(timer));
+    const { promise, resolve } = deferred();
+    const timer = setTimeout(resolve, ms);
+    return abortable(promise, this.#closing.signal).finally(() => clearTimeout(timer));
   }
 
   /** @param {unknown} error null: it just broke */
@@ -324,7 +344,7 @@ export class StreamerClient extends EventTarget {
     const contexts = [...this.#contexts.values()];
     this.#contexts.clear();
     this.#gone.clear();
-    for (const context of contexts) context.fail(error ?? new StreamerError("context_lost", "the connection was lost"));
+    for (const context of contexts) context.fail(error ?? lost("the connection was lost"));
     if (this.state !== "closed") this.#become("idle", error);
   }
 

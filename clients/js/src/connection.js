@@ -1,4 +1,3 @@
-import { StreamerError, errorOfAnswer } from "./errors.js";
 /** @import { WebSocketClass, WebSocketLike } from "../index.d.ts" */
 
 /** @typedef {ReturnType<typeof connection>} Connection */
@@ -34,23 +33,4 @@ export function connection(socket, hear, end) {
       over({ code: 1000, reason: "" });
     },
   };
-}
-
-/**
- * A browser does not tell why a handshake was refused; a plain GET of the same address does.
- * @param {typeof globalThis.fetch} fetch
- * @param {string} url
- * @param {string | undefined} key
- * @param {AbortSignal} signal
- */
-export async function whyRefused(fetch, url, key, signal) {
-  let cause;
-  try {
-    const headers = key ? { authorization: `Bearer ${key}` } : undefined;
-    const answer = await fetch(url, { headers, signal, cache: "no-store", credentials: "omit" });
-    if (!answer.ok) return errorOfAnswer(answer.status, await answer.text());
-  } catch (error) {
-    cause = error;
-  }
-  return new StreamerError("connection_failed", `no WebSocket at ${url}`, { cause });
 }

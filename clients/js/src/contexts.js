@@ -136,7 +136,7 @@ export class Context {
       this.#paused = null;
       const offset = heard_text.length;
       const at_ms = this.ending?.type === "done" ? this.ending.audio_ms : played_ms;
-      const codepoint = this.#offsets.toCodepoint(offset);
+      const codepoint = Array.from(heard_text).length;
       return answer ?? { type: "continued", context: this.id, sequence: -1, at_ms, offset, codepoint };
     }, signal);
   }
@@ -191,7 +191,7 @@ export class Context {
     this.#held += size(event);
     this.#wake();
     if (this.#held > this.#bound) {
-      this.abandon(new StreamerError("stalled_reader", `${this.#bound} bytes wait to be read`, { context: this.id }));
+      this.abandon(new StreamerError("stalled_reader", `${this.#bound} bytes wait to be read`, { context: this.id, retryable: true }));
     }
   }
 
@@ -221,7 +221,6 @@ export class Context {
       if (cut <= 0) this.#send(command);
       else if (cut < characters) this.#send({ type: "text", text: Array.from(`${command.text}`).slice(cut).join(""), at: at + cut });
     }
-    if (this.#played !== undefined) this.played(this.#played);
     if (this.#asked) this.#send(this.#asked.command);
   }
 

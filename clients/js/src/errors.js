@@ -1,8 +1,5 @@
 /** @import { ErrorCode, ErrorFields } from "../index.d.ts" */
 
-const RETRYABLE =
-  /^((rate|context|connection)_limit|engine_failed|stalled_reader|idle_timeout|draining|internal_error|context_lost|connection_failed)$/;
-
 export class StreamerError extends Error {
   /**
    * @param {ErrorCode} code
@@ -14,7 +11,7 @@ export class StreamerError extends Error {
     this.name = "StreamerError";
     this.code = code;
     this.param = param ?? null;
-    this.retryable = retryable ?? RETRYABLE.test(code);
+    this.retryable = retryable ?? false;
     this.details = details ?? {};
     this.context = context ?? null;
     this.requestId = requestId ?? null;
@@ -48,5 +45,5 @@ export function errorOfAnswer(status, body) {
     const { error } = JSON.parse(body);
     if (error.code) return errorOf(error);
   } catch {}
-  return new StreamerError(STATUSES[status] ?? (status < 500 ? "invalid_parameter" : "internal_error"), `HTTP ${status}`);
+  return new StreamerError(STATUSES[status] ?? (status < 500 ? "invalid_parameter" : "internal_error"), `HTTP ${status}`, { retryable: status === 429 || status >= 500 });
 }

@@ -15,25 +15,12 @@ export class Offsets {
 
   /** @param {number} codepoint */
   toIndex(codepoint) {
-    return codepoint + this.#before((wide) => wide < codepoint);
-  }
-
-  /** @param {number} index within a pair of surrogates: the pair's */
-  toCodepoint(index) {
-    return index - this.#before((wide, before) => wide + before < index);
-  }
-
-  /**
-   * How many wide characters come before: the condition holds for the first ones.
-   * @param {(wide: number, before: number) => boolean} holds
-   */
-  #before(holds) {
-    let low = 0;
-    for (let high = this.#wide.length; low < high; ) {
-      const middle = (low + high) >> 1;
-      if (holds(this.#wide[middle], middle)) low = middle + 1;
-      else high = middle;
+    let before = 0;
+    for (let end = this.#wide.length; before < end; ) {
+      const middle = (before + end) >> 1;
+      if (this.#wide[middle] < codepoint) before = middle + 1;
+      else end = middle;
     }
-    return low;
+    return codepoint + before;
   }
 }

@@ -90,10 +90,10 @@ export class Decoder {
         this.forget(context);
         return event;
       case "audio":
-        message.data = bytes(message.data);
+        event.data = bytes(message.data);
     }
     const known = /^(audio|segment|words|mark|paused|continued)$/.test(type) && [...this.#contexts.values()].includes(context);
-    return known ? { ...event, ...message } : null;
+    return known ? event : null;
   }
 
   /**

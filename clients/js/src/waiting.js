@@ -1,5 +1,5 @@
 /**
- * The same promise: one that nobody waits for ends no process by being rejected.
+ * One that nobody waits for ends no process by being rejected.
  * @template T
  * @param {Promise<T>} promise
  */

@@ -451,5 +451,5 @@ test("figures are told after the end, and how far was played before it", async (
 
 test("errors are one class", () => {
   const error = new StreamerError("engine_failed", "why", { param: "p" });
-  assert.deepEqual([error.name, error.code, error.param, error.retryable, error.context], ["StreamerError", "engine_failed", "p", true, null]);
+  assert.deepEqual([error.name, error.code, error.param, error.retryable, error.context], ["StreamerError", "engine_failed", "p", false, null]);
 });

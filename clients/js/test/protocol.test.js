@@ -65,7 +65,6 @@ test("close codes mean what the server means by them", () => {
   assert.equal(code(1009, ""), "message_limit");
   assert.equal(code(1006, ""), null);
   assert.equal(code(1012, "Service Restart"), null);
-  assert.equal(errorOfClose(4001, "stalled_reader").retryable, true);
   assert.equal(errorOfClose(1008, "budget_spent").retryable, false);
 });
 
