@@ -12,7 +12,16 @@ from streamer.client import Client, Context
 from streamer.errors import ContextLost
 from streamer.types import Done, Event, Start, Started
 from tests.robustness.checks import idle, log_is_clean, metric
-from tests.robustness.drops import HASTE, PATIENT, Line, Speech, cutter, speak_over_drops, spoken
+from tests.robustness.drops import (
+    HASTE,
+    PATIENT,
+    Line,
+    Speech,
+    cutter,
+    pause_over_drops,
+    speak_over_drops,
+    spoken,
+)
 from tests.server_process import ServerProcess, running_server
 
 SHORT = Speech(Start("short"), [Line("All is well.")])
@@ -59,6 +68,12 @@ async def gone(server: ServerProcess) -> None:
 @pytest.mark.asyncio
 async def test_20_lost_sockets_are_not_heard(server: ServerProcess) -> None:
     assert await speak_over_drops(server, 20, seed=1) >= 10
+    await idle(server)
+
+
+@pytest.mark.asyncio
+async def test_pauses_are_right_to_a_word_over_lost_sockets(server: ServerProcess) -> None:
+    assert await pause_over_drops(server, 15, seed=1) >= 20
     await idle(server)
 
 

@@ -15,7 +15,21 @@ from random import Random
 
 from streamer import connect
 from streamer.client import Client, Patience
-from streamer.types import Audio, AudioFormat, Done, Event, OptionsUpdate, Start, Transport
+from streamer.text.alignment import client_words
+from streamer.types import (
+    Audio,
+    AudioFormat,
+    Continued,
+    Done,
+    Event,
+    OptionsUpdate,
+    Paused,
+    Start,
+    Started,
+    Transport,
+    Word,
+    Words,
+)
 from tests.robustness.client import DEADLINE_S
 from tests.server_process import ServerProcess
 
@@ -261,3 +275,54 @@ async def speak_over_drops(server: ServerProcess, drops: int, seed: int, sentenc
                 assert sound(after) == sound(before)
                 assert after == before
         return client.reconnects
+
+
+async def pause_over_drops(server: ServerProcess, drops: int, seed: int) -> int:
+    """Speeches that are paused and go on, again and again, until so many sockets have been cut: each pause
+    says what was heard, the sound has no hole but those of the pauses, and at the end every word was told.
+    How many pauses."""
+    random, number, pauses = Random(seed), 0, 0
+    async with cutter(server, seed) as proxy, connect(proxy.url, patience=HASTE) as client:
+        while proxy.cuts < drops:
+            voice = random.choice(("tone-low", "heart"))
+            one = speech(f"p{number}", voice, random, 3)
+            number += 1
+            proxy.armed = True
+            async with asyncio.timeout(2 * DEADLINE_S):
+                pauses += await _paused_again_and_again(client, one, random)
+            proxy.armed = False
+    return pauses
+
+
+async def _paused_again_and_again(client: Client, speech: Speech, random: Random) -> int:
+    context = await client.start(speech.start)
+    text = "".join(line.text for line in speech.lines)
+    await context.push(text)
+    await context.end()
+    rate, end, pauses = 0, 0, 0
+    words: list[Word] = []
+    async for event in context:
+        match event:
+            case Started():
+                rate = event.audio.sample_rate or 0
+            case Words():
+                words += event.words
+            case Audio():
+                assert event.packet.pts == end or not end, (event.packet.pts, end)
+                end = event.packet.pts + event.packet.duration
+            case Paused():
+                words = [word for word in words if word.end <= event.played]
+                assert list(event.heard_words) == words
+            case Continued():
+                assert event.start >= end
+                end = event.start
+        if rate and end > 0 and pauses < 6 and random.random() < 0.02:
+            played_ms = 1000 * end / rate * random.random()
+            paused = await context.pause(played_ms)
+            pauses += 1
+            assert paused.heard_text + paused.unspoken_text == text
+            assert text.startswith(paused.heard_text)
+            await context.go_on()
+    assert [(word.offset, word.text) for word in words] == client_words(text)
+    assert list((await context.interrupt(1e9)).heard_words) == words
+    return pauses

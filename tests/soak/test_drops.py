@@ -15,7 +15,7 @@ from tests.robustness.checks import (
     speaks,
     threads_back,
 )
-from tests.robustness.drops import PATIENT, speak_over_drops
+from tests.robustness.drops import PATIENT, pause_over_drops, speak_over_drops
 from tests.server_process import running_server
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
@@ -28,6 +28,7 @@ async def test_200_lost_sockets_are_not_heard() -> None:
         await speaks(server, voice="heart")
         before = footprint(server)
         assert await speak_over_drops(server, 200, seed=7) >= 120
+        assert await pause_over_drops(server, 100, seed=8) >= 150
         await idle(server)
         async with asyncio.timeout(60):
             while await metric(server, "streamer_detached_connections"):
