@@ -6,16 +6,14 @@ Dsp, pauses, encoder, word times. Waits for nothing: when to push what is the se
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from streamer.audio.dsp import Dsp
 from streamer.audio.encoder import Encoder
 from streamer.lines import Line
-from streamer.replay import Begun, Ring
+from streamer.replay import FadeIn, Ring, Segments
 from streamer.text.pauses import pause_after
 from streamer.timeline import Timeline, heard_length
 from streamer.types import (
@@ -39,8 +37,6 @@ FIRST_SLICE_S = 0.02
 SLICE_S = 0.06
 """Sound encoded in one go: small at first, so that the first packet leaves at once; later at most a
 few ms of the loop's time with the slowest codec."""
-FADE_S = 0.005
-"""Sound that is gone on with begins so softly."""
 
 
 class Sound:
@@ -76,7 +72,7 @@ class Sound:
         self._announced = False
         """Whether the segment's event is out: that of a line still open waits for its text."""
         self._trace: Trace | None = None
-        self._begun: list[Begun] = []
+        self._segments = Segments(self.timeline, kept=ring is not None)
         self.lost = False
         """Whether the rest of the latest segment failed."""
         self._flushed = False
@@ -89,10 +85,7 @@ class Sound:
         self._again: deque[Samples] = deque()
         self._missing = False
         """Sound is missing before the next packet."""
-        length = round(rate * FADE_S)
-        phase = (np.arange(length) + 0.5) / length
-        self._fade = (0.5 - 0.5 * np.cos(np.pi * phase)).astype(np.float32)
-        self._faded = length
+        self._fade_in = FadeIn(rate)
 
     @property
     def samples(self) -> int:
@@ -120,7 +113,8 @@ class Sound:
             synthesized = self._clock()
             self._begin(line)
         assert self._dsp is not None
-        words = self._words(*self._wording.of(line, chunk))
+        words, timing = self._wording.of(line, chunk)
+        placed = self.timeline.add(words, timing)
         slices = self._slices(self._dsp, chunk, final)
         packets = next(slices, [])
         if begins:
@@ -128,7 +122,7 @@ class Sound:
         if not (self._announced or line.open):
             self._announced = True
             self._events.append(self._segment_started(line))
-        self._events += words
+        self._events += self._words(placed, timing)
         yield from self._tell(packets, last=final and self._flushed)
         for packets in slices:
             yield from self._tell(packets, last=final and self._flushed)
@@ -165,8 +159,7 @@ class Sound:
         if self._ring is not None:
             self._ring.keep(self.timeline.source(keep))
             self.timeline.keep(keep)
-            while len(self._begun) > 1 and self._begun[1].start < keep:
-                del self._begun[0]
+            self._segments.keep(keep)
 
     def pause(self) -> None:
         """Put on the clock what may have been heard of a segment whose engine tells no words."""
@@ -178,32 +171,26 @@ class Sound:
         behind it."""
         assert self._ring is not None
         heard = self.timeline.count_heard(played)
-        cut = self._cut_at(played, heard)
+        complete = self._dsp is None or self._wording.complete
+        cut = max(self._segments.cut_at(played, complete=complete), self._encoder.begin)
         wanted = min(self.timeline.source(cut), self._position)
         source = max(wanted, self._ring.start)
         if source != self.timeline.source(cut):
             cut = self.timeline.at(source)
         self._missing = source > wanted
         self._again.extendleft(reversed(self._ring.take(source)))
-        self._events.clear()
+        self._fade_in.begin()
         self._encoder.rewind(self._sent, self.end)
-        begin, shift = self._encoder.begin, self._position - source
-        self.timeline.go_on(played, cut, self._position, begin)
-        self._wording.move(shift)
-        for begun in self._begun:
-            if begun.start >= cut:
-                begun.start += begin - cut
-                begun.flagged = False
         self._flushed = self._padded = False
-        self._faded = 0
-        words = self.timeline.words
-        if heard < len(words):
-            offset = words[heard].offset
-        else:
-            offset = heard_length(text, tuple(words))
-            offset += len(text[offset:]) - len(text[offset:].lstrip())
+        begin = self._encoder.begin
+        self.timeline.go_on(played, cut, self._position, begin)
+        self._wording.move(self._position - source)
+        self._segments.move(cut, begin - cut)
+        offset = self._offset(heard, text)
+        self._events.clear()
         self._events.append(Continued(self._start.context, max(0, self.end), offset))
-        self._events += self._retold(begin, heard)
+        for told in self._segments.retold(begin, heard):
+            self._events += [told] if isinstance(told, SegmentStarted) else self._words(*told)
         return self._repeated()
 
     @property
@@ -216,40 +203,13 @@ class Sound:
         while self._again:
             yield from self._tell(self._encode(self._again.popleft()))
 
-    def _cut_at(self, played: int, heard: int) -> int:
-        """Where to go on: at the first word not heard, with its segment if none of that was heard; among
-        words that are not known yet, behind the last one; between segments, where it was."""
+    def _offset(self, heard: int, text: str) -> int:
+        """Of what comes behind so many words."""
         words = self.timeline.words
-        ended = words[heard - 1].end if heard else 0
         if heard < len(words):
-            cut = words[heard].start
-        elif self._dsp is not None and not self._wording.complete:
-            cut = max(ended, self._begun[-1].start)
-        else:
-            return max(played, self._encoder.begin)
-        starts = [begun.start for begun in self._begun if ended <= begun.start <= cut]
-        return max(starts[-1] if starts else cut, self._encoder.begin)
-
-    def _retold(self, begin: int, heard: int) -> Iterator[Event]:
-        """Segments and words from there on, in order."""
-        segments = deque(begun for begun in self._begun if begun.told and begun.start >= begin)
-        timeline, starts = self.timeline, [begun.start for begun in segments]
-
-        def kind(pair: tuple[Word, Timing]) -> tuple[int, Timing]:
-            return sum(start <= pair[0].start for start in starts), pair[1]
-
-        pairs = zip(timeline.words[heard:], timeline.timings[heard:], strict=True)
-        for (count, timing), group in groupby(pairs, kind):
-            while segments and len(starts) - len(segments) < count:
-                yield self._told_anew(segments.popleft())
-            yield from self._words_event(tuple(word for word, _ in group), timing)
-        for begun in segments:
-            yield self._told_anew(begun)
-
-    def _told_anew(self, begun: Begun) -> SegmentStarted:
-        assert begun.told is not None
-        begun.told = replace(begun.told, start=begun.start)
-        return begun.told
+            return words[heard].offset
+        end = heard_length(text, tuple(words))
+        return len(text) - len(text[end:].lstrip())
 
     def _begin(self, line: Line) -> None:
         options, native = line.options, line.segment.options
@@ -261,9 +221,7 @@ class Sound:
         )
         self._line = line
         self._wording.begin(self._position, self._dsp.scale)
-        if self._ring is None:
-            self._begun = [begun for begun in self._begun if not begun.flagged]
-        self._begun.append(Begun(self.timeline.at(self._position), self.lost))
+        self._segments.begin(self.timeline.at(self._position), lost=self.lost)
         self.lost = False
         self._silence = 0
         self._padded = False
@@ -308,12 +266,7 @@ class Sound:
         self._position += len(samples)
         if self._ring is not None:
             self._ring.append(samples)
-        if self._faded < len(self._fade):
-            rise = self._fade[self._faded :][: len(samples)]
-            self._faded += len(rise)
-            samples = samples.copy()
-            samples[: len(rise)] *= rise
-        return self._encoder.push(samples)
+        return self._encoder.push(self._fade_in.push(samples))
 
     def _tell(self, packets: list[Packet], last: bool = False) -> Iterator[Event]:
         context = self._start.context
@@ -321,14 +274,10 @@ class Sound:
             end = packet.pts + packet.duration
             for pts, name in self.timeline.marks_before(end):
                 self._events.append(Mark(context, name, pts))
-            begun = next((begun for begun in self._begun if not begun.flagged), None)
-            first = begun is not None and begun.start < end
-            lost, self._missing = self._missing, False
-            if begun is not None and first:
-                begun.flagged, lost = True, lost or begun.lost
-            self._events.append(
-                Audio(context, packet, first, last and number == len(packets), lost)
-            )
+            first, lost = self._segments.flags(end)
+            lost, self._missing = lost or self._missing, False
+            very_last = last and number == len(packets)
+            self._events.append(Audio(context, packet, first, very_last, lost))
         yield from self._told()
 
     def _told(self) -> Iterator[Event]:
@@ -342,7 +291,7 @@ class Sound:
         return Trace(*(round(1000 * (at - since), 3) for at in times))
 
     def _segment_started(self, line: Line) -> SegmentStarted:
-        span, begun = line.span, self._begun[-1]
+        span, begun = line.span, self._segments.latest
         begun.told = SegmentStarted(
             self._start.context,
             line.segment.index,
@@ -355,17 +304,13 @@ class Sound:
         )
         return begun.told
 
-    def _words(self, words: Sequence[Word], timing: Timing) -> list[Event]:
-        """The words of a chunk, on the clock."""
-        return list(self._words_event(self.timeline.add(words, timing), timing))
-
-    def _words_event(self, words: tuple[Word, ...], timing: Timing) -> Iterator[Event]:
+    def _words(self, words: tuple[Word, ...], timing: Timing) -> list[Event]:
+        """How words on the clock are told."""
         if not words or self._start.timestamps in ("none", "segment"):
-            return
+            return []
         if self._start.timestamps == "char":
-            yield Words(self._start.context, tuple(_characters(words)), "estimated", "char")
-        else:
-            yield Words(self._start.context, words, timing)
+            return [Words(self._start.context, tuple(_characters(words)), "estimated", "char")]
+        return [Words(self._start.context, words, timing)]
 
 
 def _characters(words: Iterable[Word]) -> Iterator[Word]:
