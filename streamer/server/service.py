@@ -36,8 +36,8 @@ class Live(Protocol):
     """A connection as a server ends it."""
 
     @property
-    def key(self) -> str:
-        """Id of the key it came with; "" for none."""
+    def key(self) -> str | None:
+        """Id of the key it came with; "" for none; None where it has yet to say."""
         ...
 
     async def fail(self, error: StreamerError) -> None:
@@ -131,7 +131,8 @@ class Service:
         while True:
             await asyncio.sleep(self.settings.keys_recheck_s)
             with suppress(InternalError):
-                revoked = [c for c in self.connections if not self.access.live(c.key)]
+                keyed = [(c, c.key) for c in self.connections]
+                revoked = [c for c, k in keyed if k is not None and not self.access.live(k)]
                 error = KeyRevoked("this key has been revoked")
                 await asyncio.gather(*(c.fail(error) for c in revoked), return_exceptions=True)
 

@@ -225,6 +225,15 @@ async def test_a_shut_down_lets_tasks_end_and_closes(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_look_at_the_keys_leaves_alone_who_has_yet_to_show_one(tmp_path: Path) -> None:
+    async with toned(tmp_path, keys_recheck_s=0.01) as server:
+        key = server.keys.new("one")
+        async with socket(server) as one:
+            await asyncio.sleep(0.1)
+            await authenticated(one, key)
+
+
+@pytest.mark.asyncio
 async def test_a_revoked_key_closes_its_connections(tmp_path: Path) -> None:
     async with toned(tmp_path, keys_recheck_s=0.02) as server:
         key = server.keys.new("one")

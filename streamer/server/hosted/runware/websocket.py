@@ -99,8 +99,8 @@ class _Connection:
         self._session: Session | None = None
 
     @property
-    def key(self) -> str:
-        return self._meter.key.id
+    def key(self) -> str | None:
+        return None if self._session is None else self._meter.key.id
 
     async def fail(self, error: StreamerError) -> None:
         """Tell it, and close (1008 for what the client may not, else 1001)."""
