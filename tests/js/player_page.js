@@ -453,6 +453,18 @@ async function tidy() {
   const paused = await early.pause();
   await sleep(300);
   answer.early = { played_ms: paused.played_ms, state: early.state, position: early.position };
+  const loudspeaker = early.context;
+  await loudspeaker.suspend();
+  await until(() => early.state === "interrupted");
+  document.dispatchEvent(new Event("visibilitychange"));
+  await until(() => early.state === "paused");
+  // What iOS says during a call.
+  Object.defineProperty(loudspeaker, "state", { get: () => "interrupted", configurable: true });
+  loudspeaker.dispatchEvent(new Event("statechange"));
+  answer.call = early.state;
+  delete loudspeaker.state;
+  await early.unlock();
+  answer.back = early.state;
   await early.interrupt();
   await waiting;
   await early.close();
