@@ -130,6 +130,8 @@ class Script:
     def text(self, command: Text) -> None:
         """Take the next piece of input. Raises a typed error and takes nothing, or takes it all."""
         if self._ended:
+            if command.at is not None and command.at + len(command.text) <= self.received:
+                return  # said again, over another socket
             raise ContextConflict("text after end", param="text")
         if self._failure is not None:
             return  # the context ends by that, as soon as what came before has been spoken

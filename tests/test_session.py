@@ -761,6 +761,21 @@ async def test_text_already_received_is_dropped_and_a_hole_is_refused() -> None:
 
 
 @pytest.mark.asyncio
+async def test_text_said_again_after_the_end_does_no_harm_and_more_of_it_does() -> None:
+    speaking = session()
+    speaking.text(Text("c", "Hello there."))
+    speaking.end()
+    for text, at in (("Hello there.", 0), ("there.", 6), ("", 12), ("", 0)):
+        speaking.text(Text("c", text, at=at))
+    for text, at in (("there. More", 6), ("x", 12), ("x", 100)):
+        with pytest.raises(ContextConflict):
+            speaking.text(Text("c", text, at=at))
+    speaking.end()
+    events = [event async for event in speaking.events()]
+    assert [s.text for s in of(SegmentStarted, events)] == ["Hello there."]
+
+
+@pytest.mark.asyncio
 async def test_too_much_unspoken_text_is_refused_and_what_was_taken_is_spoken() -> None:
     speaking = session(settings=Settings(max_pending_chars=40))
     speaking.text(Text("c", "Hello there my friend."))
