@@ -74,7 +74,7 @@ class Returning:
             context = self._streams[int.from_bytes(message[2:4], "big")]
             sequence = int.from_bytes(message[4:8], "big")
             found: dict[str, Any] = {"type": "binary", "context": context, "sequence": sequence}
-            found["data"] = message[20:].decode()
+            found["data"] = message[20:].decode("latin-1")
         else:
             found = json.loads(message)
         if "context" not in found:

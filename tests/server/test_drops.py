@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from streamer.engines.tone import Tone
+from streamer.server.run import sessions
 from streamer.types import Event, Start
+from streamer.voices import Catalogue
 from tests.server.returning import Returning
-from tests.server.running import Running, running
+from tests.server.running import Running, running, settings_for
 from tests.server.scripted import ScriptedSession
 
 DROPS = 12
@@ -127,7 +131,6 @@ class Speaker:
 async def speaking(
     directory: Path, seed: int, drops: int
 ) -> AsyncIterator[tuple[Running, Speaker]]:
-    directory.mkdir()
     async with (
         running(directory, sessions=slow) as server,
         Returning(server) as client,
@@ -143,12 +146,50 @@ async def speaking(
 async def test_what_comes_over_many_sockets_is_what_comes_over_one(
     tmp_path: Path, seed: int
 ) -> None:
-    async with speaking(tmp_path / "one", seed, drops=0) as (_, undisturbed):
+    async with speaking(tmp_path, seed, drops=0) as (_, undisturbed):
         pass
-    async with speaking(tmp_path / "many", seed, DROPS) as (server, speaker):
+    async with speaking(tmp_path, seed, DROPS) as (server, speaker):
         assert speaker.client.messages == undisturbed.client.messages
         assert speaker.dropped >= 5
         counters = server.service.ledger.counters
         assert counters.resumes == {"resumed": speaker.dropped}
         assert counters.contexts == {"end": 3}
         assert server.service.ledger.limits.connections <= 2
+
+
+async def spoken(directory: Path, codec: str, chance: random.Random | None) -> list[str | bytes]:
+    """What a real session says, but for the time it took."""
+    catalogue = Catalogue({"tone": Tone()})
+    real = sessions(settings_for(directory), catalogue)
+    text = "One word and another. And then some more of them, to the end."
+    async with (
+        running(directory, catalogue=catalogue, sessions=real) as server,
+        Returning(server) as client,
+        asyncio.timeout(30),
+    ):
+        options = {"audio": {"codec": codec}, "pacing": {"lead_ms": 60000}, "seed": 1}
+        await client.say(type="start", context="a", **options)
+        await client.say(type="text", context="a", text=text)
+        await client.say(type="end", context="a")
+        await client.hear()
+        while not client.over("a"):
+            await client.hear()
+            if chance is not None and chance.random() < 0.1:
+                client.drop()
+                resumed = await client.come_back()
+                state = resumed["contexts"]["a"]
+                assert state["recovered"]
+                if not client.over("a"):
+                    at = state["characters"]
+                    await client.say(type="text", context="a", text=text[at:], at=at)
+                    await client.say(type="end", context="a")
+        *rest, done = client.messages["a"]
+    assert isinstance(done, str)
+    return [*rest, str(json.loads(done) | {"first_audio_ms": 0})]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("codec", ["opus", "pcm_s16le", "mp3"])
+async def test_real_sound_is_the_same_over_many_sockets(tmp_path: Path, codec: str) -> None:
+    undisturbed = await spoken(tmp_path, codec, None)
+    assert await spoken(tmp_path, codec, random.Random(codec)) == undisturbed

@@ -139,7 +139,7 @@ async def test_who_comes_too_late_is_told_and_begins_anew(tmp_path: Path) -> Non
         assert not server.service.connections
         assert server.service.ledger.limits.connections == 0
         assert counters(server).contexts["gone"] == 1
-        assert server.sessions.made[0].freed
+        await eventually(lambda: server.sessions.made[0].freed)
         await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
         resumed = await client.come_back()
         assert resumed["session"] != client.ready["session"]
