@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 from streamer.audio.encoder import open_encoder
 from streamer.audio.encoder import resolve as resolve_format
@@ -25,7 +24,7 @@ from streamer.script import Script
 from streamer.sound import Sound
 from streamer.synthesis import Spoken, Synthesis
 from streamer.tasks import closed
-from streamer.timeline import Pacer, heard_length
+from streamer.timeline import Clock, Pacer, Playhead, heard_length
 from streamer.types import (
     Audio,
     Done,
@@ -99,12 +98,8 @@ class Session:
         """What is said before the batch goes on: of what came before a pause."""
         self._begun = self._ending = self._over = False
         self._failure: StreamerError | None = None
-        self._heard_by: tuple[int, Literal["client", "server"]] | None = None
-        """While paused: how far it was played, and by whose clock."""
-        self._least_played = 0
-        """What has been called heard stays heard."""
+        self._playhead = Playhead(self._pacer, self._sound.timeline.sample_rate)
         self._quiet_since = -math.inf
-        self._reported: int | None = None
         self._reason: EndReason = "end"
         self._turn = 0
         self.first_audio_ms: float | None = None
@@ -181,8 +176,7 @@ class Session:
 
     def played(self, played_ms: float) -> None:
         """The listener reports how far it has played."""
-        if not self._pausing.paused:
-            self._reported = round(played_ms * self._sound.timeline.sample_rate / 1000)
+        self._playhead.report(played_ms)
 
     @property
     def received(self) -> int:
@@ -199,20 +193,19 @@ class Session:
         listens."""
         if not self._paced:
             raise NotAvailable("nobody listens who could pause it", param="type")
-        if self._heard_by is None:
-            self._heard_by = self._played(played_ms, max(0, self._sound.end))
+        if not self._playhead.held:
+            self._playhead.hold(played_ms, max(0, self._sound.end))
             self._sound.pause()
             self._pacer.pause()
             self._quiet_since = self._clock()
             self._pausing.pause()
-        return Paused(self.context, *self._heard(*self._heard_by))
+        return Paused(self.context, *self._heard())
 
     def go_on(self) -> None:
         """Go on with what was not heard. Nothing happens if it is not paused."""
-        if self._heard_by is None:
+        if not self._playhead.held:
             return
-        self._least_played, self._heard_by = self._heard_by[0], None
-        self._again = self._sound.go_on(self._least_played, self._script.input)
+        self._again = self._sound.go_on(self._playhead.go_on(), self._script.input)
         self._pacer.go_on(self._sound.again_s)
         self._quiet_since = self._clock()
         self._pausing.go_on()
@@ -220,26 +213,14 @@ class Session:
 
     def interrupted(self, played_ms: float | None = None) -> Interrupted:
         """What was heard, to be asked once `events` has been stopped; after a pause, what that told."""
-        if self._heard_by is None:
+        if not self._playhead.held:
             self._sound.guess()
-        played, clock = self._heard_by or self._played(played_ms, self.samples)
-        return Interrupted(self.context, *self._heard(played, clock))
-
-    def _played(
-        self, played_ms: float | None, most: int
-    ) -> tuple[int, Literal["client", "server"]]:
-        """How far the listener has played, and by whose clock."""
-        if played_ms is not None:
-            self.played(played_ms)
-        reported = self._reported
-        at = self._pacer.played_s * self._sound.timeline.sample_rate
-        played = round(at) if reported is None else reported
-        played = max(self._least_played, min(played, most))
-        return played, "server" if reported is None else "client"
+        return Interrupted(self.context, *self._heard(played_ms))
 
     def _heard(
-        self, played: int, clock: Literal["client", "server"]
-    ) -> tuple[str, tuple[Word, ...], str, int, Literal["client", "server"]]:
+        self, played_ms: float | None = None
+    ) -> tuple[str, tuple[Word, ...], str, int, Clock]:
+        played, clock = self._playhead.at(played_ms, self.samples)
         words, text = self._sound.timeline.heard(played), self._script.input
         length = heard_length(text, words)
         return text[:length], words, text[length:], played, clock

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from streamer.types import Timing, Word
 
@@ -88,6 +89,51 @@ class Pacer:
 
     def _ahead(self) -> float:
         return -math.inf if self._dry_at is None else self._dry_at - self._clock()
+
+
+Clock = Literal["client", "server"]
+"""Whose play-out clock decided."""
+
+
+class Playhead:
+    """How far a listener has played, in samples: by its own reports, or by the pacer. It never goes back."""
+
+    def __init__(self, pacer: Pacer, sample_rate: int) -> None:
+        self._pacer = pacer
+        self._sample_rate = sample_rate
+        self._reported: int | None = None
+        self._least = 0
+        self._held: tuple[int, Clock] | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._held is not None
+
+    def report(self, played_ms: float) -> None:
+        """By the listener. While it is held, that is past."""
+        if self._held is None:
+            self._reported = round(played_ms * self._sample_rate / 1000)
+
+    def at(self, played_ms: float | None, most: int) -> tuple[int, Clock]:
+        """Where it is, and by whose clock; `played_ms` is what the listener says now."""
+        if self._held is not None:
+            return self._held
+        if played_ms is not None:
+            self.report(played_ms)
+        reported = self._reported
+        server = reported is None
+        played = round(self._pacer.played_s * self._sample_rate) if reported is None else reported
+        return max(self._least, min(played, most)), "server" if server else "client"
+
+    def hold(self, played_ms: float | None, most: int) -> None:
+        """It stands still there."""
+        self._held = self.at(played_ms, most)
+
+    def go_on(self) -> int:
+        """It goes on from where it was held."""
+        assert self._held is not None
+        self._least, self._held = self._held[0], None
+        return self._least
 
 
 class Timeline:
