@@ -36,10 +36,7 @@ Kind = TypeVar("Kind")
 
 
 class Noise(ScriptedEngine):
-    """Every word sounds otherwise than every other, so that each sample says where it is from. `steps` are
-    the chunks that were asked for."""
-
-    steps = 0
+    """Every word sounds otherwise than every other, so that each sample says where it is from."""
 
     def _chunks(self, segment: Segment) -> list[PcmChunk]:
         chunks = []
@@ -48,7 +45,6 @@ class Noise(ScriptedEngine):
             length = len(chunk.samples)
             noise: Samples = (source.standard_normal(length) * 0.1).astype(np.float32)
             chunks.append(PcmChunk(noise, chunk.segment, chunk.words, chunk.last))
-        self.steps += len(chunks)
         return chunks
 
 
