@@ -52,6 +52,8 @@ class Record:
     """How exact the times of those words are said to be."""
     sounds: list[Sound] = field(default_factory=list)
     sequences: list[int] = field(default_factory=list)
+    pauses: list[dict[str, Any]] = field(default_factory=list)
+    """What was told of pauses and of going on."""
     ending: dict[str, Any] = field(default_factory=dict)
     late: list[str | bytes] = field(default_factory=list)
     """What came after the ending; there must be nothing."""
@@ -156,6 +158,8 @@ class Wire:
             case "words":
                 record.words += fields["words"]
                 record.timings.add(fields["timing"])
+            case "paused" | "continued":
+                record.pauses.append(fields)
             case kind if kind in ENDINGS:
                 record.ending = fields
 
