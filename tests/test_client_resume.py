@@ -458,6 +458,30 @@ async def test_one_that_was_not_recovered_is_an_error_and_the_others_go_on() -> 
 
 
 @pytest.mark.asyncio
+async def test_whose_sound_a_name_that_was_used_before_has_is_not_guessed() -> None:
+    server = Sessions()
+    cancelled = asyncio.Event()
+
+    async def before(wire: Wire) -> None:
+        server.begin(wire)
+        await wire.expect(Start("mine"))
+        await wire.send(started("mine"), done("mine"))
+        await wire.expect(Start("mine"))
+        wire.drop()
+
+    async def after(wire: Wire) -> None:
+        await server.resume(wire, {"mine": 1}, {"mine": Recovered(True)})
+        await wire.expect(Cancel("mine"))
+        cancelled.set()
+
+    async with serving(before, after) as url, connect(url, patience=AT_ONCE) as client:
+        assert await all_of(await client.start(Start("mine"))) == [started("mine"), done("mine")]
+        with pytest.raises(ContextLost):
+            await all_of(await client.start(Start("mine")))
+        await cancelled.wait()
+
+
+@pytest.mark.asyncio
 async def test_a_session_that_is_gone_is_followed_by_the_new_one() -> None:
     async def before(wire: Wire) -> None:
         await wire.expect(Start("c1"))
