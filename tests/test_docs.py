@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -147,33 +146,3 @@ def test_python_example_of_the_readme_runs(server: ServerProcess, tmp_path: Path
     assert len(packets) > 50
     for (pts, duration, size), (following, *_) in pairwise(packets):
         assert (pts + duration, size > 0) == (following, True)
-
-
-def websocket_flags() -> list[str]:
-    """What makes node have a WebSocket: nothing from 22 on, a flag from 20.10 on."""
-    node = shutil.which("node") or "node"
-    for flags in ([], ["--experimental-websocket"]):
-        asked = subprocess.run(
-            [node, *flags, "-p", "typeof WebSocket"], capture_output=True, text=True
-        )
-        if asked.stdout.strip() == "function":
-            return flags
-    pytest.skip("node has no WebSocket: 20.10 or newer is needed")
-
-
-@pytest.mark.requires("node", "nodejs")
-def test_javascript_example_of_the_readme_runs(server: ServerProcess, tmp_path: Path) -> None:
-    code = example("js")
-    assert EXAMPLE_URL in code
-    (tmp_path / "example.mjs").write_text(code.replace(EXAMPLE_URL, f"ws://{server.host}"))
-    node = shutil.which("node") or "node"
-    flags = ["--no-warnings", *websocket_flags()]
-    lines = ran([node, *flags, "example.mjs"], tmp_path).splitlines()
-    words = [line for line in lines if not line.startswith("packet ")]
-    packets = [line.split() for line in lines if line.startswith("packet ")]
-    assert [word for line in words for word in line.split()] == SPOKEN
-    assert len(packets) > 50
-    at = 0
-    for _, pts, size in packets:
-        assert int(pts) == at
-        at += int(size) // 2

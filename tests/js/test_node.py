@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.js.tools import CLIENT
+from tests.js.tools import CLIENT, EXAMPLE_URL, SPOKEN, example
 from tests.server_process import ServerProcess
 
 pytestmark = [pytest.mark.requires("node", "nodejs"), pytest.mark.requires("npm", "npm")]
@@ -46,6 +46,29 @@ def test_its_own_tests_pass() -> None:
 
 def test_it_speaks_with_a_real_server(tone_server: ServerProcess) -> None:
     node_tests([Path(__file__).parent / "server.test.mjs"], SERVER_URL=tone_server.url)
+
+
+def test_the_example_of_the_package_runs(tone_server: ServerProcess, tmp_path: Path) -> None:
+    package = tmp_path / "node_modules" / "streamer-client"
+    package.parent.mkdir()
+    package.symlink_to(CLIENT)
+    code = example(CLIENT / "README.md")
+    assert EXAMPLE_URL in code
+    code = code.replace(EXAMPLE_URL, tone_server.url).replace('voice: "heart", ', "")
+    (tmp_path / "example.mjs").write_text(code, "utf-8")
+    ran = subprocess.run(
+        ["node", "example.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    words = [word for line in lines if not line.startswith("packet ") for word in line.split()]
+    packets = [line.split() for line in lines if line.startswith("packet ")]
+    assert words == SPOKEN
+    at = 0
+    for _, pts, size in packets:
+        assert int(pts) == at
+        at += int(size) // 2
 
 
 def test_a_package_holds_what_is_imported_and_nothing_else() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,15 @@ from pathlib import Path
 from bench.venvs import cache_directory
 
 CLIENT = Path(__file__).parents[2] / "clients" / "js"
+EXAMPLE_URL = "http://127.0.0.1:8090"
+SPOKEN = ["Hello", "there", "I", "speak", "while", "you", "write"]
+"""What the examples say."""
+
+
+def example(page: Path) -> str:
+    """The one example in JavaScript there."""
+    (block,) = re.findall(r"^```js\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return str(block)
 
 
 def installed() -> Path:
