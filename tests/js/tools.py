@@ -19,8 +19,8 @@ SPOKEN = ["Hello", "there", "I", "speak", "while", "you", "write"]
 
 
 def example(page: Path) -> str:
-    """The one example in JavaScript there."""
-    (block,) = re.findall(r"^```js\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    """The first example in JavaScript there."""
+    block, *_ = re.findall(r"^```js\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     return str(block)
 
 
