@@ -80,7 +80,7 @@ async function setUp(url, { audio = {}, player: given = {}, client: clientOption
     log.words.push({ ...word, index, position: player.position, frame: (context.currentTime - latency()) * context.sampleRate });
   });
   player.addEventListener("segment", ({ detail }) => log.segments.push(detail.segment.text));
-  player.addEventListener("state", ({ detail }) => log.states.push(detail.state));
+  player.addEventListener("state", ({ detail }) => detail.state === log.states.at(-1) || log.states.push(detail.state));
   player.addEventListener("underrun", () => log.underruns++);
   player.addEventListener("end", ({ detail }) => {
     log.ends++;

@@ -239,7 +239,7 @@ export class Jitter {
     for (let i = 0; i < done; i++) this.squares += out[i] * out[i];
     this.ticked += out.length;
     if (this.ticked < this.step || !(this.tracks.length || this.squares)) return;
-    this.tell({ type: "tick", level: Math.sqrt(this.squares / this.ticked) });
+    this.tell({ type: "level", level: Math.sqrt(this.squares / this.ticked) });
     this.ticked = this.squares = 0;
   }
 
