@@ -22,6 +22,8 @@ from streamer.protocols.native.audio import LAST, unpack
 
 DEADLINE_S = 30.0
 """When to call it a hang. Nothing here takes a second by itself."""
+QUIET = ("paused", "continued", "done", "interrupted", "error")
+"""All that comes of a context that is paused."""
 OURS = ("internal_error", "engine_failed")
 """Codes that no client should ever be able to provoke."""
 
@@ -43,6 +45,7 @@ class Heard:
     last: bool = False
     """The packet that says to be the last has come."""
     ending: dict[str, Any] | None = None
+    paused: bool = False
 
     @property
     def rate(self) -> int:
@@ -225,7 +228,11 @@ class Client:
         if heard is None:
             heard = self.heard[context] = Heard(context)
         self._sequence(heard, message["sequence"])
+        if heard.paused and kind not in QUIET:
+            self._violated(f"{kind} of {context} within a pause")
         match kind:
+            case "paused" | "continued":
+                heard.paused = kind == "paused"
             case "started":
                 heard.started = message
                 self._streams[message["stream"]] = heard
