@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from tests.js.tools import CLIENT, EXAMPLE_URL, SPOKEN, example
+from tests.js.tools import CLIENT, EXAMPLE_URL, SERVER_TESTS, SPOKEN, example, node_tests
 from tests.server_process import ServerProcess
 
 pytestmark = [pytest.mark.requires("node", "nodejs"), pytest.mark.requires("npm", "npm")]
-
-
-def node_tests(files: Iterable[Path], **environment: str) -> None:
-    """They pass; what failed is in the message."""
-    ran = subprocess.run(
-        ["node", "--test", "--test-reporter=spec", *files],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert ran.returncode == 0, ran.stdout[-10_000:] + ran.stderr
 
 
 def test_the_types_hold(node_modules: Path) -> None:
@@ -45,7 +31,7 @@ def test_its_own_tests_pass() -> None:
 
 
 def test_it_speaks_with_a_real_server(tone_server: ServerProcess) -> None:
-    node_tests([Path(__file__).parent / "server.test.mjs"], SERVER_URL=tone_server.url)
+    node_tests([SERVER_TESTS], SERVER_URL=tone_server.url)
 
 
 def test_the_example_of_the_package_runs(tone_server: ServerProcess, tmp_path: Path) -> None:

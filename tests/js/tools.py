@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.venvs import cache_directory
 
 CLIENT = Path(__file__).parents[2] / "clients" / "js"
+SERVER_TESTS = Path(__file__).parent / "server.test.mjs"
+"""What they test wants `SERVER_URL`: a real server that speaks tones."""
 EXAMPLE_URL = "http://127.0.0.1:8090"
 SPOKEN = ["Hello", "there", "I", "speak", "while", "you", "write"]
 """What the examples say."""
@@ -45,3 +49,15 @@ def installed() -> Path:
             subprocess.run(command, cwd=directory, check=True, timeout=110, stdout=sys.stderr)
             (directory / "complete").touch()
     return directory / "node_modules"
+
+
+def node_tests(files: Iterable[Path], **environment: str) -> None:
+    """They pass; what failed is in the message."""
+    ran = subprocess.run(
+        ["node", "--test", "--test-reporter=spec", *files],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert ran.returncode == 0, ran.stdout[-10_000:] + ran.stderr
