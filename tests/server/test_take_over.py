@@ -16,7 +16,7 @@ from streamer.config import Settings
 from streamer.errors import KeyRevoked
 from streamer.protocols import native
 from streamer.protocols.base import Handshake
-from streamer.server.auth import ANONYMOUS
+from streamer.server.auth import ANONYMOUS, Key
 from streamer.server.connection import Connection
 from streamer.server.limits import Limits
 from streamer.server.meter import Ledger, Meter
@@ -94,8 +94,8 @@ class World:
     sessions: list[ScriptedSession] = dataclasses.field(default_factory=list)
     ended: int = 0
 
-    def meter(self) -> Meter:
-        return Meter(self.ledger, ANONYMOUS, "r-1")
+    def meter(self, key: Key = ANONYMOUS) -> Meter:
+        return Meter(self.ledger, key, "r-1")
 
     async def begin(self, socket: Socket) -> Connection:
         dialect = native.Server()
@@ -245,6 +245,18 @@ async def test_a_key_revoked_in_a_take_over_ends_it(tmp_path: Path) -> None:
         assert (second.got, second.code) == ([], 1001)
         await connection.leave(second, 1001, closed=False)
         assert made.ended == 1
+
+
+@pytest.mark.asyncio
+async def test_the_credentials_of_the_newest_socket_count(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        first, newest = Socket(), Key(id="", name="newest", sha256="")
+        connection = await made.begin(first)
+        await lose(connection, first)
+        second = Socket()
+        await connection.take_over(second, {}, made.meter(newest))
+        assert connection._meter.key is newest
+        await connection.leave(second, 1000, closed=True)
 
 
 @pytest.mark.asyncio
