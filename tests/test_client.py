@@ -535,6 +535,27 @@ async def test_cancelling_a_start_that_waits_to_be_sent_cancels_the_context() ->
 
 
 @pytest.mark.asyncio
+async def test_a_push_that_nobody_waits_for_any_more_leaves_no_hole() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.expect(Start("c1"), Text("c1", "One ", 0), Text("c1", "two ", 4))
+        await wire.expect(Text("c1", "three.", 8))
+        await wire.send(started(), done())
+
+    async with serving(script) as url, connect(url) as client:
+        context = await client.start()
+        assert client._link.socket is not None
+        client._link.socket.pause_writing()
+        pushes = [asyncio.create_task(context.push(text)) for text in ("One ", "two ")]
+        await asyncio.sleep(0)
+        for push in pushes:
+            push.cancel()
+        await asyncio.wait(pushes)
+        client._link.socket.resume_writing()
+        await context.push("three.")
+        assert await all_of(context) == [started(), done()]
+
+
+@pytest.mark.asyncio
 async def test_a_start_while_the_connection_closes_raises_why() -> None:
     async def script(wire: Wire) -> None: ...
 

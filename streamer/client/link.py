@@ -116,8 +116,10 @@ class Link:
             raise self._ended
         socket = self.socket
         if socket is not None and self._attached:
+            saying = asyncio.ensure_future(self._say(socket, command))
             try:
-                await self._say(socket, command)
+                # Whoever waits for it may give up: unsaid, it would be a hole in what its context was told.
+                await asyncio.shield(saying)
             except ConnectionClosed:
                 if not self._resumable:
                     raise self._fault or why_closed(socket) from None
