@@ -301,7 +301,6 @@ export interface WebSocketLike {
   binaryType: string;
   send(message: string): void;
   close(code?: number, reason?: string): void;
-  onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;
   onclose: ((event: any) => void) | null;
   onerror: ((event: any) => void) | null;

@@ -204,9 +204,9 @@ export class StreamerClient extends EventTarget {
         socket.close();
       }
     };
-    const socket = connection(new WebSocket(this.#places.socket, subprotocols(secret)), hear, (code, reason, opened) => {
+    const socket = connection(new WebSocket(this.#places.socket, subprotocols(secret)), hear, (code, reason) => {
       if (carrying) this.#lost(fault, code, reason);
-      else attached.reject(fault ?? (opened ? errorOfClose(code, reason) ?? failed("the server hung up") : null));
+      else attached.reject(fault ?? errorOfClose(code, reason));
     });
     ending.signal.addEventListener("abort", socket.close);
     try {
@@ -229,7 +229,7 @@ export class StreamerClient extends EventTarget {
     const { fetch } = this.#environment;
     const headers = key ? { authorization: `Bearer ${key}` } : undefined;
     try {
-      const answer = await fetch(this.#places.http, { headers, signal, cache: "no-store", credentials: "omit" });
+      const answer = await fetch(this.#places.http, { headers, signal, cache: "no-store" });
       if (!answer.ok) return errorOfAnswer(answer.status, await answer.text());
     } catch (cause) {
       return failed("the server can't be reached", { cause });
@@ -260,7 +260,7 @@ export class StreamerClient extends EventTarget {
       else {
         this.#decoder.forget(context.id);
         this.#over(context, true);
-        context.fail(lost("it could not be taken up again", { context: context.id }));
+        context.fail(lost("not recovered", { context: context.id }));
       }
     }
     /** @type {Record<string, boolean>} */
@@ -323,7 +323,7 @@ export class StreamerClient extends EventTarget {
         return await this.#dial(true);
       } catch (cause) {
         if (cause instanceof StreamerError && !cause.retryable) throw cause;
-        if (now() >= until) throw lost("the server was away for too long", { cause });
+        if (now() >= until) throw lost("it took too long", { cause });
       }
     }
   }

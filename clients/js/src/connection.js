@@ -9,19 +9,15 @@ export const webSocketClass = async () => globalThis.WebSocket ?? (await import(
  * One socket.
  * @param {WebSocketLike} socket
  * @param {(message: string | ArrayBuffer) => void} hear
- * @param {(code: number, reason: string, opened: boolean) => void} end told once, last
+ * @param {(code: number, reason: string) => void} end told once, last
  */
 export function connection(socket, hear, end) {
   let open = true;
-  let opened = false;
   const over = (/** @type {{ code: number, reason: string }} */ { code, reason }) => {
-    if (open) end(code, reason, opened);
+    if (open) end(code, reason);
     open = false;
   };
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => {
-    opened = true;
-  };
   socket.onmessage = ({ data }) => open && hear(data);
   socket.onerror = () => {}; // a close follows
   socket.onclose = over;

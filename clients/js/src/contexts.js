@@ -176,8 +176,7 @@ export class Context {
         const asked = this.#asked;
         if (asked?.command.type !== { paused: "pause", continued: "continue" }[event.type]) return; // said twice
         this.#asked = null;
-        if (event.type === "paused") this.#paused = event;
-        else this.words = this.words.filter((word) => word.end_ms <= (this.#paused?.played_ms ?? 0));
+        if (event.type === "paused") this.#rewind((this.#paused = event));
         asked.answered?.(event);
         break;
       }
@@ -239,6 +238,29 @@ export class Context {
       }
       await this.#news.promise;
     }
+  }
+
+  /** @param {types.Paused} paused what it says was not heard comes again */
+  #rewind({ played_ms, heard_text }) {
+    const begin = this.words.find((word) => word.end_ms > played_ms)?.start_ms ?? played_ms;
+    const heard = (/** @type {types.Word} */ { end_ms }) => end_ms <= played_ms;
+    this.words = this.words.filter(heard);
+    this.#held = 0;
+    this.#waiting = this.#waiting.filter((event) => {
+      if (event.type === "words") event.words = event.words.filter(heard);
+      const again =
+        (event.type === "audio" && event.pts >= this.#samples(begin)) ||
+        (event.type === "segment" && event.offset >= heard_text.length) ||
+        (event.type === "mark" && event.at_ms >= begin) ||
+        (event.type === "words" && !event.words.length);
+      if (!again) this.#held += size(event);
+      return !again;
+    });
+  }
+
+  /** @param {number} ms */
+  #samples(ms) {
+    return Math.round((ms * (this.started?.audio.sample_rate ?? 48000)) / 1000);
   }
 
   /** @param {Command} command */
@@ -326,9 +348,9 @@ export class Context {
     if (ending?.type === "interrupted") return { ...ending, type };
     if (ending?.type !== "done" || ending.reason === "cancelled") throw this.#conflict("was cancelled");
     if (this.#paused) return { ...this.#paused, type };
-    const samples = (/** @type {number} */ ms) => Math.round((ms * (this.started?.audio.sample_rate ?? 48000)) / 1000);
-    const all = samples(played_ms) >= ending.samples;
-    const heard_words = this.words.filter(({ end_ms }) => all || samples(end_ms) <= samples(played_ms));
+    const played = this.#samples(played_ms);
+    const all = played >= ending.samples;
+    const heard_words = this.words.filter(({ end_ms }) => all || this.#samples(end_ms) <= played);
     const last = heard_words.at(-1);
     let length = last ? last.offset + last.text.length : 0;
     if (last) length += /^[^\s\p{L}\p{N}]*/u.exec(text.slice(length))?.[0].length ?? 0; // marks stick to it

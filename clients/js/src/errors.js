@@ -30,13 +30,11 @@ export function errorOf({ type, sequence, code, message, param, retryable, conte
  */
 export function errorOfClose(code, reason) {
   const meant = /^([a-z]+_[a-z_]+|draining)$/.test(reason) ? reason : code === 1009 && "message_limit";
-  return meant ? new StreamerError(meant, `the server closed the connection (${code} ${reason})`) : null;
+  return meant ? new StreamerError(meant, `closed: ${code} ${reason}`) : null;
 }
 
-/** @type {Record<number, ErrorCode>} what a proxy means by it */
-const STATUSES = { 401: "unauthenticated", 403: "origin_not_allowed", 404: "not_found", 429: "rate_limited", 503: "draining" };
-
 /**
+ * What an HTTP answer means; a proxy's only that there is no connection.
  * @param {number} status
  * @param {string} body
  */
@@ -45,5 +43,5 @@ export function errorOfAnswer(status, body) {
     const { error } = JSON.parse(body);
     if (error.code) return errorOf(error);
   } catch {}
-  return new StreamerError(STATUSES[status] ?? (status < 500 ? "invalid_parameter" : "internal_error"), `HTTP ${status}`, { retryable: status === 429 || status >= 500 });
+  return new StreamerError("connection_failed", `HTTP ${status}`, { retryable: status === 429 || status >= 500 });
 }

@@ -14,10 +14,9 @@ import { StreamerError, errorOf } from "./errors.js";
 const HEADER_BYTES = 20;
 const AUDIO = 1;
 
-/** @param {string} [key] */
+/** @param {string} [key] in ASCII, as it has to fit into a header too */
 export function subprotocols(key = "") {
-  const encoded = btoa(String.fromCharCode(...new TextEncoder().encode(key)));
-  const offered = "streamer.auth." + encoded.replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+  const offered = "streamer.auth." + btoa(key).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
   return key ? ["streamer.v1", offered] : ["streamer.v1"];
 }
 

@@ -265,6 +265,30 @@ test("words that come again after a pause replace the old ones", async () => {
   client.close();
 });
 
+test("what waits to be read and was not heard at a pause is dropped: it comes again", async () => {
+  const server = new ScriptedServer();
+  const client = clientOf(server);
+  const context = client.start();
+  context.push("one two three ");
+  await settled();
+  const mine = server.socket.session.contexts.get("c1");
+  for (const [offset, text] of [[0, "one two"], [8, "three"]]) mine.say({ type: "segment", index: 0, text, offset, start_ms: offset, reason: "end", lost: false });
+  for (const at_ms of [2, 9]) mine.say({ type: "mark", mark: "m", at_ms });
+  await settled();
+  await context.pause({ played_ms: 5 });
+  context.continue();
+  await settled();
+  mine.close();
+  context.end();
+  const events = await all(context);
+  assert.equal(spoken(events), "one ");
+  const told = (type, what) => events.filter((event) => event.type === type).map(what);
+  assert.deepEqual(told("segment", ({ text }) => text), ["one two"]);
+  assert.deepEqual(told("mark", ({ at_ms }) => at_ms), [2]);
+  assert.deepEqual(told("words", ({ words }) => words.map(({ text }) => text)), [["one"]]);
+  client.close();
+});
+
 test("pause and continue wait for each other's answers, interrupt for nobody", async () => {
   const server = new ScriptedServer({ manual: true });
   const client = clientOf(server);
@@ -414,7 +438,7 @@ test("what nobody waits for ends no process", async () => {
   context.continue();
   context.cancel();
   await settled();
-  assert.equal(context.error.code, "draining");
+  assert.equal(context.error.code, "connection_failed");
   client.close();
   context.interrupt();
   context.pause();
