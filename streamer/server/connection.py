@@ -96,8 +96,10 @@ class Connection:
             return
         away = not closed and not self._closing and not self._lost
         if self._resuming is None or not away or self._meter.ledger.draining:
-            await self.aclose()
-            self._ended(code)
+            try:
+                await self.aclose()
+            finally:
+                self._ended(code)
             return
         self._writer.release()
         self._stalled()
