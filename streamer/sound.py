@@ -137,14 +137,18 @@ class Sound:
 
     def rest(self) -> Iterator[Event]:
         """The end of the sound: what the encoder still holds, and the marks that lie there."""
-        if not self._flushed:
-            self._flushed = True
-            empty = Packet(b"", self._encoder.samples, 0)
-            packets = self._encoder.flush() or ([empty] if self._line else [])
-            yield from self._tell(packets, last=True)
-        marks = self.timeline.marks_left(self._encoder.samples)
-        self._events += (Mark(self._start.context, name, pts) for pts, name in marks)
-        yield from self._told()
+        over = False
+        while not over:  # gone on with meanwhile, it has another end
+            if not self._flushed:
+                self._flushed = True
+                empty = Packet(b"", self._encoder.samples, 0)
+                packets = self._encoder.flush() or ([empty] if self._line else [])
+                yield from self._tell(packets, last=True)
+            if self._flushed:
+                marks = self.timeline.marks_left(self._encoder.samples)
+                self._events += (Mark(self._start.context, name, pts) for pts, name in marks)
+                yield from self._told()
+            over = self._flushed
 
     def guess(self) -> None:
         """Put the other words of a segment that was cut off on the clock, where its engine tells none. To

@@ -169,7 +169,7 @@ class Timeline:
         """Put words on the clock (positions at the engine's rate); what comes out never overlaps."""
         placed = []
         for word in words:
-            floor = self._ends[-1] if self._ends else 0
+            floor = max(self._anchor[1], self._ends[-1] if self._ends else 0)
             start = max(floor, self.at(word.start))
             end = max(start, self.at(word.end))
             placed.append(Word(word.text, start, end, word.offset))

@@ -14,6 +14,7 @@ import pytest
 from streamer.config import Settings
 from streamer.errors import NotAvailable
 from streamer.session import Session
+from streamer.text.alignment import client_words
 from streamer.types import (
     Audio,
     AudioFormat,
@@ -35,7 +36,7 @@ from streamer.types import (
 from streamer.voices import Catalogue
 from tests.audio.sounds import decode_file, decode_packets
 from tests.pausing_listener import Listener, Noise, NoisyWords
-from tests.scripted_engine import ScriptedEngine
+from tests.scripted_engine import ScriptedEngine, WordEngine
 from tests.virtual_time import run
 
 TEXT = (
@@ -663,11 +664,13 @@ def test_random_pauses_keep_the_clock_whole_and_the_heard_text_right(
         start = Start(
             "c", audio=AudioFormat(codec, sample_rate=RATE, frame_ms=chance.choice([2.5, 20.0]))
         )
-        heard_all = await whole(start=start)
+        engine = NoisyWords if seed % 3 == 0 else Noise
+        heard_all = await whole(start=start, engine=engine())
         kind = "<f4" if codec == "pcm_f32le" else "<i2"
         sound = pcm(heard_all, kind)
         places = {word.offset: word for word in heard_all.words}
         listener = Listener(
+            engine(),
             start=replace(start, lead_ms=chance.choice([40, 200, 1000])),
             latency_s=chance.choice([0.0, 0.0, 0.002]),
         )
@@ -702,6 +705,52 @@ def test_random_pauses_keep_the_clock_whole_and_the_heard_text_right(
 
     for seed in seeds:
         run(main(seed + 1000 * (codec == "pcm_s16le")))
+
+
+@pytest.mark.parametrize("times", [True, False])
+def test_random_pauses_leave_every_stream_whole_and_every_word_told_once(times: bool) -> None:
+    async def main(seed: int) -> None:
+        chance = random.Random(seed)
+        audio = chance.choice(FORMATS)
+        kind = chance.choice([ScriptedEngine, WordEngine])
+        listener = Listener(
+            kind(times=times),
+            start=Start("c", audio=audio, lead_ms=chance.choice([60, 300])),
+            latency_s=chance.choice([0.0, 0.002]),
+        )
+        heard: list[Word] = []
+        pieces = [TEXT[at : at + 9] for at in range(0, len(TEXT), 9)]
+        while pieces or not listener._task.done():
+            for _ in range(chance.randrange(6)):
+                if pieces:
+                    listener.session.text(Text("c", pieces.pop(0)))
+                    if not pieces:
+                        listener.session.end()
+            await asyncio.sleep(chance.random() * 0.5)
+            if listener._task.done() or chance.random() < 0.3:
+                continue
+            paused = await listener.pause(report=chance.random() < 0.7)
+            assert paused.heard_words[: len(heard)] == tuple(heard)
+            heard = list(paused.heard_words)
+            await asyncio.sleep(chance.choice([0.0, 1.0]))
+            listener.go_on()
+        done = await listener.over()
+        assert isinstance(done, Done)
+        packets = listener.packets
+        for before, after in pairwise(packets):
+            assert after.pts == before.pts + before.duration
+        assert packets[-1].pts + packets[-1].duration == done.samples
+        words = [*heard, *(word for word in listener.words if word not in heard)]
+        assert clean(words) == client_words_of(TEXT)
+        assert all(a.end <= b.start for a, b in pairwise(words))
+        assert words[-1].end <= done.samples
+
+    for seed in range(40):
+        run(main(seed + 100 * times))
+
+
+def client_words_of(text: str) -> list[tuple[str, int]]:
+    return [(word, offset) for offset, word in client_words(text)]
 
 
 def pcm(listener: Listener, kind: str) -> np.ndarray[Any, Any]:
