@@ -73,7 +73,7 @@ def test_every_close_code_has_its_row() -> None:
     table = PROTOCOL.split("## Close codes")[1].split("## Errors")[0]
     rows = {int(code) for code in re.findall(r"^\| (\d{4}) \|", table, re.MULTILINE)}
 
-    assert rows == {1000, *(close_code(kind("x")) for kind in CODES.values())}
+    assert rows == {1000, 4003, *(close_code(kind("x")) for kind in CODES.values())}
 
 
 def test_the_conversation_is_one() -> None:
