@@ -414,6 +414,28 @@ async function unplayable() {
   );
 }
 
+/** The worklet breaks while it plays: that is told, and what comes next is played by another. */
+async function breaks(make) {
+  const nodes = [], Real = AudioWorkletNode;
+  globalThis.AudioWorkletNode = class extends Real {
+    constructor(...values) {
+      super(...values);
+      nodes.push(this);
+    }
+  };
+  const player = new Player(null);
+  const playing = player.play(make()).then(() => null, (error) => error.code);
+  await until(() => player.position > 100);
+  // What is no sample can't be played.
+  for (const message of [["open", 50], ["push", 50, 0, new BigInt64Array(9600)], ["flush", 1]]) nodes[0].port.postMessage(message);
+  const code = await playing;
+  await player.play(make());
+  const answer = { code, nodes: nodes.length, heard: player.position };
+  await player.close();
+  globalThis.AudioWorkletNode = Real;
+  return answer;
+}
+
 /** Endings that are none of the player's doing, and what can't be done. */
 async function tidy() {
   const sound = function* (count) {
@@ -468,6 +490,7 @@ async function tidy() {
   await early.interrupt();
   await waiting;
   await early.close();
+  answer.broke = await breaks(() => new Scripted(() => sound(60)));
   const unheard = player.play(new Scripted(() => sound(10)));
   await player.close();
   await unheard;

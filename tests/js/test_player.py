@@ -269,6 +269,7 @@ def test_what_ends_elsewhere_ends_here(told: Told) -> None:
     assert tidy["cancelled"] == {"state": "ready", "silent": True}
     assert tidy["lost"] == {"code": "context_lost", "sounded": 9600}
     assert tidy["early"] == {"played_ms": 0, "state": "paused", "position": 0}
+    assert tidy["broke"] == {"code": "playback_failed", "nodes": 2, "heard": 1200}
     assert (tidy["call"], tidy["back"]) == ("interrupted", "paused")
     assert tidy["late"] == "closed"
     assert tidy["nothing"] == ["context_conflict"] * 3
