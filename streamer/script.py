@@ -1,59 +1,38 @@
 """The text half of a session: the client's input becomes lines, each a segment ready for its engine.
 
-Cuts, normalises, and chooses who speaks; knows nothing of sound.
+The queue of cuts and lines, and who waits for them; knows nothing of sound.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import re
-import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from streamer.config import Settings
-from streamer.engines.base import Engine, Lead
+from streamer.engines.base import Lead
 from streamer.errors import (
     ContextConflict,
-    InvalidParameter,
     LanguageNotSupported,
     StreamerError,
     TextGap,
     TextLimit,
-    UnsupportedParameter,
 )
-from streamer.lines import Line
-from streamer.prices import Choice
-from streamer.text.alignment import SpannedText, client_words
+from streamer.lines import Cut, Line, Lines
+from streamer.text.alignment import SpannedText
 from streamer.text.lexicon import Lexicon
-from streamer.text.normalizer import for_ear
 from streamer.text.segmenter import Segmenter, Span
-from streamer.text.steady import steady
-from streamer.types import Options, OptionsUpdate, Reason, Segment, Start, Text
-from streamer.voices import Catalogue, can_speak, model_of
-
-RANGES = {"speed": (0.25, 4.0), "pitch": (0.5, 2.0), "volume": (0.0, 2.0)}
-"""Ratios a client may ask for, by name."""
-
+from streamer.types import Options, Reason, Segment, Start, Text
+from streamer.voices import Catalogue, can_speak
+from streamer.wishes import Wishes
 
 PAUSE_MARGIN_S = 0.4
 """A pause of the input cuts only when the listener has no more than this left: until then a whole
 sentence may still come, and sounds better."""
 LATER_S = 0.005
 """A clock may ring so early."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A span and what held when it was cut."""
-
-    span: Span
-    engine: Engine
-    options: Options
-    received_at: float
-    at: float
 
 
 class Script:
@@ -67,21 +46,17 @@ class Script:
         clock: Callable[[], float],
         lead: Lead,
     ) -> None:
-        self._catalogue = catalogue
         self._settings = settings
         self._clock = clock
         self._lead = lead
-        self._strict = start.strict
         self._segmenter = Segmenter(
             start.cut,
             start.options.language or "auto",
             first_clause_words=settings.first_clause_words,
         )
-        self._lexicon = Lexicon(start.lexicon)
-        self.warnings: list[str] = []
-        self._wish = start.options
-        self.engine, self.options = self._resolve(start.options)
-        self._segmenter.onward = self.engine.granularity == "word"
+        self.wishes = Wishes(start, catalogue)
+        self._lines = Lines(catalogue, Lexicon(start.lexicon))
+        self._segmenter.onward = self.wishes.now.engine.granularity == "word"
         self._input: list[str] = []
         self.received = 0
         """Code points of the input so far."""
@@ -89,20 +64,14 @@ class Script:
         """Code points handed to an engine so far."""
         self.first_text_at: float | None = None
         self.last_text_at = clock()
-        self._cuts: deque[_Cut] = deque()
+        self._cuts: deque[Cut] = deque()
         self._head: Line | None = None
-        self._index = 0
         self._passed = 0
         """Code points that wait no more: spoken, or nothing to hear."""
         self._paused_at = 0
         self._ended = False
         self._failure: StreamerError | None = None
         self._wake = asyncio.Event()
-
-    @property
-    def choice(self) -> Choice:
-        """Who is asked for now."""
-        return Choice(self.engine.capabilities, self.options.model)
 
     @property
     def input(self) -> str:
@@ -151,11 +120,10 @@ class Script:
         if self.received + len(piece) > limit:
             raise TextLimit(f"more than {limit} characters in all", param="text", limit=limit)
         if command.options is not None:
-            wish = _updated(self._wish, command.options)
-            engine, options = self._resolve(wish, self.options)
+            wish = self.wishes.updated(command.options)
             self._cut(self._segmenter.flush("options"))
-            self._wish, self.engine, self.options = wish, engine, options
-            self._segmenter.onward = engine.granularity == "word"
+            self.wishes.now = wish
+            self._segmenter.onward = wish.engine.granularity == "word"
             self._wake.set()
         if not piece:
             return
@@ -242,18 +210,12 @@ class Script:
         self.check()
         return lines
 
-    def asked(self, command: Text) -> tuple[Engine, Options]:
-        """Whom a text that comes asks for. Raises what its options deserve."""
-        if command.options is None:
-            return self.engine, self.options
-        return self._resolve(_updated(self._wish, command.options), self.options)
-
     def foreign(self, command: Text, options: Options) -> int:
         """How many characters, this text's and those before it that are not cut, may be another engine's
         to speak, since the voice that is asked for can't; 0: none."""
         before = "" if command.options else self._segmenter.pending
         uncut = before + self._new(command)
-        text = self._lexicon.apply(for_ear(uncut)).text
+        text = self._lines.said(uncut).text
         return 0 if can_speak(text, options.voice, options.language) else len(uncut)
 
     def check(self) -> None:
@@ -266,74 +228,47 @@ class Script:
         return command.text if command.at is None else command.text[self.received - command.at :]
 
     def _cut(self, spans: list[Span]) -> None:
-        now = self._clock()
-        self._cuts.extend(
-            _Cut(span, self.engine, self.options, self.last_text_at, now) for span in spans
-        )
+        now, wish = self._clock(), self.wishes.now
+        self._cuts.extend(Cut(span, wish, self.last_text_at, now) for span in spans)
 
-    def _said(self, text: str) -> SpannedText:
-        return self._lexicon.apply(for_ear(text))
-
-    def _line(self, cut: _Cut) -> Line | None:
+    def _line(self, cut: Cut) -> Line | None:
         """The line of a cut; None where nothing in it can be heard, or nobody here can say it."""
         self._passed = cut.span.offset + len(cut.span.text)
-        text = self._said(cut.span.text)
-        if not client_words(text.text):
-            return None
         try:
-            engine, voice = self._catalogue.speaker_of(
-                text.text, cut.options.language, cut.engine, cut.options.voice
-            )
+            return self._lines.whole(cut)
         except LanguageNotSupported as error:
-            at = error.details.get("offset", 0)
-            error.details["offset"] = cut.span.offset + text.source(at, at + 1)[0]
             self._failure = error
             self._cuts.clear()
             return None
-        model = cut.options.model if engine is cut.engine else ""
-        return self._line_of(cut, text, engine, replace(cut.options, voice=voice, model=model))
-
-    def _line_of(
-        self, cut: _Cut, text: SpannedText, engine: Engine, options: Options, *, more: bool = False
-    ) -> Line:
-        asked = Choice(cut.engine.capabilities, cut.options.model)
-        native = _native(options, engine)
-        segment = Segment(self._index, text.text, cut.span.offset, native, more)
-        self._index += 1
-        return Line(segment, cut.span, text, options, engine, asked, cut.received_at, cut.at)
 
     def _opened(self) -> Line | None:
         """The line that has begun, for an engine that takes text while it comes; None as long as there is
         no whole word of it, or where it is another engine's to say: that depends on all of it."""
-        if self.engine.granularity != "word":
+        wish = self.wishes.now
+        if wish.engine.granularity != "word":
             return None
-        source, offset = self._segmenter.sure
-        text = steady(source, self._lexicon)
-        options = self.options
-        speaks = can_speak(text.text, options.voice, options.language)
-        if not (client_words(text.text) and speaks):
-            return None
-        span = _so_far(source, offset, text)
-        cut = _Cut(span, self.engine, options, self.last_text_at, self._clock())
-        self._passed = span.offset + len(span.text)
-        return self._line_of(cut, text, self.engine, options, more=True)
+        sure = Span(*self._segmenter.sure, "sentence")
+        line = self._lines.begun(Cut(sure, wish, self.last_text_at, self._clock()))
+        if line is not None:
+            self._passed = line.end
+        return line
 
     def _next_piece(self, line: Line) -> Segment | None:
         """What is new of an open line, None if nothing is."""
         if self._cuts:
             return self._last_piece(line, self._cuts.popleft())
-        source, offset = self._segmenter.sure
-        text = steady(source, self._lexicon)
+        sure = Span(*self._segmenter.sure, "sentence")
+        span, text = self._lines.so_far(sure)
         if len(text) <= len(line.text):
             return None
-        if at := line.turn(source, text):
-            self._cut(self._segmenter.split(offset + at))
+        if at := line.turn(sure.text, text):
+            self._cut(self._segmenter.split(sure.offset + at))
             return self._last_piece(line, self._cuts.popleft())
-        return self._grown(line, _so_far(source, offset, text), text, self._clock(), more=True)
+        return self._grown(line, span, text, self._clock(), more=True)
 
-    def _last_piece(self, line: Line, cut: _Cut) -> Segment:
+    def _last_piece(self, line: Line, cut: Cut) -> Segment:
         """The rest of an open line, up to where it was cut, or another voice has to go on."""
-        span, text = cut.span, self._said(cut.span.text)
+        span, text = cut.span, self._lines.said(cut.span.text)
         if at := line.turn(span.text, text):
             rest = span.text[at:].lstrip()
             begin = span.offset + len(span.text) - len(rest)
@@ -349,66 +284,3 @@ class Script:
         piece = line.grow(span, text, at, more=more)
         self._passed = self.spoken = line.end
         return piece
-
-    def _resolve(
-        self, wish: OptionsUpdate, before: Options | None = None
-    ) -> tuple[Engine, Options]:
-        """The engine and the options for what the client asks. Raises typed errors."""
-        for name, (low, high) in RANGES.items():
-            value = getattr(wish, name)
-            if value is not None and not low <= value <= high:
-                raise InvalidParameter(f"{name} must be within {low:g} and {high:g}", param=name)
-        language = wish.language or "auto"
-        if not re.fullmatch(r"auto|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", language):
-            raise InvalidParameter(f"{language!r} is no BCP 47 language", param="language")
-        engine, voice = self._catalogue.resolve(wish.model, wish.voice, language)
-        if wish.instructions and not engine.capabilities.instructions:
-            if self._strict:
-                raise UnsupportedParameter(
-                    f"engine {engine.name!r} can't follow instructions", param="instructions"
-                )
-            if "instructions_ignored" not in self.warnings:
-                self.warnings.append("instructions_ignored")
-        seed, drawn = wish.seed, wish.seed is None
-        if seed is None:
-            seed = before.seed if before is not None else secrets.randbits(31)
-        options = Options(
-            voice=voice,
-            language=language,
-            instructions=wish.instructions or "",
-            speed=1.0 if wish.speed is None else wish.speed,
-            pitch=1.0 if wish.pitch is None else wish.pitch,
-            volume=1.0 if wish.volume is None else wish.volume,
-            seed=seed,
-            seed_drawn=drawn,
-            model=model_of(wish.model),
-        )
-        return engine, options
-
-
-def _updated(wish: OptionsUpdate, update: OptionsUpdate) -> OptionsUpdate:
-    """`wish` with everything that `update` states; a new model drops the voice named before."""
-    stated = {
-        name: value
-        for name in OptionsUpdate.__dataclass_fields__
-        if (value := getattr(update, name)) is not None
-    }
-    if "model" in stated and "voice" not in stated:
-        wish = replace(wish, voice=None)
-    return replace(wish, **stated)
-
-
-def _so_far(source: str, offset: int, text: SpannedText) -> Span:
-    """As much of an open line as `text` says."""
-    return Span(source[: text.source(0, len(text))[1]], offset, "sentence")
-
-
-def _native(options: Options, engine: Engine) -> Options:
-    """The part of the options that the engine does by itself; the rest is `audio.dsp`'s."""
-    (slow, fast), (low, high) = engine.capabilities.speed, engine.capabilities.pitch
-    return replace(
-        options,
-        speed=min(max(options.speed, slow), fast),
-        pitch=min(max(options.pitch, low), high),
-        volume=1.0,
-    )

@@ -84,7 +84,7 @@ class Session:
         lead_ms = settings.lead_ms if start.lead_ms is None else start.lead_ms
         self._pacer = Pacer(clock, lead_ms / 1000 if paced else None, background=background)
         self._script = Script(start, catalogue, settings, clock, self._pacer.lead)
-        rate = self._script.engine.sample_rate
+        rate = self._script.wishes.now.engine.sample_rate
         self._catalogue = catalogue
         self._prices = Prices(settings.price_per_1000)
         self._synthesis = Synthesis(self._script, self._prices, rate, self._pacer.lead)
@@ -128,11 +128,11 @@ class Session:
     def quote(self, command: Text) -> float:
         """What a text will cost at most, to be asked before it is taken. Raises what its options
         deserve."""
-        engine, options = self._script.asked(command)
-        price = self._prices.at_most(Choice(engine.capabilities, options.model))
+        wish = self._script.wishes.updated(command.options)
+        price = self._prices.at_most(wish.choice)
         others = self._catalogue.engines.values()
         dearest = max(self._prices.at_most(Choice(other.capabilities)) for other in others)
-        foreign = self._script.foreign(command, options) if dearest > price else 0
+        foreign = self._script.foreign(command, wish.options) if dearest > price else 0
         return max(price * len(command.text), dearest * foreign) / 1000
 
     @property
@@ -150,9 +150,9 @@ class Session:
         speaking it would: `LanguageNotSupported`."""
         for line in self._script.rehearse():
             self._synthesis.charge(line, at_most=True)
-        script = self._script
-        cost = self._synthesis.cost(script.received)
-        return Speaker.of(script.engine, script.options.voice, cost)
+        wish = self._script.wishes.now
+        cost = self._synthesis.cost(self._script.received)
+        return Speaker.of(wish.engine, wish.options.voice, cost)
 
     def text(self, command: Text) -> None:
         """Take text. Raises `TextLimit`, `TextGap`, `ContextConflict`, or what its options deserve."""
@@ -240,7 +240,7 @@ class Session:
 
     @property
     def _priced(self) -> bool:
-        return self._prices.at_most(self._script.choice) > 0
+        return self._prices.at_most(self._script.wishes.now.choice) > 0
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Speak: `Started`, then per segment what it says and its packets, at last `Done` or `Failed`."""
@@ -411,17 +411,17 @@ class Session:
         self._sound.sent(packet, round(keep_s * rate))
 
     def _started(self) -> Started:
-        script, encoder = self._script, self._encoder
+        encoder, wishes = self._encoder, self._script.wishes
         return Started(
             self.context,
             encoder.format,
             encoder.mime,
             encoder.header,
             encoder.lead_in,
-            script.options.voice.id,
-            script.engine.name,
-            script.options.seed,
-            tuple(script.warnings),
+            wishes.now.options.voice.id,
+            wishes.now.engine.name,
+            wishes.now.options.seed,
+            tuple(wishes.warnings),
         )
 
 

@@ -30,7 +30,7 @@ class Synthesis:
     @property
     def engine(self) -> str:
         """Who spoke, `+` between several."""
-        return "+".join(self._engines) or self._script.engine.name
+        return "+".join(self._engines) or self._script.wishes.now.engine.name
 
     @property
     def speaking(self) -> bool:
@@ -49,7 +49,7 @@ class Synthesis:
 
     def cost(self, characters: int) -> float:
         """Of so many characters: each segment at the price of who spoke it."""
-        return self._bill.cost(characters, self._script.choice)
+        return self._bill.cost(characters, self._script.wishes.now.choice)
 
     def charge(self, line: Line, *, at_most: bool = False) -> None:
         """Put on the bill what of a line is not on it."""

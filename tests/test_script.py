@@ -62,27 +62,6 @@ async def test_a_line_is_shown_until_it_is_taken() -> None:
 
 
 @pytest.mark.asyncio
-async def test_an_engine_is_asked_only_for_what_it_does_by_itself() -> None:
-    written = script(Start("c", OptionsUpdate(speed=4, pitch=0.75, volume=1.5)))
-    written.text(Text("c", "Hello."))
-    written.end()
-    (line,) = await lines(written)
-    native = line.segment.options
-    assert (native.speed, native.pitch, native.volume) == (2.0, 0.75, 1.0)
-    assert (line.options.speed, line.options.volume) == (4, 1.5)
-
-
-@pytest.mark.asyncio
-async def test_a_seed_is_made_once_and_kept() -> None:
-    written = script()
-    written.text(Text("c", "One."))
-    written.text(Text("c", " Two.", options=OptionsUpdate(speed=1.5)))
-    written.end()
-    one, two = await lines(written)
-    assert one.options.seed == two.options.seed
-
-
-@pytest.mark.asyncio
 async def test_what_nobody_can_say_ends_the_script_after_what_came_before() -> None:
     written = script()
     written.text(Text("c", "Good morning to you. **Доброе утро.** Never said."))

@@ -14,7 +14,6 @@ from streamer.blobs import BlobWriter
 from streamer.errors import EngineFailed, InternalError, RequestError, StreamerError, TextLimit
 from streamer.jobs.stored import Stored
 from streamer.jobs.whole import spoken_of
-from streamer.script import RANGES
 from streamer.tasks import ended
 from streamer.types import (
     Audio,
@@ -30,6 +29,7 @@ from streamer.types import (
     Words,
 )
 from streamer.voices import Speaker
+from streamer.wishes import RANGES
 
 PIECE = 250
 """Characters that a session is given at a time: segmenting them holds the loop for a third of a
