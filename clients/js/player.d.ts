@@ -26,8 +26,8 @@ export interface PlayerEvents {
   word: CustomEvent<{ context: Context; word: Word; index: number }>;
   /** A segment begins to be heard. */
   segment: CustomEvent<{ context: Context; segment: Segment }>;
-  /** It ran dry within a segment, for the `count`th time in this context. */
-  underrun: CustomEvent<{ context: Context; count: number }>;
+  /** A gap was heard within a segment: `late`, sound came too late; `skipped`, this machine was too busy to play it. */
+  underrun: CustomEvent<{ context: Context; count: number; cause: "late" | "skipped" }>;
   /** A context has been heard to its end, or as far as it came. `figures`: what the server was told of it. */
   end: CustomEvent<{ context: Context; error: unknown; figures: Figures }>;
   /** How loud it is, 0 to 1, fifty times a second while something plays. */

@@ -74,14 +74,17 @@ async function setUp(url, { audio = {}, player: given = {}, client: clientOption
   if (!worklet) Object.defineProperty(context, "audioWorklet", { value: undefined });
   const client = new StreamerClient(url, { audio: Player.audio({ ...options, context }), ...(drop && { WebSocket: dropping(drop) }), ...clientOptions });
   const player = new Player(client, { ...options, context, destination: meter.node });
-  const log = { words: [], segments: [], states: [], underruns: 0, ends: 0, events: [], packets: [], errors: [], last: {}, lost: 0 };
+  const log = { words: [], segments: [], states: [], underruns: 0, causes: { late: 0, skipped: 0 }, ends: 0, events: [], packets: [], errors: [], last: {}, lost: 0 };
   const latency = () => context.outputLatency || context.baseLatency || 0;
   player.addEventListener("word", ({ detail: { word, index } }) => {
     log.words.push({ ...word, index, position: player.position, frame: (context.currentTime - latency()) * context.sampleRate });
   });
   player.addEventListener("segment", ({ detail }) => log.segments.push(detail.segment.text));
   player.addEventListener("state", ({ detail }) => detail.state === log.states.at(-1) || log.states.push(detail.state));
-  player.addEventListener("underrun", () => log.underruns++);
+  player.addEventListener("underrun", ({ detail }) => {
+    log.underruns++;
+    log.causes[detail.cause]++;
+  });
   player.addEventListener("end", ({ detail }) => {
     log.ends++;
     if (detail.error) log.errors.push({ code: detail.error.code, message: detail.error.message });
@@ -505,7 +508,7 @@ async function tidy() {
  * has been told of it); from `interrupt` to silence; how late words are; how often it ran dry.
  */
 async function latency({ url, text, runs, after, ...options }) {
-  const told = { first: [], wall: [], silent: [], words: [], underruns: 0, packets: 0 };
+  const told = { first: [], wall: [], silent: [], words: [], late: 0, skipped: 0, packets: 0 };
   for (let run = 0; run < runs; run++) {
     const set = await setUp(url, options);
     const { client, player, log, meter, context } = set;
@@ -530,7 +533,8 @@ async function latency({ url, text, runs, after, ...options }) {
     told.first.push(ms(sound.frame - frame));
     told.silent.push(ms(sound.frame + sound.samples.length - stop));
     told.words.push(...log.words.map(({ position, start_ms }) => position - start_ms));
-    told.underruns += log.underruns;
+    told.late += log.causes.late;
+    told.skipped += log.causes.skipped;
     told.packets += log.packets.length;
     told.output_ms = 1000 * (context.outputLatency || context.baseLatency);
     await tearDown(set);

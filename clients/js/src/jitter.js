@@ -181,7 +181,7 @@ export class Jitter {
   underrun(track) {
     this.smooth = 0;
     this.prebuffer = Math.min(this.most, this.prebuffer + this.step);
-    this.tell({ type: "underrun", id: track.id, media: track.at, prebuffer: this.prebuffer });
+    this.tell({ type: "underrun", id: track.id, cause: "late" });
   }
 
   /** @param {any} track */
@@ -191,13 +191,13 @@ export class Jitter {
     this.anchor(track, false);
   }
 
-  /** The loudspeaker went on without us. */
+  /** The loudspeaker went on without us, as on a machine that is too busy: no prebuffer helps. */
   lapse() {
     const track = this.tracks[0];
     if (!track) return;
-    this.underrun(track);
     this.silent(track);
     track.dry = false;
+    this.tell({ type: "underrun", id: track.id, cause: "skipped" });
   }
 
   /** @param {number} id @param {string} then */

@@ -286,7 +286,7 @@ export class Player extends EventTarget {
     } else if (notice.type === "broken") {
       this.#broken();
     } else if (track && notice.type === "underrun") {
-      this.#emit("underrun", { context: track.context, count: ++track.underruns });
+      this.#emit("underrun", { context: track.context, count: ++track.underruns, cause: notice.cause });
     } else if (track && notice.type === "end") {
       track.until = notice.frame;
     } else if (track && notice.type === "anchor" && notice.running && track.first === null) {
