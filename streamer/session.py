@@ -17,6 +17,7 @@ from streamer.config import Settings
 from streamer.errors import EngineFailed, InvalidParameter, NotAvailable, StreamerError, TextLimit
 from streamer.lines import Line
 from streamer.listeners import Listeners
+from streamer.packets import Packets
 from streamer.pausing import Pausing
 from streamer.prices import Choice, Prices
 from streamer.replay import Ring
@@ -89,8 +90,8 @@ class Session:
         self._prices = Prices(settings.price_per_1000)
         self._synthesis = Synthesis(self._script, self._prices, rate, self._pacer.lead)
         self._encoder = open_encoder(resolve_format(start.audio, rate), rate)
-        ring = Ring() if paced else None
-        self._sound = Sound(start, self._encoder, rate, clock, live=not background, ring=ring)
+        self._packets = Packets(self._encoder, rate, Ring() if paced else None)
+        self._sound = Sound(start, self._packets, clock, live=not background)
         self._pull: asyncio.Task[Spoken | None] | None = None
         self._pausing = Pausing()
         self._batch: Iterator[Event] = iter(())
@@ -98,7 +99,7 @@ class Session:
         """What is said before the batch goes on: of what came before a pause."""
         self._begun = self._ending = self._over = False
         self._failure: StreamerError | None = None
-        self._playhead = Playhead(self._pacer, self._sound.timeline.sample_rate)
+        self._playhead = Playhead(self._pacer, self._packets.sample_rate)
         self._quiet_since = -math.inf
         self._reason: EndReason = "end"
         self._turn = 0
@@ -113,12 +114,12 @@ class Session:
     @property
     def samples(self) -> int:
         """Samples of sound so far, at the output rate; while paused: those that were sent."""
-        return max(0, self._sound.end) if self._pausing.paused else self._sound.samples
+        return max(0, self._packets.end) if self._pausing.paused else self._packets.samples
 
     @property
     def seconds(self) -> float:
         """Sound so far."""
-        return self.samples / self._sound.timeline.sample_rate
+        return self.samples / self._packets.sample_rate
 
     @property
     def cost(self) -> float:
@@ -194,7 +195,7 @@ class Session:
         if not self._paced:
             raise NotAvailable("nobody listens who could pause it", param="type")
         if not self._playhead.held:
-            self._playhead.hold(played_ms, max(0, self._sound.end))
+            self._playhead.hold(played_ms, max(0, self._packets.end))
             self._sound.pause()
             self._pacer.pause()
             self._quiet_since = self._clock()
@@ -405,7 +406,7 @@ class Session:
             self.first_audio_ms = round(1000 * (self._clock() - since), 3)
         # The lead-in is no sound that plays.
         samples = max(0, packet.pts + packet.duration) - max(0, packet.pts)
-        rate = self._sound.timeline.sample_rate
+        rate = self._packets.sample_rate
         self._pacer.sent(samples / rate)
         keep_s = self._pacer.played_s - self._settings.replay_s
         self._sound.sent(packet, round(keep_s * rate))

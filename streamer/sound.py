@@ -1,6 +1,7 @@
 """The sound half of a session: chunks of PCM become events on one clock, from first sample to last.
 
-Dsp, pauses, encoder, word times. Waits for nothing: when to push what is the session's business.
+Dsp, pauses, word times, what of it is told again. Waits for nothing: when to push what is the session's
+business.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from streamer.audio.dsp import Dsp
-from streamer.audio.encoder import Encoder
 from streamer.lines import Line
-from streamer.replay import FadeIn, Ring, Segments
+from streamer.packets import Packets
+from streamer.replay import Segments
 from streamer.text.pauses import pause_after
 from streamer.timeline import Timeline, heard_length
 from streamer.types import (
@@ -33,38 +34,26 @@ from streamer.types import (
 )
 from streamer.wording import Wording
 
-FIRST_SLICE_S = 0.02
-SLICE_S = 0.06
-"""Sound encoded in one go: small at first, so that the first packet leaves at once; later at most a
-few ms of the loop's time with the slowest codec."""
-
 
 class Sound:
     """The clock of one context. Every method yields events lazily: sound is encoded as it is asked for.
 
     `live`: somebody wants words as they play, though times that are guessed are better behind the end.
-    `ring` keeps what may have to be said again, where somebody may pause it.
     """
 
     def __init__(
         self,
         start: Start,
-        encoder: Encoder,
-        rate: int,
+        packets: Packets,
         clock: Callable[[], float],
         *,
         live: bool = True,
-        ring: Ring | None = None,
     ) -> None:
-        assert encoder.format.sample_rate is not None
-        self.timeline = Timeline(rate, encoder.format.sample_rate)
+        self.timeline = Timeline(packets.rate, packets.sample_rate)
         self._start = start
-        self._encoder = encoder
-        self._rate = rate
+        self._packets = packets
         self._clock = clock
-        self._wording = Wording(rate, live=live)
-        self._position = 0
-        """Samples pushed so far, at the engine's rate."""
+        self._wording = Wording(packets.rate, live=live)
         self._silence = 0
         self._padded = False
         self._line: Line | None = None
@@ -72,31 +61,20 @@ class Sound:
         self._announced = False
         """Whether the segment's event is out: that of a line still open waits for its text."""
         self._trace: Trace | None = None
-        self._segments = Segments(self.timeline, kept=ring is not None)
+        self._segments = Segments(self.timeline, kept=packets.ring is not None)
         self.lost = False
         """Whether the rest of the latest segment failed."""
-        self._flushed = False
         self._events: deque[Event] = deque()
         """Made, and not yet asked for."""
-        self._sent = 0
-        self.end = -encoder.lead_in
-        """Behind the last packet that was sent, at the output rate."""
-        self._ring = ring
         self._again: deque[Samples] = deque()
         self._missing = False
         """Sound is missing before the next packet."""
-        self._fade_in = FadeIn(rate)
-
-    @property
-    def samples(self) -> int:
-        """Sound so far, at the output rate."""
-        return self._encoder.samples
 
     @property
     def holds_back(self) -> bool:
         """Whether sound of a finished segment is still inside the encoder."""
         finished = self._line is not None and self._dsp is None
-        return finished and not (self._padded or self._flushed) and self._encoder.delay > 0
+        return finished and not self._padded and self._packets.held_back > 0
 
     def chunk(
         self, line: Line, chunk: PcmChunk, *, dry_s: float, since: float, final: bool
@@ -115,7 +93,10 @@ class Sound:
         assert self._dsp is not None
         words, timing = self._wording.of(line, chunk)
         placed = self.timeline.add(words, timing)
-        slices = self._slices(self._dsp, chunk, final)
+        sound = self._dsp.push(chunk.samples)
+        if chunk.last:
+            sound += self._dsp.flush()
+        slices = self._packets.slices(sound, final=final)
         packets = next(slices, [])
         if begins:
             self._trace = self._traced(line, since, synthesized)
@@ -123,9 +104,9 @@ class Sound:
             self._announced = True
             self._events.append(self._segment_started(line))
         self._events += self._words(placed, timing)
-        yield from self._tell(packets, last=final and self._flushed)
+        yield from self._tell(packets, last=final and self._packets.flushed)
         for packets in slices:
-            yield from self._tell(packets, last=final and self._flushed)
+            yield from self._tell(packets, last=final and self._packets.flushed)
         if chunk.last:
             self._dsp = None
             self.lost = chunk.lost
@@ -133,22 +114,21 @@ class Sound:
     def pad(self) -> Iterator[Event]:
         """Push out what the encoder holds back; the silence counts as part of the coming pause."""
         self._padded = True
-        yield from self._quiet(self._encoder.delay)
+        yield from self._quiet(self._packets.held_back)
 
     def rest(self) -> Iterator[Event]:
         """The end of the sound: what the encoder still holds, and the marks that lie there."""
         over = False
         while not over:  # gone on with meanwhile, it has another end
-            if not self._flushed:
-                self._flushed = True
-                empty = Packet(b"", self._encoder.samples, 0)
-                packets = self._encoder.flush() or ([empty] if self._line else [])
+            if not self._packets.flushed:
+                empty = Packet(b"", self._packets.samples, 0)
+                packets = self._packets.flush() or ([empty] if self._line else [])
                 yield from self._tell(packets, last=True)
-            if self._flushed:
-                marks = self.timeline.marks_left(self._encoder.samples)
+            if self._packets.flushed:
+                marks = self.timeline.marks_left(self._packets.samples)
                 self._events += (Mark(self._start.context, name, pts) for pts, name in marks)
                 yield from self._told()
-            over = self._flushed
+            over = self._packets.flushed
 
     def guess(self) -> None:
         """Put the other words of a segment that was cut off on the clock, where its engine tells none. To
@@ -158,10 +138,8 @@ class Sound:
 
     def sent(self, packet: Packet, keep: int) -> None:
         """A packet was sent. What lies before `keep`, at the output rate, is not said again."""
-        self.end = packet.pts + packet.duration
-        self._sent += bool(packet.data)
-        if self._ring is not None:
-            self._ring.keep(self.timeline.source(keep))
+        self._packets.sent(packet, self.timeline.source(keep))
+        if self._packets.ring is not None:
             self.timeline.keep(keep)
             self._segments.keep(keep)
 
@@ -173,26 +151,23 @@ class Sound:
     def go_on(self, played: int, text: str) -> Iterator[Event]:
         """Behind a pause: the events of what was not heard of the input so far. Other iterators go on
         behind it."""
-        assert self._ring is not None
         heard = self.timeline.count_heard(played)
         complete = self._dsp is None or self._wording.complete
-        cut = max(self._segments.cut_at(played, complete=complete), self._encoder.begin)
-        wanted = min(self.timeline.source(cut), self._position)
-        source = max(wanted, self._ring.start)
+        cut = max(self._segments.cut_at(played, complete=complete), self._packets.begin)
+        wanted = min(self.timeline.source(cut), self._packets.position)
+        source, again = self._packets.go_back(wanted)
         if source != self.timeline.source(cut):
             cut = self.timeline.at(source)
         self._missing = source > wanted
-        self._again.extendleft(reversed(self._ring.take(source)))
-        self._fade_in.begin()
-        self._encoder.rewind(self._sent, self.end)
-        self._flushed = self._padded = False
-        begin = self._encoder.begin
-        self.timeline.go_on(played, cut, self._position, begin)
-        self._wording.move(self._position - source)
+        self._again.extendleft(reversed(again))
+        self._padded = False
+        begin, position = self._packets.begin, self._packets.position
+        self.timeline.go_on(played, cut, position, begin)
+        self._wording.move(position - source)
         self._segments.move(cut, begin - cut)
         offset = self._offset(heard, text)
         self._events.clear()
-        self._events.append(Continued(self._start.context, max(0, self.end), offset))
+        self._events.append(Continued(self._start.context, max(0, self._packets.end), offset))
         for told in self._segments.retold(begin, heard):
             self._events += [told] if isinstance(told, SegmentStarted) else self._words(*told)
         return self._repeated()
@@ -200,12 +175,12 @@ class Sound:
     @property
     def again_s(self) -> float:
         """How much is to be said again."""
-        return sum(map(len, self._again)) / self._rate
+        return sum(map(len, self._again)) / self._packets.rate
 
     def _repeated(self) -> Iterator[Event]:
         yield from self._told()
         while self._again:
-            yield from self._tell(self._encode(self._again.popleft()))
+            yield from self._tell(self._packets.push(self._again.popleft()))
 
     def _offset(self, heard: int, text: str) -> int:
         """Of what comes behind so many words."""
@@ -218,14 +193,14 @@ class Sound:
     def _begin(self, line: Line) -> None:
         options, native = line.options, line.segment.options
         self._dsp = Dsp(
-            self._rate,
+            self._packets.rate,
             speed=options.speed / native.speed,
             pitch=options.pitch / native.pitch,
             volume=options.volume / native.volume,
         )
         self._line = line
-        self._wording.begin(self._position, self._dsp.scale)
-        self._segments.begin(self.timeline.at(self._position), lost=self.lost)
+        self._wording.begin(self._packets.position, self._dsp.scale)
+        self._segments.begin(self.timeline.at(self._packets.position), lost=self.lost)
         self.lost = False
         self._silence = 0
         self._padded = False
@@ -236,41 +211,12 @@ class Sound:
         if before is None:
             return
         pause_s = pause_after(before.span.text, before.span.reason) / line.options.speed
-        yield from self._quiet(round((pause_s - dry_s) * self._rate) - self._silence)
+        yield from self._quiet(round((pause_s - dry_s) * self._packets.rate) - self._silence)
 
     def _quiet(self, samples: int) -> Iterator[Event]:
         if samples > 0:
             self._silence += samples
-            yield from self._tell(self._encode(np.zeros(samples, np.float32)))
-
-    def _slices(self, dsp: Dsp, chunk: PcmChunk, final: bool) -> Iterator[list[Packet]]:
-        """Packets of a chunk, slice by slice; a final chunk's last slice brings the encoder's rest."""
-        sound = dsp.push(chunk.samples)
-        if chunk.last:
-            sound += dsp.flush()
-        slices = deque(self._cut(sound))
-        while slices:
-            packets = self._encode(slices.popleft())
-            if final and not slices:
-                self._flushed = True
-                packets += self._encoder.flush()
-            yield packets
-
-    def _cut(self, sound: Iterable[Samples]) -> Iterator[Samples]:
-        step = FIRST_SLICE_S if self._position == 0 else SLICE_S
-        for samples in sound:
-            at = 0
-            while at < len(samples):
-                size = round(step * self._rate)
-                yield samples[at : at + size]
-                at += size
-                step = SLICE_S
-
-    def _encode(self, samples: Samples) -> list[Packet]:
-        self._position += len(samples)
-        if self._ring is not None:
-            self._ring.append(samples)
-        return self._encoder.push(self._fade_in.push(samples))
+            yield from self._tell(self._packets.push(np.zeros(samples, np.float32)))
 
     def _tell(self, packets: list[Packet], last: bool = False) -> Iterator[Event]:
         context = self._start.context

@@ -535,7 +535,7 @@ def test_a_listener_far_behind_what_is_kept_loses_sound_and_is_told() -> None:
 def test_only_a_little_is_kept_by_reference() -> None:
     async def main() -> None:
         listener = Listener(replay_s=1.0, lead_ms=500)
-        ring = listener.session._sound._ring
+        ring = listener.session._packets.ring
         assert ring is not None
         most = 0
         listener.session.text(Text("c", "word " * 150 + "and so on."))
@@ -559,7 +559,7 @@ def test_nobody_pauses_where_nobody_listens_and_nothing_is_kept() -> None:
         )
         with pytest.raises(NotAvailable):
             session.pause()
-        assert session._sound._ring is None
+        assert session._packets.ring is None
 
 
 def test_while_paused_no_context_is_less_urgent_and_then_what_is_at_hand_counts() -> None:
