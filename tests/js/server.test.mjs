@@ -159,13 +159,70 @@ test(`${DROPS} drops change nothing of what is heard`, { timeout: 20_000 + 2000 
   let cuts = 0;
   for (let round = 1; cuts < DROPS; round++) {
     const random = chance(round);
-    const proxy = await cuttingProxy(SERVER.hostname, SERVER.port, () => 500 + random() * 30_000);
+    const proxy = await cuttingProxy(SERVER.hostname, SERVER.port, () => 1500 + random() * 30_000);
     const client = new StreamerClient(proxy.url, { environment: { random: () => random() / 10 } });
-    const events = await speak(client, random);
-    assert.deepEqual(events, expected, `round ${round}`);
+    try {
+      const events = await speak(client, random);
+      assert.deepEqual(events, expected, `round ${round}`);
+    } finally {
+      client.close();
+      proxy.close();
+    }
     cuts += proxy.cuts;
-    client.close();
-    proxy.close();
     assert.ok(round <= DROPS, `${cuts} cuts`);
   }
+});
+
+/** A context that is paused now and then, held to all of its text and its clock. */
+async function pausing(client, text, random) {
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, random() * ms));
+  const context = client.start({ audio: { codec: "pcm_s16le", sample_rate: 8000 }, pacing: { lead_ms: 600 } });
+  const packets = [];
+  const reading = (async () => {
+    for await (const event of context) if (event.type === "audio") packets.push(event);
+  })();
+  context.push(text);
+  context.end();
+  let pauses = 0;
+  while (!context.over && pauses < 8) {
+    await sleep(300);
+    if (context.over) break;
+    const sent = packets.length ? packets.at(-1).pts / 8 : 0;
+    const { heard_text, unspoken_text } = await context.pause({ played_ms: sent * random() });
+    if (context.over) break;
+    pauses++;
+    assert.equal(heard_text + unspoken_text, text);
+    await sleep(50);
+    await context.continue();
+  }
+  await reading;
+  assert.equal(context.ending.reason, "end");
+  let next = packets[0].pts;
+  for (const { pts, duration } of packets) {
+    assert.ok(pts >= next);
+    next = pts + duration;
+  }
+  assert.equal(next, context.ending.samples);
+  assert.deepEqual(context.words.map((word) => word.text), text.match(/[A-Za-z]+/g));
+  assert.ok(context.words.every(({ start_ms }, at) => at === 0 || start_ms >= context.words[at - 1].end_ms));
+  return pauses;
+}
+
+test("pauses over lost sockets keep the clock and every word", { timeout: 20_000 + 1000 * DROPS }, async () => {
+  const text = TEXT.repeat(4);
+  let [cuts, pauses] = [0, 0];
+  for (let round = 1; cuts < DROPS / 2; round++) {
+    const random = chance(round);
+    const proxy = await cuttingProxy(SERVER.hostname, SERVER.port, () => 1500 + random() * 20_000);
+    const client = new StreamerClient(proxy.url, { environment: { random: () => random() / 10 } });
+    try {
+      pauses += await pausing(client, text, random);
+    } finally {
+      client.close();
+      proxy.close();
+    }
+    cuts += proxy.cuts;
+    assert.ok(round < 60);
+  }
+  assert.ok(pauses > 5, `${pauses} pauses`);
 });

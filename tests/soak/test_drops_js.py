@@ -16,4 +16,4 @@ pytestmark = [
 
 def test_200_lost_sockets_are_not_heard() -> None:
     with running_server("tone") as server:
-        node_tests([SERVER_TESTS], SERVER_URL=server.url, DROPS="200")
+        node_tests([SERVER_TESTS], 280, SERVER_URL=server.url, DROPS="200")
