@@ -4,14 +4,14 @@
 
 // Errors
 
-/** What a server may say, what only this client says (the last three), and what newer servers will. */
+/** What a server may say, what only client (`context_lost`, `connection_failed`, `closed`) and player say, and what newer servers will. */
 export type ErrorCode =
   | "invalid_message" | "unknown_parameter" | "invalid_parameter" | "unsupported_parameter" | "unknown_voice"
   | "language_not_supported" | "context_conflict" | "unknown_context" | "text_gap" | "text_limit" | "message_limit"
   | "not_found" | "method_not_allowed" | "not_available" | "unauthenticated" | "key_revoked" | "token_expired"
   | "scope_missing" | "origin_not_allowed" | "rate_limited" | "context_limit" | "connection_limit" | "budget_spent"
   | "engine_failed" | "stalled_reader" | "idle_timeout" | "draining" | "internal_error"
-  | "context_lost" | "connection_failed" | "closed"
+  | "context_lost" | "connection_failed" | "closed" | "playback_failed"
   | (string & {});
 
 export interface ErrorFields {
@@ -258,12 +258,18 @@ export interface Context extends AsyncIterable<ContextEvent> {
    * it out itself, by `played_ms`, else by the last `played`, else as if all had been heard.
    */
   interrupt(options?: StopOptions): Promise<Interrupted>;
-  /** Stop at once and keep everything. After `done` nothing is left to be kept: then answered as `interrupt` is. */
+  /**
+   * Stop at once and keep everything. What waits to be read and was not heard is dropped: it comes again. After `done`
+   * answered as `interrupt` is.
+   */
   pause(options?: StopOptions): Promise<Paused>;
-  /** Go on from the first word not heard. After `done` nothing more comes: then `sequence` is -1. */
+  /**
+   * Go on from the first word not heard; `context_conflict` where there was no `pause`. After `done` nothing more comes: then
+   * `sequence` is -1, and who plays plays on.
+   */
   continue(options?: { signal?: AbortSignal }): Promise<Continued>;
   /** Stop and forget. */
-  cancel(): Promise<void>;
+  cancel(options?: { signal?: AbortSignal }): Promise<void>;
 
   /** How far the listener has played, for a later `interrupt` without `played_ms`. */
   played(played_ms: number): void;
@@ -349,7 +355,7 @@ export class StreamerClient extends EventTarget implements AsyncIterable<Context
   interrupt(options?: StopOptions): Promise<Interrupted>;
   pause(options?: StopOptions): Promise<Paused>;
   continue(options?: { signal?: AbortSignal }): Promise<Continued>;
-  cancel(): Promise<void>;
+  cancel(options?: { signal?: AbortSignal }): Promise<void>;
   /** The events of the current context. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ContextEvent>;
 
