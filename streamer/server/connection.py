@@ -91,10 +91,10 @@ class Connection:
 
     async def leave(self, socket: Socket, code: int | None, *, closed: bool) -> None:
         """The socket has ended, `closed` by the client or only lost. Nothing happens if another has taken
-        over."""
+        over. Who has never said anything has nothing to come back for."""
         if self._socket is not socket:
             return
-        away = not closed and not self._closing and not self._lost
+        away = not (closed or self._closing or self._lost or self._first)
         if self._resuming is None or not away or self._meter.ledger.draining:
             try:
                 await self.aclose()

@@ -591,6 +591,8 @@ async def test_who_is_at_the_limit_still_comes_back(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_the_place_of_who_is_away_is_good_for_coming_back_alone(tmp_path: Path) -> None:
     async with running(tmp_path, max_connections=1) as server, Returning(server) as client:
+        await client.say(type="flush", context="none")
+        await client.hear()
         client.drop()
         await client.waited_for()
         for words in (
@@ -611,11 +613,41 @@ async def test_the_place_of_who_is_away_is_good_for_coming_back_alone(tmp_path: 
 
 
 @pytest.mark.asyncio
+async def test_who_has_never_said_anything_is_not_waited_for(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, Returning(server) as client:
+        await eventually(lambda: counters(server).connections)
+        client.drop()
+        await eventually(lambda: not server.service.connections)
+        assert (counters(server).detached, server.service.ledger.limits.connections) == (0, 0)
+        resumed = await client.come_back()
+        assert (resumed["contexts"], resumed["session"] != client.ready["session"]) == ({}, True)
+
+
+@pytest.mark.asyncio
+async def test_who_comes_above_the_limit_and_is_lost_again_can_still_come_back(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, max_connections=1) as server, Returning(server) as client:
+        await client.say(type="text", context="a", text="one ")
+        await client.hear()
+        client.drop()
+        await client.waited_for()
+        for _ in range(3):
+            await client.dial()
+            client.drop()
+            await eventually(lambda: counters(server).connections == 0)
+        assert counters(server).detached == 1
+        assert (await client.come_back())["contexts"]["a"]["recovered"]
+
+
+@pytest.mark.asyncio
 async def test_who_comes_above_the_limit_and_says_nothing_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamer.server.connection.LENT_S", 0.05)
     async with running(tmp_path, max_connections=1) as server, Returning(server) as client:
+        await client.say(type="flush", context="none")
+        await client.hear()
         client.drop()
         await client.waited_for()
         async with server.socket(path=PATH) as socket:
@@ -648,6 +680,8 @@ async def test_logs_say_what_became_of_a_lost_socket(
 ) -> None:
     with caplog.at_level("INFO", "streamer.server"):
         async with running(tmp_path) as server, Returning(server) as client:
+            await client.say(type="flush", context="none")
+            await client.hear()
             client.drop()
             await client.waited_for()
             await client.come_back()
