@@ -45,7 +45,7 @@ export class Speech {
     this.#feeding?.abort();
     const client = this.#client;
     this.#client = null;
-    this.#player?.stop();
+    this.#player?.close();
     this.#player = null;
     this.#context = null;
     await client?.close();
