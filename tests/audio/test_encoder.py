@@ -345,6 +345,8 @@ def test_behind_a_rewind_nothing_is_heard_of_what_was_not_sent(
     assert encoder.samples == end
     assert end <= encoder.begin <= end + 0.05 * rate
     new = speech_like(24000, 0.5)
+    rise = round(0.005 * 24000)  # as whoever rewinds fades in: a codec smears what begins at once
+    new[:rise] *= np.linspace(0, 1, rise, dtype=np.float32)
     sent += [packet for piece in cuts(new, (331, 1, 4000)) for packet in encoder.push(piece)]
     sent += encoder.flush()
     for before, after in pairwise(sent):

@@ -116,16 +116,22 @@ async def test_retry_after_is_obeyed(tmp_path: Path) -> None:
 async def test_a_crash_after_the_answer_sends_again_with_the_same_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = Script(clock := Clock())
+    answer, answered = asyncio.Event(), asyncio.Event()
+
+    async def late(url: str) -> Reply:
+        await answer.wait()
+        return await ok(url)
+
+    script = Script(clock := Clock(), late)
     async with opened(tmp_path, script, clock) as rig:
         await rig.tell()
-        answered = asyncio.Event()
 
         async def lost(work: Any) -> None:
             answered.set()
             await asyncio.Event().wait()
 
         monkeypatch.setattr(rig.database, "write", lost)
+        answer.set()
         await answered.wait()
     async with opened(tmp_path, script, clock) as rig:
         (delivery,) = await rig.until("delivered")

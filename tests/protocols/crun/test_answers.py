@@ -106,7 +106,14 @@ def test_whose_fault_it_is_decides_the_code() -> None:
     assert {code: code_of(error("why")) for code, error in CODES.items()} == {
         **dict.fromkeys(CODES, 422),
         **dict.fromkeys(
-            ("unauthenticated", "key_revoked", "scope_missing", "origin_not_allowed"), 401
+            (
+                "unauthenticated",
+                "key_revoked",
+                "token_expired",
+                "scope_missing",
+                "origin_not_allowed",
+            ),
+            401,
         ),
         "budget_spent": 402,
         **dict.fromkeys(("not_found", "gone", "method_not_allowed"), 404),

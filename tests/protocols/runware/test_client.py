@@ -194,7 +194,8 @@ def test_the_client_tells_our_errors_apart(error: StreamerError, alone: bool) ->
         return
     with pytest.raises(EngineFailed) as caught:
         CLIENT.read(CREATE, status, headers, body)
-    assert caught.value.retryable is error.retryable or error.code == "not_ready"
+    if error.code not in ("not_ready", "context_lost"):  # which no task is answered with
+        assert caught.value.retryable is error.retryable
 
 
 def test_a_wait_that_is_asked_for_is_heard() -> None:
