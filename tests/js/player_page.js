@@ -490,6 +490,11 @@ async function tidy() {
   delete loudspeaker.state;
   await early.unlock();
   answer.back = early.state;
+  await Promise.all([early.continue(), early.pause()]);
+  answer.hasty = [early.state];
+  await Promise.all([early.continue(), early.pause(), early.continue()]);
+  answer.hasty.push(early.state);
+  await early.interrupt({ signal: AbortSignal.abort() }).catch(({ name }) => answer.hasty.push(name, early.state));
   await early.interrupt();
   await waiting;
   await early.close();

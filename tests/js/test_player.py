@@ -272,6 +272,7 @@ def test_what_ends_elsewhere_ends_here(told: Told) -> None:
     assert tidy["broke"] == {"code": "playback_failed", "nodes": 2, "heard": 1200}
     assert (tidy["call"], tidy["back"]) == ("interrupted", "paused")
     assert tidy["late"] == "closed"
+    assert tidy["hasty"] == ["paused", "playing", "AbortError", "playing"]
     assert tidy["nothing"] == ["context_conflict"] * 3
     assert tidy["states"][-1] == "closed"
 

@@ -3,6 +3,7 @@ import { open } from "./decoders.js";
 import { StreamerError } from "./errors.js";
 import { Sound } from "./sound.js";
 import { Track } from "./track.js";
+import { abortable } from "./waiting.js";
 /** @import * as types from "../index.d.ts" */
 
 const RATE = 48000;
@@ -108,7 +109,8 @@ export class Player extends EventTarget {
   }
 
   /** @param {{ signal?: AbortSignal }} [options] */
-  async interrupt(options = {}) {
+  async interrupt({ signal } = {}) {
+    signal?.throwIfAborted();
     const [track, ...waiting] = this.#tracks;
     if (!track) throw nothing();
     const quiet = track.paused?.quiet ?? this.#sound.quiet(track.id, "flush", track.until !== null);
@@ -123,31 +125,52 @@ export class Player extends EventTarget {
     this.#last = played_ms;
     this.#update();
     try {
-      return await track.context.interrupt({ ...options, played_ms });
+      // Asked in any case: who is silent needs no more of it.
+      return await abortable(track.context.interrupt({ played_ms }), signal);
     } finally {
       this.#finish(track);
     }
   }
 
   /** @param {{ signal?: AbortSignal }} [options] */
-  async pause(options = {}) {
+  async pause({ signal } = {}) {
+    signal?.throwIfAborted();
     const track = this.#tracks[0];
     if (!track) throw nothing();
-    if (track.paused) return track.paused.answer;
-    const quiet = this.#sound.quiet(track.id, "hold", track.until !== null);
-    const answer = quiet.then((played_ms) => track.context.pause({ ...options, played_ms: (track.played = played_ms) }));
-    track.paused = { quiet, answer };
-    this.#update();
-    return answer;
+    return abortable(track.next(() => this.#pause(track)), signal);
   }
 
   /** @param {{ signal?: AbortSignal }} [options] */
-  async continue(options = {}) {
+  async continue({ signal } = {}) {
+    signal?.throwIfAborted();
     const track = this.#tracks[0];
-    if (!track?.paused) throw new StreamerError("context_conflict", "nothing is paused");
-    await track.paused.answer.catch(() => {}); // whoever paused was told
-    const continued = await track.context.continue(options);
-    if (continued.sequence >= 0 || track.gone) return continued;
+    if (!track) throw unpaused();
+    return abortable(track.next(() => this.#continue(track)), signal);
+  }
+
+  /** @param {Track} track */
+  async #pause(track) {
+    if (track.gone) return track.context.pause();
+    if (!track.paused) {
+      const quiet = this.#sound.quiet(track.id, "hold", track.until !== null);
+      const answer = quiet.then((played_ms) => track.context.pause({ played_ms: (track.played = played_ms) }));
+      track.paused = { quiet, answer };
+      this.#update();
+    }
+    return track.paused.answer;
+  }
+
+  /** @param {Track} track */
+  async #continue(track) {
+    if (!track.paused) throw unpaused();
+    /** @type {Promise<void>} */
+    const going = new Promise((resolve) => { track.going = resolve; });
+    const continued = await track.context.continue();
+    if (track.gone) return continued;
+    if (continued.sequence >= 0) {
+      await going; // what comes behind it may be a pause
+      return continued;
+    }
     // All had been sent: what was not heard is still here.
     const at_ms = track.rewind();
     this.#go(track, at_ms);
@@ -273,6 +296,7 @@ export class Player extends EventTarget {
   /** @param {Track} track @param {number} at_ms */
   #go(track, at_ms) {
     track.paused = null;
+    track.going();
     this.#sound.go(track.id, at_ms);
     this.#update();
     this.#check();
@@ -343,6 +367,7 @@ export class Player extends EventTarget {
     if (track.finished) return;
     if (track === this.#tracks[0]) this.#last = this.#sound.heard(track.id);
     track.finished = track.gone = true;
+    track.going();
     this.#tracks = this.#tracks.filter((other) => other !== track);
     track.decoder?.close();
     const figures = track.figures(this.#sound.clocks());
@@ -376,4 +401,5 @@ export class Player extends EventTarget {
   }
 }
 
+const unpaused = () => new StreamerError("context_conflict", "nothing is paused");
 const nothing = () => new StreamerError("context_conflict", "nothing is being played");

@@ -14,6 +14,10 @@ export class Track {
   underruns = 0;
   /** Set while it is paused: when it stopped, and what the server said. @type {{ quiet: Promise<number>, answer: Promise<types.Paused> } | null} */
   paused = null;
+  /** @type {Promise<unknown> | null} */
+  #turn = null;
+  /** Called when it is heard again, or never will be. */
+  going = () => {};
   /** How far it had been heard at the last pause, in ms. */
   played = 0;
   /** Frames of the AudioContext where its sound begins and ends, once known. @type {number | null} */
@@ -41,6 +45,19 @@ export class Track {
       this.settle = () => (this.error ? reject(this.error) : resolve());
     });
     this.over.catch(() => {}); // whoever does not await it has the event `end`
+  }
+
+  /**
+   * A pause or continue, once the one before has been answered; at once where there is none.
+   * @template T @param {() => Promise<T>} work
+   */
+  next(work) {
+    const done = this.#turn ? this.#turn.then(work) : work();
+    const turn = done.catch(() => {}).then(() => {
+      if (this.#turn === turn) this.#turn = null;
+    });
+    this.#turn = turn;
+    return done;
   }
 
   /** Decoders that are still loading have nobody to play for by then. @param {any} decoder */

@@ -443,6 +443,7 @@ test("what nobody waits for ends no process", async () => {
   context.interrupt();
   context.pause();
   client.connect();
+  client.connect({ signal: AbortSignal.abort() });
   await settled();
 });
 
