@@ -27,7 +27,7 @@ async function open(address = url, options = {}) {
   page.on("pageerror", (error) => told.errors.push(String(error)));
   page.on("console", (message) => {
     // What the server refuses is logged by the browser itself.
-    if (message.type() === "error" && !/status of 4\d\d|net::ERR_FAILED|WebSocket connection/.test(message.text())) told.errors.push(message.text());
+    if (message.type() === "error" && !/status of 4\d\d|net::ERR_(FAILED|CONNECTION_REFUSED)|WebSocket connection/.test(message.text())) told.errors.push(message.text());
   });
   page.on("websocket", (socket) => {
     socket.on("framereceived", ({ payload }) => told.types.push(typeof payload === "string" ? JSON.parse(payload).type : "sound"));
@@ -117,6 +117,68 @@ const scenarios = {
     await status(page, "heard to the end");
   },
 
+  /** Whoever is in a hurry: a double click, a key held down, a pause and an interrupt at once. */
+  async hasty() {
+    const page = await open();
+    await ready(page);
+    await page.fill("#text", "One two three.");
+    await page.dblclick("#play", { delay: 0 });
+    await status(page, "heard to the end");
+    told.said = await text(page, "#said");
+    await speak(page, wanted.text);
+    await page.waitForSelector("#said .now");
+    await page.evaluate(() => { for (let i = 0; i < 3; i++) document.getElementById("pause").click(); });
+    await status(page, "Paused");
+    await page.waitForTimeout(300);
+    const heard = () => page.locator("#said span:not(.coming)").count();
+    const before = await heard();
+    await page.waitForTimeout(700);
+    told.still = (await heard()) === before;
+    told.button = await text(page, "#pause");
+    await page.evaluate(() => { for (const id of ["pause", "pause", "interrupt"]) document.getElementById(id).click(); });
+    await status(page, "Interrupted");
+    await page.waitForTimeout(200);
+    told.status = await text(page, "#status");
+    told.banner = await page.isVisible("#banner");
+  },
+
+  /** What was interrupted while the server was gone is over, and the next can begin. The server is killed at a line of ours. */
+  async gone() {
+    const page = await open();
+    await ready(page);
+    await speak(page, wanted.text);
+    await page.waitForSelector("#said .now");
+    console.log("kill");
+    await page.waitForFunction(() => document.getElementById("connection").dataset.state === "reconnecting");
+    await page.keyboard.press("Escape");
+    await page.waitForTimeout(300);
+    console.log("restart");
+    await page.waitForSelector("#banner:not([hidden])");
+    told.banner = await text(page, "#banner");
+    told.pause = await page.isEnabled("#pause");
+    await speak(page, "Again.");
+    await status(page, "heard to the end");
+    told.said = await text(page, "#said");
+  },
+
+  /** The list is drawn anew every second while a job runs. */
+  async watches() {
+    let progress = 0;
+    const done = { id: "job_1", status: "completed", progress: 1, voice: wanted.name, text_characters: 3, results: [{ url: "/page.css" }], error: null };
+    const failed = { ...done, id: "job_3", status: "failed", results: [], error: { code: "x", message: wanted.name } };
+    const page = await open();
+    await page.route("**/v1/jobs?*", (route) => route.fulfill({ json: { jobs: [done, { ...done, id: "job_2", status: "running", progress: (progress += 0.1), results: [] }, failed] } }));
+    await page.click("#tab-jobs");
+    await page.waitForSelector("#job-list progress");
+    const cancel = page.getByRole("button", { name: "Cancel job_2" });
+    await cancel.focus();
+    await page.evaluate(() => { window.sound = document.querySelector("#job-list audio"); });
+    await page.waitForFunction(() => document.querySelector("#job-list progress").value > 0.25);
+    told.kept = [await page.evaluate(() => window.sound.isConnected), await cancel.evaluate((button) => button === document.activeElement)];
+    told.told = await page.locator("#job-list li small").allTextContents();
+    told.made = await page.locator("#job-list img").count();
+  },
+
   async keys() {
     const page = await open();
     await page.waitForSelector("#key-dialog[open]");
@@ -125,6 +187,9 @@ const scenarios = {
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.getElementById("key-dialog").open && document.getElementById("banner").textContent.includes("valid"));
     told.wrong = await text(page, "#banner");
+    await page.fill("#key", "sk-streamer-\u2026");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("key-dialog").open && document.getElementById("banner").textContent.includes("no key"));
     await page.fill("#key", wanted.key);
     await page.keyboard.press("Enter");
     await ready(page);
@@ -228,7 +293,7 @@ const scenarios = {
   async axe() {
     told.faults = {};
     for (const colorScheme of ["light", "dark"]) {
-      const page = await open(url, { colorScheme });
+      const page = await open(url, { colorScheme, reducedMotion: "reduce" }); // halfway between two colours anything may be
       await ready(page);
       told.faults[`${colorScheme} empty`] = await faults(page);
       await speak(page, wanted.text);
@@ -247,6 +312,11 @@ const scenarios = {
         await page.click(`#tab-${tab}`);
         told.faults[`${colorScheme} ${tab}`] = await faults(page);
       }
+      await page.click("#tab-speak");
+      await page.route("**/v1/voices", (route) => route.abort());
+      await page.reload();
+      await page.waitForSelector("#banner:not([hidden])");
+      told.faults[`${colorScheme} error`] = await faults(page);
     }
   },
 

@@ -32,8 +32,17 @@ PAGE_BYTES = 150_000
 Play = Callable[..., dict[str, Any]]
 
 
-def drive(node_modules: Path, url: str, scenario: str, **wanted: Any) -> dict[str, Any]:
-    """What the driver saw. No scenario may leave a fault in the browser's console."""
+def drive(
+    node_modules: Path,
+    url: str,
+    scenario: str,
+    heed: Callable[[str], None] = lambda line: None,
+    **wanted: Any,
+) -> dict[str, Any]:
+    """What the driver saw. No scenario may leave a fault in the browser's console.
+
+    `heed` is told each line that the driver prints, as it does.
+    """
     chromium = shutil.which("chromium")
     assert chromium is not None
     command: list[str | Path] = [
@@ -45,9 +54,18 @@ def drive(node_modules: Path, url: str, scenario: str, **wanted: Any) -> dict[st
         scenario,
         json.dumps(wanted),
     ]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=110)
-    assert ran.returncode == 0, ran.stderr
-    told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    line = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        try:
+            for printed in driver.stdout:
+                line = printed.strip()
+                heed(line)
+        finally:
+            if driver.poll() is None and not line.startswith("{"):
+                driver.kill()
+    assert driver.returncode == 0
+    told: dict[str, Any] = json.loads(line)
     assert told["errors"] == []
     return told
 
@@ -104,6 +122,39 @@ def test_barge_in_shows_what_nobody_heard(play: Play) -> None:
     assert told["said"].endswith(told["lost"])
 
 
+def test_haste_does_no_harm(play: Play) -> None:
+    told = play("hasty", text=LONG)
+    assert told["said"] == "One two three."
+    assert told["still"]
+    assert told["button"] == "Continue"
+    assert told["status"].startswith("Interrupted")
+    assert told["banner"] is False
+
+
+def test_what_was_interrupted_while_the_server_was_gone_is_over(node_modules: Path) -> None:
+    with running_server("tone") as server:
+
+        def heed(line: str) -> None:
+            if line == "kill":
+                server.kill()
+            elif line == "restart":
+                server.restart()
+
+        told = drive(node_modules, f"{server.url}/", "gone", heed, text=LONG)
+        assert "Press Speak to begin again." in told["banner"]
+        assert told["pause"] is False
+        assert told["said"] == "Again."
+
+
+def test_jobs_that_have_not_changed_are_left_alone_and_names_are_text(play: Play) -> None:
+    name = "<img src=x>"
+    told = play("watches", name=name)
+    assert told["kept"] == [True, True]
+    assert told["made"] == 0
+    assert all(name in line for line in told["told"])
+    assert f"failed: {name}" in told["told"][2]
+
+
 def test_voices_can_be_searched_and_the_example_follows(play: Play) -> None:
     told = play("voices")
     assert len(told["found"]) == 2  # the default, and the one
@@ -137,7 +188,7 @@ def test_page_can_be_used_by_keys_alone(play: Play) -> None:
 
 def test_page_has_no_serious_fault_for_a_screen_reader(play: Play) -> None:
     faults = play("axe", text=LONG)["faults"]
-    assert len(faults) == 14
+    assert len(faults) == 16
     assert {state: found for state, found in faults.items() if found} == {}
 
 
@@ -159,7 +210,7 @@ def test_page_asks_for_a_key_and_keeps_it_for_the_tab(node_modules: Path) -> Non
         told = drive(node_modules, f"{server.url}/", "keys", key=key)
         assert "key is needed" in told["asked"]
         assert "Give a key or a token." in told["asked"]
-        assert "not a valid key" in told["wrong"]
+        assert "Not a valid key" in told["wrong"]
         assert told["banner"] is False
         assert told["address"] == f"{server.url}/"
         assert told["stored"] == ["{}", ""]

@@ -27,10 +27,16 @@ export class Refusal extends Error {
   }
 }
 
+/** The key as it can be sent; one that no header could carry is refused here. */
+export function credential() {
+  if (/[^\x21-\x7e]/.test(key.get())) throw new Refusal(0, { code: "unauthenticated", message: "That is no key: it has blanks or characters that no key has." });
+  return key.get();
+}
+
 /** A request; a refusal is thrown as `Refusal`, a server out of reach as one with the code "unreachable". */
 export async function ask(path, { method = "GET", body, json, headers = {}, signal } = {}) {
   const sent = { ...headers };
-  if (key.get()) sent.authorization = `Bearer ${key.get()}`;
+  if (credential()) sent.authorization = `Bearer ${credential()}`;
   if (json !== undefined) sent["content-type"] = "application/json";
   let answer;
   try {
@@ -53,7 +59,10 @@ export function remedy(error) {
     key_revoked: "Give another key.",
     token_expired: "The time of this token is up: ask for a new one where you got it.",
     origin_not_allowed: "This page's address is not allowed: the server's setting `origins` lists those that are, and a token may name one.",
-    scope_missing: "The key or token is not made for this: ask for one that is.",
+    scope_missing: "The key or token is not made for this: ask for one that is, and give it by the button Key.",
+    connection_failed: "Is it running? Press Speak to try again.",
+    context_lost: "The connection was gone for too long, or the server began anew. Press Speak to begin again.",
+    text_limit: "Let it come in token by token, or make a job of it.",
     unreachable: "Is it running? This page tries again when you press Speak.",
     draining: "It is shutting down. Try again in a moment.",
     budget_spent: "The key's budget is used up.",

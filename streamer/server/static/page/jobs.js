@@ -9,6 +9,7 @@ export class JobPanel {
   #wish;
   #failed;
   #timer = 0;
+  #shown = new Map();
 
   constructor({ wish, failed }) {
     this.#wish = wish;
@@ -21,8 +22,8 @@ export class JobPanel {
   async show() {
     clearTimeout(this.#timer);
     const [{ jobs }, { files }] = await Promise.all([askJson("/v1/jobs?limit=50"), askJson("/v1/files?limit=50")]);
-    this.#list("job-list", jobs.map((job) => this.#job(job)), "No jobs yet. One speaks the text of the first tab while nobody listens.");
-    this.#list("file-list", files.map((file) => this.#file(file)), "No files yet.");
+    this.#list("job-list", jobs, (job) => this.#job(job), "No jobs yet. One speaks the text of the first tab while nobody listens.");
+    this.#list("file-list", files, (file) => this.#file(file), "No files yet.");
     const unfinished = jobs.some((job) => ["queued", "running"].includes(job.status));
     if (unfinished) this.#timer = setTimeout(() => this.#again(), WATCH_MS);
   }
@@ -35,10 +36,24 @@ export class JobPanel {
     this.show().catch(this.#failed);
   }
 
-  #list(id, items, none) {
+  /** What has not changed stays as it is, with its focus and its sound. */
+  #list(id, things, draw, none) {
+    const list = document.getElementById(id);
+    const before = this.#shown.get(id) ?? new Map();
+    const after = new Map(things.map((thing) => {
+      const same = JSON.stringify({ ...thing, progress: null });
+      const item = before.get(same) ?? draw(thing);
+      const bar = item.querySelector("progress");
+      if (bar) bar.value = thing.progress;
+      return [same, item];
+    }));
+    this.#shown.set(id, after);
     const empty = document.createElement("li");
     empty.textContent = none;
-    document.getElementById(id).replaceChildren(...(items.length ? items : [empty]));
+    const items = after.size ? [...after.values()] : [empty];
+    const kept = new Set(items);
+    for (const item of [...list.children]) if (!kept.has(item)) item.remove();
+    items.forEach((item, i) => { if (list.children[i] !== item) list.insertBefore(item, list.children[i] ?? null); });
   }
 
   async #create() {
@@ -50,10 +65,10 @@ export class JobPanel {
   async #upload(input) {
     const [file] = input.files;
     if (!file) return;
+    input.value = ""; // so that the same can be tried again
     const query = new URLSearchParams({ name: file.name.slice(0, 255) });
     const headers = { "content-type": file.type || "application/octet-stream" };
     await ask(`/v1/files?${query}`, { method: "POST", body: file, headers });
-    input.value = "";
     await this.show();
   }
 

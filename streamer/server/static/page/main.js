@@ -24,9 +24,11 @@ const wave = new Wave($("wave"));
 const voices = new Voices();
 const say = (line) => { $("status").textContent = line; };
 
+const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+
 function failed(error) {
   const banner = $("banner");
-  banner.textContent = [error.message, remedy(error)].filter(Boolean).join(" ");
+  banner.textContent = [sentence(error.message), remedy(error)].filter(Boolean).join(" ");
   banner.hidden = false;
   if (["unauthenticated", "key_revoked", "token_expired"].includes(error.code)) askForKey();
 }
@@ -105,7 +107,7 @@ function wish() {
   }
   for (const name of ["language", "instructions"]) if ($(name).value.trim()) options[name] = $(name).value.trim();
   for (const name of RATIOS) if (Number($(name).value) !== 1) options[name] = Number($(name).value);
-  if ($("seed").value.trim() !== "") options.seed = Number($("seed").value);
+  if ($("seed").value.trim() !== "" && $("seed").validity.valid) options.seed = Number($("seed").value);
   return { text: $("text").value, options, audio: { codec: $("format").value } };
 }
 
@@ -123,12 +125,29 @@ const arrival = () => document.querySelector("[name=arrival]:checked").value;
 
 // What is done.
 
+let starting = false;
+
 async function speak() {
+  if (starting) return; // a double click
+  starting = true;
+  try {
+    await begin();
+  } finally {
+    starting = false;
+  }
+}
+
+async function begin() {
   const { text, options } = wish();
   if (!text.trim()) {
     say("There is no text to speak.");
     return $("text").focus();
   }
+  if (!$("seed").validity.valid) {
+    $("options").open = true; // where it can be seen
+    return $("seed").reportValidity();
+  }
+  await speech.interrupt();
   $("banner").hidden = true;
   said.clear();
   timeline.clear();
@@ -136,7 +155,7 @@ async function speak() {
   showFigures({});
   say("");
   await speech.start(text, options, arrival() === "tokens" ? Number($("rate").value) : 0);
-  wave.start(() => speech.position);
+  if (speech.live) wave.start(() => speech.position);
   buttons();
 }
 
@@ -171,6 +190,7 @@ async function copy() {
 
 function askForKey() {
   $("key").value = key.get();
+  $("key-dialog").returnValue = ""; // of the last time
   if (!$("key-dialog").open) $("key-dialog").showModal();
 }
 
@@ -213,8 +233,12 @@ $("key-dialog").addEventListener("close", () => {
   if (answer) speech.close().then(load);
 });
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && speech.live && !$("key-dialog").open) attempt(() => speech.interrupt())();
-  if (event.key === " " && event.ctrlKey) { event.preventDefault(); attempt(pause)(); }
+  if (event.isComposing || !speech.live) return;
+  if (event.key === "Escape" && !$("key-dialog").open) attempt(() => speech.interrupt())();
+  if (event.key === " " && event.ctrlKey) {
+    event.preventDefault();
+    if (!event.repeat) attempt(pause)();
+  }
 });
 for (const area of [$("speak"), $("options")]) area.addEventListener("input", changed);
 if (matchMedia("(max-width: 44rem)").matches) $("options").open = false;

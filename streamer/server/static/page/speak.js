@@ -2,7 +2,7 @@
 
 import { Player } from "/client/player.js";
 import { StreamerClient } from "/client/streamer.js";
-import { key } from "./api.js";
+import { credential } from "./api.js";
 
 /** About what a language model's token is: up to four characters of a word, with the blank before it. */
 const TOKEN = /\s*[^\s]{1,4}|\s+/gu;
@@ -20,7 +20,7 @@ export class Speech {
   #begun = 0;
   #figures = {};
   #segments = [];
-  #interrupting = false;
+  #stopping = null;
   paused = false;
 
   constructor(view) {
@@ -42,20 +42,19 @@ export class Speech {
 
   /** Forget the connection: another key is to be used. */
   async close() {
-    this.#feeding?.abort();
     const client = this.#client;
-    this.#client = null;
-    this.#player?.close();
-    this.#player = null;
-    this.#context = null;
+    const player = this.#player;
+    this.#client = this.#player = null;
+    if (this.#context) this.#over(this.#context, "Broken off.");
+    player?.close();
     await client?.close();
   }
 
   /** Speak `text`; with a `rate` it comes in so many tokens a second. Call it in a gesture. */
   async start(text, options, rate) {
-    if (this.#context) await this.interrupt();
     const player = this.#ready();
     await player.unlock();
+    if (player !== this.#player) return; // closed meanwhile
     this.#begun = performance.now();
     this.#figures = {};
     this.#segments = [];
@@ -67,17 +66,20 @@ export class Speech {
     this.#feed(context, text, rate, this.#feeding.signal);
   }
 
+  /** Resolves when it is over, in whatever way. */
   async interrupt() {
     this.#feeding?.abort();
-    const context = this.#context;
-    if (!context || this.#interrupting) return;
-    this.#interrupting = true;
+    if (this.#context) await (this.#stopping ??= this.#stop(this.#context).finally(() => { this.#stopping = null; }));
+  }
+
+  async #stop(context) {
     let told;
     try {
       told = await this.#player.interrupt();
-    } finally {
-      this.#interrupting = false;
+    } catch (error) {
+      return this.#over(context, "", error);
     }
+    if (context !== this.#context) return;
     this.#view.cut(told.heard_text.length);
     const last = told.heard_words.at(-1);
     this.#over(context, last ? `Interrupted. Heard as far as “${last.text}”.` : "Interrupted before the first word.");
@@ -85,7 +87,9 @@ export class Speech {
 
   async pause() {
     this.paused = true;
+    const context = this.#context;
     const told = await this.#player.pause();
+    if (context !== this.#context || !this.paused) return;
     const last = told.heard_words.at(-1);
     this.#view.state(last ? `Paused after “${last.text}”.` : "Paused before the first word.");
   }
@@ -103,7 +107,7 @@ export class Speech {
   /** The client and its player, made when first needed. */
   #ready() {
     if (this.#client) return this.#player;
-    const client = new StreamerClient(location.origin, key.get() ? { key: key.get() } : {});
+    const client = new StreamerClient(location.origin, credential() ? { key: credential() } : {});
     client.addEventListener("state", ({ detail }) => this.#view.connection(detail.state));
     const player = new Player(client, { workletUrl: "/client/worklet.js" });
     player.addEventListener("event", ({ detail }) => this.#message(detail.event));
@@ -163,7 +167,7 @@ export class Speech {
   }
 
   #ended(context, error) {
-    if (context !== this.#context || (this.#interrupting && !error)) return;
+    if (context !== this.#context || (this.#stopping && !error)) return;
     if (this.#segments.length) this.#view.segmentEnded(this.#segments.at(-1), this.#since());
     if (error) return this.#over(context, "", error);
     const { audio } = this.#figures;

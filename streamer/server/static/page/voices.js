@@ -2,6 +2,7 @@
 
 import { ask, askJson } from "./api.js";
 
+const SHOWN = 200;
 const told = (voice) => voice.name || voice.id;
 const about = (voice) => [voice.languages.join(", "), voice.gender, voice.engine].filter(Boolean).join(" · ");
 const matches = (voice, words) => {
@@ -70,8 +71,10 @@ export class Picker {
   }
 
   #open(search = this.#input.value) {
-    this.#found = [null, ...this.#voices.search(search)].slice(0, 200);
-    this.#at = search ? Math.min(1, this.#found.length - 1) : this.#found.indexOf(this.chosen);
+    this.#found = [null, ...this.#voices.search(search)].slice(0, SHOWN);
+    const same = (voice) => voice?.id === this.chosen?.id && voice?.engine === this.chosen?.engine;
+    if (!search && !this.#found.some(same)) this.#found.splice(1, 0, this.chosen);
+    this.#at = search ? Math.min(1, this.#found.length - 1) : this.#found.findIndex(same);
     this.#list.replaceChildren(...this.#found.map((voice, i) => {
       const option = document.createElement("li");
       option.id = `voice-${i}`;
@@ -97,6 +100,7 @@ export class Picker {
   }
 
   #key(event) {
+    if (event.isComposing) return;
     if (event.key === "Escape" && !this.#list.hidden) {
       event.stopPropagation();
       this.#leave();
