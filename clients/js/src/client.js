@@ -153,8 +153,9 @@ export class StreamerClient extends EventTarget {
   #open() {
     if (this.state === "closed") return Promise.reject(this.#closing.signal.reason);
     if (this.state === "open" && this.ready) return Promise.resolve(this.ready);
+    const work = this.#until(this.#dial(false));
     this.#become("connecting");
-    return this.#until(this.#dial(false));
+    return work;
   }
 
   /** @param {Promise<types.Ready>} work */
@@ -171,13 +172,10 @@ export class StreamerClient extends EventTarget {
   async #dial(resume) {
     const { key, WebSocket = await webSocketClass(), openTimeout } = this.#options;
     const { setTimeout, clearTimeout } = this.#environment;
-    const secret = await (typeof key === "function" ? key() : key);
     const closing = this.#closing.signal;
-    closing.throwIfAborted();
+    const secret = await abortable(Promise.resolve(typeof key === "function" ? key() : key), closing);
     const ending = new AbortController();
     const close = () => ending.abort(closing.reason);
-    closing.addEventListener("abort", close);
-    const timer = setTimeout(() => ending.abort(failed("no answer in time")), openTimeout);
     const attached = /** @type {typeof deferred<types.Ready>} */ (deferred)();
     let carrying = false;
     /** @type {types.Ready} */
@@ -208,6 +206,8 @@ export class StreamerClient extends EventTarget {
       if (carrying) this.#lost(fault, code, reason);
       else attached.reject(fault ?? errorOfClose(code, reason));
     });
+    closing.addEventListener("abort", close);
+    const timer = setTimeout(() => ending.abort(failed("no answer in time")), openTimeout);
     ending.signal.addEventListener("abort", socket.close);
     try {
       return await attached.promise;
@@ -309,9 +309,9 @@ export class StreamerClient extends EventTarget {
     const error = fault ?? errorOfClose(code, reason);
     const final = error instanceof StreamerError ? !/^(stalled_reader|internal_error)$/.test(error.code) : error || FINAL.includes(code);
     if (final || !this.#session?.token) return this.#lose(error);
+    this.#until(this.#reconnect());
     this.#become("reconnecting");
     this.#announce("lost", { code, reason });
-    this.#until(this.#reconnect());
   }
 
   async #reconnect() {

@@ -302,7 +302,7 @@ export class Context {
    * @param {AbortSignal} [signal]
    */
   #next(work, signal) {
-    const done = this.#turn.then(work);
+    const done = this.#turn.then(() => (signal?.throwIfAborted(), work()));
     this.#turn = quiet(done).catch(() => {});
     return quiet(abortable(done, signal));
   }

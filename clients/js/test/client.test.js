@@ -399,12 +399,33 @@ test("a connection still being made is given up by close, whatever it waits for"
   let keyed;
   const asking = clientOf(server, { environment: time, key: () => new Promise((resolve) => (keyed = resolve)) });
   const context = asking.start();
+  const waiting = asking.connect();
   asking.close();
   await assert.rejects(all(context), { code: "closed" });
+  await assert.rejects(waiting, { code: "closed" });
   keyed("late");
   await settled();
   assert.equal(server.sockets.length, 1, "no socket for nobody");
   assert.equal(time.timers.size, 0);
+});
+
+test("listeners that start something while a socket is opened are given that one", async () => {
+  const server = new ScriptedServer();
+  const client = clientOf(server);
+  const said = [];
+  client.addEventListener("state", ({ detail: { state } }) => {
+    if (!/connecting$/.test(state) || said.length > 5) return;
+    const context = client.start();
+    context.push(state);
+    context.end();
+    said.push(all(context));
+  });
+  await client.connect();
+  server.socket.end(1006, "");
+  await settled();
+  assert.deepEqual((await Promise.all(said)).map(spoken), ["connecting", "reconnecting"]);
+  assert.equal(server.sockets.length, 2);
+  client.close();
 });
 
 test("a reader too far behind loses its context, and only that", async () => {
