@@ -95,13 +95,16 @@ async def test_what_went_unheard_for_longer_than_is_kept_is_lost_and_said_so(
         cutter(impatient, seed=1) as proxy,
         connect(proxy.url, patience=HASTE) as client,
     ):
-        context = await begun(client)
-        proxy.shut = True
-        proxy.cut(deaf=True)  # the server speaks on, and does not know that nobody hears
-        async with asyncio.timeout(10):
+        context = await client.start(voice="tone-low", lead_ms=60_000)
+        assert isinstance(await anext(context), Started)
+        proxy.muted = True  # the server speaks, and does not know that nobody hears
+        await context.push(LONG)
+        await context.end()
+        async with asyncio.timeout(30):
             while await metric(impatient, "streamer_active_contexts"):
                 await asyncio.sleep(0.01)
-        proxy.shut = False
+        proxy.muted = False
+        proxy.cut()
         with pytest.raises(ContextLost) as caught:
             await rest(context, [])
         assert caught.value.__cause__ is None, "the server has said so"

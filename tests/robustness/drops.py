@@ -56,6 +56,8 @@ class Cutter:
         self.armed = False
         self.shut = False
         """No connection is let through."""
+        self.muted = False
+        """Nothing that the server says arrives; what the client says does."""
         self.cuts = 0
         self.port = 0
         self._host, _, port = host.rpartition(":")
@@ -68,10 +70,10 @@ class Cutter:
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
 
-    def cut(self, *, deaf: bool = False) -> None:
-        """Cut every connection now. `deaf`: the server's side stays open."""
+    def cut(self) -> None:
+        """Cut every connection now."""
         for pair in list(self._pairs):
-            self._cut(pair, deaf=deaf, reset=True)
+            self._cut(pair, deaf=False, reset=True)
 
     async def aclose(self) -> None:
         for pair in list(self._pairs):
@@ -105,7 +107,7 @@ class Cutter:
         )
         with suppress(OSError):
             while data := await source.read(4096):
-                if pair.cut:
+                if pair.cut or (self.muted and not upwards):
                     continue
                 if self.armed:
                     data = data[: int(pair.budget[upwards])]
