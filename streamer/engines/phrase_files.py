@@ -43,6 +43,9 @@ class _File(msgspec.Struct, array_like=True):
     sound: bytes
 
 
+_FILE = msgspec.msgpack.Decoder(_File)
+
+
 class PhraseFiles:
     """See `streamer.engines.phrases.Tier`. A disk that fails is told in the log once, and done without.
 
@@ -182,7 +185,7 @@ def decode(data: bytes) -> Phrase:
     if hashlib.sha256(rest).digest() != digest:
         raise ValueError("not as it was written")
     try:
-        file = msgspec.msgpack.decode(rest, type=_File)
+        file = _FILE.decode(rest)
     except msgspec.MsgspecError as error:
         raise ValueError("no phrase") from error
     stored = np.frombuffer(file.sound, np.dtype(file.kind).newbyteorder("<"))

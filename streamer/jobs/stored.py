@@ -39,13 +39,21 @@ class _Error(msgspec.Struct, omit_defaults=True):
     details: dict[str, Any] = {}
 
 
+# Made here, not where they are used: two threads that meet a nested dataclass for the first time at once
+# crash in msgspec 0.22 (it caches what it knows of a class before it is complete).
+_STORED = msgspec.json.Decoder(Stored)
+_FILE = msgspec.json.Decoder(StoredFile)
+_ERROR = msgspec.json.Decoder(_Error)
+_WORDS = msgspec.json.Decoder(list[tuple[str, int, int, int]])
+
+
 def encode(stored: Stored) -> bytes:
     return msgspec.json.encode(stored)
 
 
 def decode(data: bytes) -> Stored:
     """Raises `msgspec.MsgspecError`, for what no program of ours wrote."""
-    return msgspec.json.decode(data, type=Stored)
+    return _STORED.decode(data)
 
 
 def encode_words(words: tuple[Word, ...]) -> bytes:
@@ -53,8 +61,7 @@ def encode_words(words: tuple[Word, ...]) -> bytes:
 
 
 def decode_words(data: bytes) -> tuple[Word, ...]:
-    rows = msgspec.json.decode(data, type=list[tuple[str, int, int, int]])
-    return tuple(Word(*row) for row in rows)
+    return tuple(Word(*row) for row in _WORDS.decode(data))
 
 
 def encode_file(file: StoredFile) -> bytes:
@@ -62,7 +69,7 @@ def encode_file(file: StoredFile) -> bytes:
 
 
 def decode_file(data: bytes) -> StoredFile:
-    return msgspec.json.decode(data, type=StoredFile)
+    return _FILE.decode(data)
 
 
 def encode_error(error: StreamerError) -> bytes:
@@ -72,6 +79,6 @@ def encode_error(error: StreamerError) -> bytes:
 
 
 def decode_error(data: bytes) -> StreamerError:
-    told = msgspec.json.decode(data, type=_Error)
+    told = _ERROR.decode(data)
     details: Mapping[str, Any] = told.details
     return from_code(told.code, told.message, param=told.param, **details)

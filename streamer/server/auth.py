@@ -71,6 +71,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Raise `TokenExpired` if its time is up; a key's never is."""
 
 
+_KEYS = msgspec.json.Decoder(tuple[Key, ...])
+
 ANONYMOUS = Key(id="", name="", sha256="", scopes=SCOPES)
 """Who asks a server that has no keys."""
 
@@ -108,7 +110,7 @@ class KeyStore:
         seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if seen != self._seen:
             try:
-                keys = msgspec.json.decode(self._path.read_bytes(), type=tuple[Key, ...])
+                keys = _KEYS.decode(self._path.read_bytes())
             except (OSError, msgspec.DecodeError) as error:
                 raise InvalidParameter(f"{self._path}: {error}", param="data_dir") from None
             self._keys = tuple(map(_of_today, keys))

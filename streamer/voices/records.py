@@ -33,6 +33,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
 
 
+class _Dated(msgspec.Struct):
+    format: int
+
+
+# Read in threads: see `jobs.stored` for why these are made here.
+_DATED = msgspec.json.Decoder(_Dated)
+_RECORD = msgspec.json.Decoder(Record)
+
+
 class Unreadable(ValueError):
     """These bytes are not what was stored."""
 
@@ -43,14 +52,10 @@ def encode_record(record: Record) -> bytes:
 
 def decode_record(data: bytes) -> Record | None:
     """None where a newer program wrote it. Raises `Unreadable`."""
-
-    class Dated(msgspec.Struct):
-        format: int
-
     try:
-        if msgspec.json.decode(data, type=Dated).format > FORMAT:
+        if _DATED.decode(data).format > FORMAT:
             return None
-        return msgspec.json.decode(data, type=Record)
+        return _RECORD.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Unreadable("not the record of a voice") from error
 
