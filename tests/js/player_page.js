@@ -139,16 +139,29 @@ async function reference(packets, started, done) {
 }
 
 /**
- * How far apart two sounds are, where the recorded one begins, and how many samples it has beyond. Where it ran dry (the
- * machine may be busy) there is silence within it: then what is not silent is compared.
+ * How far apart two sounds are, where the recorded one begins, and how many samples it has beyond. Where it ran `dry` (the
+ * machine may be busy) there are zeros within it, which are left out.
  */
 function compare(recorded, sought, dry) {
   const sounds = (sample) => Math.abs(sample) > 1e-4;
-  if (dry) [recorded, sought] = [recorded.filter(sounds), sought.filter(sounds)];
   const at = recorded.findIndex(sounds) - sought.findIndex(sounds);
-  let worst = 0;
-  for (let i = 0; i < sought.length; i++) worst = Math.max(worst, Math.abs((recorded[at + i] ?? 0) - sought[i]));
-  return { worst, at, beyond: Math.max(0, recorded.length - at - sought.length) };
+  const apart = new Float32Array(sought.length);
+  let skipped = 0;
+  for (let i = 0; i < sought.length; i++) {
+    const here = at + i + skipped;
+    // Where it ran dry there is nothing at all, for a while: what was due begins where that began.
+    if (dry && recorded[here] === 0 && Math.abs(sought[i]) > 1e-3) {
+      let begin = here, end = here;
+      while (begin > at && recorded[begin - 1] === 0 && sought[i - (here - begin) - 1] !== 0) begin--;
+      while (end < recorded.length && recorded[end] === 0) end++;
+      i -= here - begin + 1;
+      skipped += end - begin;
+      continue;
+    }
+    apart[i] = Math.abs((recorded[here] ?? 0) - sought[i]);
+  }
+  const worst = apart.reduce((most, one) => Math.max(most, one), 0);
+  return { worst, at, beyond: Math.max(0, recorded.length - at - skipped - sought.length) };
 }
 
 /** Says a text to its end, and holds what was heard to what was sent. */
