@@ -22,6 +22,7 @@
     │   ├── FetchFailed              fetch_failed             a URL of the client's could not be fetched
     │   ├── CheckpointInvalid        checkpoint_invalid       a model's files are not what they have to be
     │   ├── InvalidMedia             invalid_media            not sound, or more of it than may be
+    │   ├── InvalidCaptions          invalid_captions         not WebVTT or SRT
     │   ├── MethodNotAllowed         method_not_allowed       not with this HTTP method
     │   └── NotAvailable             not_available            this server doesn't offer it
     ├── AccessError
@@ -34,6 +35,7 @@
     │   ├── RateLimited              rate_limited             too many requests or characters
     │   ├── ContextLimit             context_limit            too many contexts at once
     │   ├── ConnectionLimit          connection_limit         too many connections at once
+    │   ├── ChannelLimit             channel_limit            too many channels, listeners or formats of one
     │   ├── JobLimit                 job_limit                too many unfinished jobs
     │   ├── FileQuota                file_quota               the key's files take all the space it has
     │   ├── VoiceLimit               voice_limit              the key has made as many voices as it may
@@ -241,6 +243,13 @@ class InvalidMedia(RequestError):
     status = 422
 
 
+class InvalidCaptions(RequestError):
+    """Not WebVTT or SRT. `format` names what it is, where that can be told."""
+
+    code = "invalid_captions"
+    status = 422
+
+
 class MethodNotAllowed(RequestError):
     """Not with this HTTP method."""
 
@@ -318,6 +327,12 @@ class ConnectionLimit(LimitError):
     """Too many connections at once."""
 
     code = "connection_limit"
+
+
+class ChannelLimit(LimitError):
+    """Too many channels of a key, listeners of a channel, or formats that it is encoded in; `limit`."""
+
+    code = "channel_limit"
 
 
 class JobLimit(LimitError):

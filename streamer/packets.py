@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from streamer.audio.encoder import Encoder
 from streamer.replay import FadeIn, Ring
@@ -15,18 +15,25 @@ SLICE_S = 0.06
 few ms of the loop's time with the slowest codec."""
 
 
+Tap = Callable[[Samples], None]
+"""Is given sound as it is encoded."""
+
+
 class Packets:
     """One encoder's. `rate` is that of the sound that comes in, `sample_rate` that of the output.
 
     `ring` keeps what may have to be said again, where somebody may pause it.
     """
 
-    def __init__(self, encoder: Encoder, rate: int, ring: Ring | None = None) -> None:
+    def __init__(
+        self, encoder: Encoder, rate: int, ring: Ring | None = None, tap: Tap | None = None
+    ) -> None:
         assert encoder.format.sample_rate is not None
         self.rate = rate
         self.sample_rate = encoder.format.sample_rate
         self._encoder = encoder
         self.ring = ring
+        self._tap = tap
         self._fade_in = FadeIn(rate)
         self.position = 0
         """Samples pushed so far, at `rate`."""
@@ -56,6 +63,8 @@ class Packets:
         self.position += len(samples)
         if self.ring is not None:
             self.ring.append(samples)
+        if self._tap is not None:
+            self._tap(samples)
         return self._encoder.push(self._fade_in.push(samples))
 
     def slices(self, sound: Iterable[Samples], *, final: bool) -> Iterator[list[Packet]]:

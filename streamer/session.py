@@ -14,10 +14,17 @@ from contextlib import AbstractContextManager, nullcontext
 from streamer.audio.encoder import open_encoder
 from streamer.audio.encoder import resolve as resolve_format
 from streamer.config import Settings
-from streamer.errors import EngineFailed, InvalidParameter, NotAvailable, StreamerError, TextLimit
+from streamer.errors import (
+    ContextConflict,
+    EngineFailed,
+    InvalidParameter,
+    NotAvailable,
+    StreamerError,
+    TextLimit,
+)
 from streamer.lines import Line
 from streamer.listeners import Listeners
-from streamer.packets import Packets
+from streamer.packets import Packets, Tap
 from streamer.pausing import Pausing
 from streamer.prices import Choice, Prices
 from streamer.replay import Ring
@@ -28,6 +35,7 @@ from streamer.tasks import closed
 from streamer.timeline import Clock, Pacer, Playhead, heard_length
 from streamer.types import (
     Audio,
+    Cue,
     Done,
     EndReason,
     Event,
@@ -59,7 +67,8 @@ class Session:
     `Failed`; closing it, or cancelling the task that consumes it, frees engine and encoder at once, and
     then `interrupted` or `done` tell how far it came. In the `background` (`paced` is off then) nobody
     listens: engines serve everyone else first, neither a pause of the input nor idleness ends it, and it
-    steps aside while one of the `listeners` waits.
+    steps aside while one of the `listeners` waits. `tap` is given all sound, at the engine's rate, as it
+    is encoded.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class Session:
         paced: bool = True,
         background: bool = False,
         listeners: Listeners | None = None,
+        tap: Tap | None = None,
     ) -> None:
         paced = paced and not background
         if start.lead_ms is not None and start.lead_ms < 20:
@@ -90,7 +100,7 @@ class Session:
         self._prices = Prices(settings.price_per_1000)
         self._synthesis = Synthesis(self._script, self._prices, rate, self._pacer.lead)
         self._encoder = open_encoder(resolve_format(start.audio, rate), rate)
-        self._packets = Packets(self._encoder, rate, Ring() if paced else None)
+        self._packets = Packets(self._encoder, rate, Ring() if paced else None, tap)
         self._sound = Sound(start, self._packets, clock, live=not background)
         self._pull: asyncio.Task[Spoken | None] | None = None
         self._pausing = Pausing()
@@ -165,6 +175,10 @@ class Session:
         self._script.text(command)
         if command.mark is not None and at >= received:  # not of a text that comes again
             timeline.mark(at, command.mark)
+
+    def cue(self, command: Cue) -> None:
+        """Raises `ContextConflict`: this is no context of captions."""
+        raise ContextConflict("a context of text takes no cues", param="type")
 
     def flush(self) -> None:
         """Speak what is buffered now."""

@@ -45,6 +45,8 @@ LAYERS: dict[str, int] = {
     "synthesis": 3,
     "pausing": 3,
     "session": 3,
+    "sessions": 3,
+    "captions": 3,
     "jobs": 3,
     "files": 3,
     "webhooks": 3,

@@ -19,6 +19,7 @@ from streamer.database import storage_error
 from streamer.engines.opening import EngineCounts, open_engines
 from streamer.errors import InvalidParameter, NotAvailable, StreamerError, UnknownVoice
 from streamer.listeners import Listeners
+from streamer.packets import Tap
 from streamer.protocols.hosted_voices import default_aliases
 from streamer.server import logs, tls
 from streamer.server.access import is_loopback
@@ -28,9 +29,9 @@ from streamer.server.directory import DirectoryLock
 from streamer.server.port import require_free
 from streamer.server.resources import DATABASE, open_resources, open_voices
 from streamer.server.service import Service
-from streamer.server.speaking import OpenSession
+from streamer.server.speaking import OpenSession, Speaking
 from streamer.server.transport import HttpProtocol, WebSocketProtocol
-from streamer.session import Session
+from streamer.sessions import open_session as open_any
 from streamer.types import Start
 from streamer.usage import Usage
 from streamer.voices import Catalogue, VoiceStore, open_catalogue
@@ -189,15 +190,17 @@ def sessions(
         background: bool = False,
         key: str = "",
         voices: Set[str] | None = None,
-    ) -> Session:
+        tap: Tap | None = None,
+    ) -> Speaking:
         seen = catalogue if made is None else catalogue.seen_with(made.of(key))
-        return Session(
+        return open_any(
             start,
             catalogue=seen if voices is None else seen.limited_to(voices),
             settings=settings,
             paced=paced,
             background=background,
             listeners=listeners,
+            tap=tap,
         )
 
     return open_session

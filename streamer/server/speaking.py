@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Set
 from typing import Protocol
 
-from streamer.types import Done, EndReason, Event, Interrupted, Paused, Start, Text
+from streamer.packets import Tap
+from streamer.types import Cue, Done, EndReason, Event, Interrupted, Paused, Start, Text
 from streamer.voices import Speaker
 
 
@@ -57,6 +58,8 @@ class Speaking(Spoken, Protocol):
 
     def text(self, command: Text) -> None: ...
 
+    def cue(self, command: Cue) -> None: ...
+
     def flush(self) -> None: ...
 
     def end(self) -> None: ...
@@ -73,7 +76,7 @@ class Speaking(Spoken, Protocol):
 class OpenSession(Protocol):
     """Makes a session: paced for live listeners, unpaced for downloads; in the background for jobs. `key`
     is whose voices it finds besides the engines'; `voices` are those that may speak, by their ids, where
-    not all may."""
+    not all may; `tap` is given the sound as it is encoded."""
 
     def __call__(
         self,
@@ -83,6 +86,7 @@ class OpenSession(Protocol):
         background: bool = False,
         key: str = "",
         voices: Set[str] | None = None,
+        tap: Tap | None = None,
     ) -> Speaking: ...
 
 

@@ -17,6 +17,7 @@ from streamer.types import (
     Audio,
     AudioFormat,
     Continued,
+    Cue,
     Done,
     EndReason,
     Event,
@@ -90,6 +91,9 @@ class ScriptedSession:
             raise TextLimit("too much", param="text", limit=LONGEST)
         self.input += command.text
         self._wake.set()
+
+    def cue(self, command: Cue) -> None:
+        self.text(Text(command.context, command.text))
 
     @property
     def pending(self) -> int:

@@ -1,0 +1,16 @@
+"""Which session speaks what a client starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamer.errors import NotAvailable
+from streamer.session import Session
+from streamer.types import Start
+
+
+def open_session(start: Start, **how: Any) -> Session:
+    """The session of that `input`. `how` is as in `Session`. Raises what is wrong with the start."""
+    if start.input == "captions":
+        raise NotAvailable("captions are not spoken yet", param="input")
+    return Session(start, **how)
