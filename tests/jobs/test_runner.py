@@ -148,7 +148,8 @@ async def test_a_database_that_is_locked_at_the_end_keeps_the_sound_until_it_can
     engine.gate.clear()
     async with house(tmp_path, engine) as home:
         job, _ = await home.jobs.submit("k", request())
-        await home.until("k", job.id, "running")
+        while engine.open < 1:  # it runs, and that has been written
+            await asyncio.sleep(0.005)
         with closing(sqlite3.connect(tmp_path / "streamer.sqlite3", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             engine.gate.set()
