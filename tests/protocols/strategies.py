@@ -20,6 +20,7 @@ rates = st.sampled_from([8000, 11025, 16000, 22050, 24000, 44100, 48000, 192000]
 positions = st.integers(0, 48000 * 3600 * 24)
 played = st.floats(0, 1e9)
 milliseconds = st.floats(0, 1e9).map(lambda ms: round(ms, 3))
+speech_rates = st.floats(1, 2).map(lambda rate: round(rate, 4))
 
 
 def maybe(values: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
@@ -46,6 +47,21 @@ formats = st.builds(
     bit_rate=maybe(st.integers(1, 512_000)),
     frame_ms=maybe(st.sampled_from([2.5, 5.0, 10.0, 20.0, 60.0])),
 )
+caption_ms = st.floats(0, 1e13)
+channels = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
+cue_options = st.builds(
+    types.CueOptions,
+    origin_ms=maybe(caption_ms),
+    delay_ms=st.floats(0, 60_000),
+    max_rate=st.floats(1, 2),
+    overrun=st.sampled_from(["late", "merge", "skip"]),
+    max_late_ms=st.floats(0, 60_000),
+    overlap=st.sampled_from(["queue", "mix"]),
+    speakers=st.dictionaries(
+        st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20), max_size=3
+    ),
+    descriptions=st.sampled_from(["skip", "speak"]),
+)
 lexicons = st.dictionaries(st.text(min_size=1, max_size=20), texts, max_size=4)
 utterances: dict[str, st.SearchStrategy[Any]] = {
     "options": options,
@@ -55,6 +71,9 @@ utterances: dict[str, st.SearchStrategy[Any]] = {
     "lexicon": lexicons,
     "strict": st.booleans(),
     "trace": st.booleans(),
+    "input": st.sampled_from(["text", "captions"]),
+    "cues": cue_options,
+    "captions": st.booleans(),
 }
 commands = st.one_of(
     st.builds(
@@ -62,6 +81,7 @@ commands = st.one_of(
         contexts,
         transport=st.sampled_from(["binary", "json"]),
         lead_ms=maybe(st.integers(20, 60_000)),
+        channel=maybe(channels),
         **utterances,
     ),
     st.builds(
@@ -71,6 +91,19 @@ commands = st.one_of(
         at=maybe(st.integers(0, 2**53)),
         mark=maybe(names),
         options=maybe(options.filter(lambda update: update != OptionsUpdate())),
+    ),
+    st.builds(
+        types.Cue, contexts, texts, names, maybe(caption_ms), maybe(caption_ms), maybe(names)
+    ),
+    st.builds(
+        types.Subscribe,
+        contexts,
+        channels,
+        formats,
+        st.sampled_from(["binary", "json"]),
+        st.sampled_from(["none", "segment", "word", "char"]),
+        st.booleans(),
+        st.floats(0, 30_000),
     ),
     st.builds(types.Flush, contexts),
     st.builds(types.End, contexts),
@@ -163,6 +196,25 @@ def within(context: str) -> st.SearchStrategy[types.Event]:
             ),
             st.booleans(),
             maybe(trace),
+            maybe(names),
+            speech_rates,
+        ),
+        st.builds(types.Late, name, names, positions, speech_rates, maybe(names)),
+        st.builds(
+            types.Skipped,
+            name,
+            names,
+            st.sampled_from(["late", "description", "repeat", "empty", "invalid", "spoken"]),
+        ),
+        st.builds(
+            types.Caption,
+            name,
+            st.integers(0, 1000),
+            texts,
+            positions,
+            positions,
+            words.map(tuple),
+            maybe(names),
         ),
         st.builds(types.Audio, name, packets, st.booleans(), st.booleans(), st.booleans()),
         st.builds(

@@ -91,4 +91,4 @@ def test_there_is_something_to_replay() -> None:
 
     assert said >= {"start", "text", "flush", "end", "interrupt", "cancel", "played", "report"}
     assert said >= {"ready", "started", "segment", "words", "mark", "audio", "done", "error"}
-    assert said >= {"interrupted", "resume"}
+    assert said >= {"interrupted", "resume", "cue", "subscribe", "late", "skipped", "caption"}

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Set
 from dataclasses import dataclass
 
 from streamer.errors import EngineFailed, TextLimit, UnknownVoice
+from streamer.packets import Tap
 from streamer.types import (
     Audio,
     AudioFormat,
@@ -114,6 +115,10 @@ class ScriptedSession:
 
     def played(self, played_ms: float) -> None:
         self.reported = played_ms
+
+    @property
+    def rate(self) -> int:
+        return RATE
 
     @property
     def received(self) -> int:
@@ -241,6 +246,7 @@ class Sessions:
         background: bool = False,
         key: str = "",
         voices: Set[str] | None = None,
+        tap: Tap | None = None,
     ) -> ScriptedSession:
         session = ScriptedSession(start, paced=paced, price=self._price)
         self.made.append(session)

@@ -47,7 +47,7 @@ from streamer.protocols.native.http import (
 from streamer.protocols.native.reader import EventDecoder
 from streamer.protocols.native.voices import decode_voices, encode_voices
 from streamer.protocols.strict import Schema
-from streamer.types import Command, Event, Failed, Idle, Start
+from streamer.types import Command, Event, Failed, Idle, Start, Subscribe
 
 __all__ = [
     "LOSSY",
@@ -77,11 +77,12 @@ LOSSY: Mapping[str, str] = {
     "Authenticate": "a key travels in the handshake, never in a message: refused by the client half",
     "Text.options": "options that state nothing are the same as none",
     "Done.audio_ms, Done.first_audio_ms, Trace": "rounded to a microsecond",
+    "SegmentStarted.rate, Late.rate": "rounded to four places",
     "Failed.error": "details named like a field of `error` itself are dropped; others must be JSON",
     "Idle": "is never sent: it becomes an `idle_timeout` error",
-    "SpeechRequest": "no context, transport or pacing: a response has one voice and one pace",
+    "SpeechRequest": "no context, transport, pacing or channel: a response has one voice and one pace",
     "Voice.data": "stays on the server",
-    "JobRequest": "no context, transport or pacing; `webhook.policy` is the standard one",
+    "JobRequest": "no context, transport, pacing or channel; `webhook.policy` is the standard one",
     "Job, StoredFile, Endpoint, Delivery": "the server tells neither text, key nor secrets; times are"
     " rounded to a millisecond; an error is its code, param and the first 500 characters of its message",
 }
@@ -134,7 +135,7 @@ class Server:
         except RequestError as error:
             context = _context_of(message)
             raise RemoteProtocolError(error, context, fatal=context is None) from None
-        if isinstance(command, Start):
+        if isinstance(command, Start | Subscribe):
             self._encoder.transports[command.context] = command.transport
         return [command]
 

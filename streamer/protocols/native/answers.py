@@ -76,6 +76,8 @@ class Segment(Answer, kw_only=True, tag="segment"):
     start_ms: float
     reason: str
     lost: bool = False
+    cue: str | None = None
+    rate: float = 1.0
     trace: Trace | UnsetType = UNSET
 
 
@@ -90,6 +92,27 @@ class Words(Answer, kw_only=True, tag="words"):
     words: tuple[Word, ...]
     timing: str
     unit: str = "word"
+
+
+class Late(Answer, kw_only=True, tag="late"):
+    cue: str
+    by_ms: float
+    rate: float = 1.0
+    into: str | None = None
+
+
+class Skipped(Answer, kw_only=True, tag="skipped"):
+    cue: str
+    reason: str
+
+
+class Caption(Answer, kw_only=True, tag="caption"):
+    index: int
+    start_ms: float
+    end_ms: float
+    text: str
+    words: tuple[Word, ...] = ()
+    cue: str | None = None
 
 
 class Audio(Answer, kw_only=True, tag="audio"):
@@ -139,7 +162,8 @@ class Done(Answer, kw_only=True, tag="done"):
     cost: float | None = None
 
 
+OfCues: TypeAlias = Late | Skipped | Caption
 OfContext: TypeAlias = (
-    Started | Segment | Words | Audio | Mark | Paused | Continued | Interrupted | Done
+    Started | Segment | Words | Audio | Mark | OfCues | Paused | Continued | Interrupted | Done
 )
 """All but `ready`, `resumed` and `error`, whose fields depend on the error (`native.errors`)."""

@@ -13,7 +13,7 @@ import msgspec
 from streamer import types
 from streamer.errors import UnsupportedParameter
 from streamer.protocols.native import messages as wire
-from streamer.types import AudioFormat, Command, OptionsUpdate, Transport
+from streamer.types import AudioFormat, Command, CueOptions, OptionsUpdate, Transport
 
 _SIMPLE: Mapping[type[Any], type[Any]] = {
     wire.Flush: types.Flush,
@@ -28,6 +28,8 @@ _SIMPLE: Mapping[type[Any], type[Any]] = {
 """Messages whose fields are those of their Command, one by one."""
 _SIMPLE_BACK = {command: message for message, command in _SIMPLE.items()}
 
+_USUAL = CueOptions()
+
 V = TypeVar("V")
 S = TypeVar("S", bound=wire.Sound)
 
@@ -40,8 +42,9 @@ def to_command(message: wire.Message) -> Command:
                 message,
                 context=message.context,
                 sound=message.audio,
-                transport=(message.audio.transport if message.audio else None) or "binary",
+                transport=_transport_of(message.audio),
                 lead_ms=message.pacing.lead_ms if message.pacing else None,
+                channel=message.channel,
             )
         case wire.Text():
             options = options_of(message)
@@ -51,6 +54,25 @@ def to_command(message: wire.Message) -> Command:
                 message.at,
                 message.mark,
                 None if options == OptionsUpdate() else options,
+            )
+        case wire.Cue():
+            return types.Cue(
+                message.context,
+                message.text,
+                message.id or "",
+                message.start_ms,
+                message.end_ms,
+                message.voice,
+            )
+        case wire.Subscribe():
+            return types.Subscribe(
+                message.context,
+                message.channel,
+                to_format(message.audio or wire.Sound(), "none"),
+                _transport_of(message.audio),
+                message.timestamps or "word",
+                bool(message.captions),
+                message.back_ms or 0.0,
             )
         case wire.Resume():
             return types.Resume(message.session, message.token, message.received or {})
@@ -66,12 +88,11 @@ def to_message(command: Command) -> wire.Message:
         case types.Authenticate():
             raise UnsupportedParameter("streamer.v1 takes the key in the handshake", param="key")
         case types.Start():
-            sound = from_format(command.audio, wire.SocketSound)
-            sound.transport = stated(command.transport, "binary")
             return wire.Start(
                 context=command.context,
-                audio=stated(sound, wire.SocketSound()),
+                audio=_socket_sound(command.audio, command.transport),
                 pacing=None if command.lead_ms is None else wire.Pacing(lead_ms=command.lead_ms),
+                channel=command.channel,
                 **utterance_of(command),
             )
         case types.Text():
@@ -81,6 +102,24 @@ def to_message(command: Command) -> wire.Message:
                 at=command.at,
                 mark=command.mark,
                 **spoken_of(command.options or OptionsUpdate()),
+            )
+        case types.Cue():
+            return wire.Cue(
+                context=command.context,
+                text=command.text,
+                id=command.id or None,
+                start_ms=command.start_ms,
+                end_ms=command.end_ms,
+                voice=command.voice,
+            )
+        case types.Subscribe():
+            return wire.Subscribe(
+                context=command.context,
+                channel=command.channel,
+                audio=_socket_sound(command.audio, command.transport),
+                timestamps=stated(command.timestamps, "word"),
+                captions=command.captions or None,
+                back_ms=command.back_ms or None,
             )
         case types.Resume():
             return wire.Resume(
@@ -103,6 +142,7 @@ def to_start(
     transport: Transport = "binary",
     lead_ms: int | None = None,
     container: str = "none",
+    channel: str | None = None,
 ) -> types.Start:
     """A `Start` from what was stated; `container` where none was."""
     return types.Start(
@@ -116,6 +156,10 @@ def to_start(
         message.lexicon or {},
         bool(message.strict),
         bool(message.trace),
+        message.input or "text",
+        _cue_options(message.cues or wire.Cues()),
+        bool(message.captions),
+        channel,
     )
 
 
@@ -127,8 +171,33 @@ def utterance_of(start: types.Start) -> dict[str, Any]:
         "lexicon": dict(start.lexicon) or None,
         "strict": start.strict or None,
         "trace": start.trace or None,
+        "input": stated(start.input, "text"),
+        "cues": stated(_cues_of(start.cues), wire.Cues()),
+        "captions": start.captions or None,
         **spoken_of(start.options),
     }
+
+
+def _cue_options(cues: wire.Cues) -> CueOptions:
+    """What is stated; the rest is as `CueOptions` has it."""
+    fields = {name: getattr(cues, name) for name in wire.Cues.__struct_fields__}
+    stated = {name: value for name, value in fields.items() if value is not None}
+    if cues.origin_ms == "first":
+        stated["origin_ms"] = None
+    return CueOptions(**stated)
+
+
+def _cues_of(options: CueOptions) -> wire.Cues:
+    """Defaults left out."""
+    cues = wire.Cues(
+        **{
+            name: stated(getattr(options, name), getattr(_USUAL, name))
+            for name in wire.Cues.__struct_fields__
+        }
+    )
+    if options.origin_ms is None:
+        cues.origin_ms = "first"
+    return cues
 
 
 def options_of(message: wire.Spoken) -> OptionsUpdate:
@@ -160,6 +229,17 @@ def from_format(audio: AudioFormat, struct: type[S]) -> S:
         bit_rate=audio.bit_rate,
         frame_ms=audio.frame_ms,
     )
+
+
+def _socket_sound(audio: AudioFormat, transport: Transport) -> wire.SocketSound | None:
+    """A format over a socket; None, if it is the usual one."""
+    sound = from_format(audio, wire.SocketSound)
+    sound.transport = stated(transport, "binary")
+    return stated(sound, wire.SocketSound())
+
+
+def _transport_of(sound: wire.SocketSound | None) -> Transport:
+    return (sound.transport if sound else None) or "binary"
 
 
 def stated(value: V, default: V) -> V | None:

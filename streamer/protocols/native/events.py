@@ -1,7 +1,6 @@
 """Events of a `streamer.v1` server to messages, JSON or binary; `native.reader` is the way back.
 
-Here and only here samples become milliseconds, a context's messages get their sequence numbers and
-its audio its stream number. Knows no sockets.
+Here a context's messages get their sequence numbers and its audio its stream number. Knows no sockets.
 """
 
 from __future__ import annotations
@@ -14,39 +13,31 @@ import msgspec
 
 from streamer.errors import ContextLimit
 from streamer.protocols.native import answers as wire
+from streamer.protocols.native import captions
 from streamer.protocols.native.audio import STREAMS, AudioMessage, flags_of, pack
 from streamer.protocols.native.errors import dump, error_fields
+from streamer.protocols.native.positions import NO_RATE, encode_words, milliseconds
 from streamer.types import (
     Audio,
+    Caption,
     Continued,
     Done,
     Event,
     Failed,
     Idle,
     Interrupted,
+    Late,
     Mark,
     Paused,
     Ready,
     Resumed,
     SegmentStarted,
+    Skipped,
     Started,
     Trace,
     Transport,
-    Word,
     Words,
 )
-
-NO_RATE = 48000
-"""For a context that ends before it has started: all its positions are zero."""
-
-
-def milliseconds(samples: int, rate: int) -> float:
-    """To a microsecond, which is less than half a sample: `samples_at` gets it back exactly."""
-    return round(samples * 1000 / rate, 3)
-
-
-def samples_at(ms: float, rate: int) -> int:
-    return round(ms * rate / 1000)
 
 
 @dataclass(slots=True)
@@ -70,8 +61,8 @@ class EventEncoder:
         self._last_stream = 0
 
     def encode(self, event: Event) -> str | bytes:
-        """The message. `KeyError` for sound, words or marks of a context that is not open: nothing may
-        be sent for it."""
+        """The message. `KeyError` for sound, words, marks or cues of a context that is not open: nothing
+        may be sent for it."""
         match event:
             case Ready():
                 return _text(
@@ -169,7 +160,17 @@ def _resumed(event: Resumed) -> wire.Resumed:
     return wire.Resumed(session=event.session, contexts=contexts)
 
 
-_Plain = Started | SegmentStarted | Words | Mark | Paused | Continued | Interrupted | Done
+_Plain = (
+    Started
+    | SegmentStarted
+    | Words
+    | captions.OfCues
+    | Mark
+    | Paused
+    | Continued
+    | Interrupted
+    | Done
+)
 
 
 def _answer(event: _Plain, state: _Open) -> wire.OfContext:
@@ -205,13 +206,17 @@ def _answer(event: _Plain, state: _Open) -> wire.OfContext:
                 start_ms=milliseconds(event.start, state.rate),
                 reason=event.reason,
                 lost=event.lost,
+                cue=event.cue,
+                rate=captions.encode_rate(event.rate),
                 trace=_trace(event.trace) if event.trace else msgspec.UNSET,
             )
         case Words():
-            words = _words(event.words, state.rate)
+            words = encode_words(event.words, state.rate)
             return wire.Words(
                 context=event.context, words=words, timing=event.timing, unit=event.unit
             )
+        case Late() | Skipped() | Caption():
+            return captions.encode(event, state.rate)
         case Mark():
             at = milliseconds(event.pts, state.rate)
             return wire.Mark(context=event.context, mark=event.mark, at_ms=at)
@@ -223,7 +228,7 @@ def _answer(event: _Plain, state: _Open) -> wire.OfContext:
             return shape(
                 context=event.context,
                 heard_text=event.heard_text,
-                heard_words=_words(event.heard_words, state.rate),
+                heard_words=encode_words(event.heard_words, state.rate),
                 unspoken_text=event.unspoken_text,
                 played_ms=milliseconds(event.played, state.rate),
                 clock=event.clock,
@@ -240,18 +245,6 @@ def _answer(event: _Plain, state: _Open) -> wire.OfContext:
                 engine=event.engine,
                 cost=event.cost,
             )
-
-
-def _words(words: tuple[Word, ...], rate: int) -> tuple[wire.Word, ...]:
-    return tuple(
-        wire.Word(
-            text=word.text,
-            start_ms=milliseconds(word.start, rate),
-            end_ms=milliseconds(word.end, rate),
-            offset=word.offset,
-        )
-        for word in words
-    )
 
 
 def _trace(trace: Trace) -> wire.Trace:

@@ -12,9 +12,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from streamer.errors import InvalidParameter, StreamerError
-from streamer.protocols.native import answers
+from streamer.protocols.native import answers, positions
 from streamer.protocols.native import messages as wire
-from streamer.protocols.native.events import milliseconds, samples_at
 from streamer.protocols.native.fields import (
     After,
     Limit,
@@ -227,25 +226,12 @@ class _Words(Struct):
 
 def encode_words(words: Sequence[Word], rate: int) -> bytes:
     """Times of one result's words."""
-    told = tuple(
-        answers.Word(
-            text=word.text,
-            start_ms=milliseconds(word.start, rate),
-            end_ms=milliseconds(word.end, rate),
-            offset=word.offset,
-        )
-        for word in words
-    )
-    return msgspec.json.encode(_Words(told))
+    return msgspec.json.encode(_Words(positions.encode_words(words, rate)))
 
 
 def decode_words(body: bytes, rate: int) -> tuple[Word, ...]:
     """Raises `RemoteProtocolError` for what is no list of words."""
-    told = read(body, _Words, "a list of words").words
-    return tuple(
-        Word(w.text, samples_at(w.start_ms, rate), samples_at(w.end_ms, rate), w.offset)
-        for w in told
-    )
+    return positions.decode_words(read(body, _Words, "a list of words").words, rate)
 
 
 def _result(result: JobResult, link: Link) -> Result:

@@ -5,11 +5,11 @@ Shape only: what the messages stand for is in `native.commands`, what comes back
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from streamer.types import Cut, Timestamps, Transport
+from streamer.types import Cut, Descriptions, Input, Overlap, Overrun, Timestamps, Transport
 
 # Ranges. What a codec or an engine can do within them is not known here.
 
@@ -32,6 +32,22 @@ PartsPerMillion: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Lexicon: TypeAlias = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=128)], Annotated[str, Meta(max_length=512)]],
     Meta(max_length=1000),
+]
+
+CueId: TypeAlias = Annotated[str, Meta(max_length=256)]
+CaptionMs: TypeAlias = Annotated[float, Meta(ge=0, le=1e13)]
+"""On a caption clock, which may be the time of day since 1970."""
+DelayMs: TypeAlias = Annotated[float, Meta(ge=0, le=60_000)]
+BackMs: TypeAlias = Annotated[float, Meta(ge=0, le=30_000)]
+Speakers: TypeAlias = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=128)],
+        Annotated[str, Meta(min_length=1, max_length=256)],
+    ],
+    Meta(max_length=256),
+]
+ChannelName: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]*\Z")
 ]
 
 # Messages. None is the same as leaving a field out.
@@ -73,6 +89,19 @@ class Pacing(Strict, kw_only=True):
     lead_ms: LeadMs | None = None
 
 
+class Cues(Strict, kw_only=True):
+    """How cues are spoken in time."""
+
+    origin_ms: CaptionMs | Literal["first"] | None = None
+    delay_ms: DelayMs | None = None
+    max_rate: Annotated[float, Meta(ge=1, le=2)] | None = None
+    overrun: Overrun | None = None
+    max_late_ms: DelayMs | None = None
+    overlap: Overlap | None = None
+    speakers: Speakers | None = None
+    descriptions: Descriptions | None = None
+
+
 class Utterance(Spoken, kw_only=True):
     """What `start` and the HTTP request have in common."""
 
@@ -81,12 +110,16 @@ class Utterance(Spoken, kw_only=True):
     lexicon: Lexicon | None = None
     strict: bool | None = None
     trace: bool | None = None
+    input: Input | None = None
+    cues: Cues | None = None
+    captions: bool | None = None
 
 
 class Start(Utterance, kw_only=True, tag="start"):
     context: ContextId
     audio: SocketSound | None = None
     pacing: Pacing | None = None
+    channel: ChannelName | None = None
 
 
 class Text(Spoken, kw_only=True, tag="text"):
@@ -94,6 +127,24 @@ class Text(Spoken, kw_only=True, tag="text"):
     text: str
     at: Offset | None = None
     mark: Mark | None = None
+
+
+class Cue(Strict, kw_only=True, tag="cue"):
+    context: ContextId
+    text: str
+    id: CueId | None = None
+    start_ms: CaptionMs | None = None
+    end_ms: CaptionMs | None = None
+    voice: Name | None = None
+
+
+class Subscribe(Strict, kw_only=True, tag="subscribe"):
+    context: ContextId
+    channel: ChannelName
+    audio: SocketSound | None = None
+    timestamps: Timestamps | None = None
+    captions: bool | None = None
+    back_ms: BackMs | None = None
 
 
 class Flush(Strict, kw_only=True, tag="flush"):
@@ -142,5 +193,17 @@ class Resume(Strict, kw_only=True, tag="resume"):
 
 
 Message: TypeAlias = (
-    Start | Text | Flush | End | Interrupt | Cancel | Pause | Continue | Played | Report | Resume
+    Start
+    | Text
+    | Cue
+    | Subscribe
+    | Flush
+    | End
+    | Interrupt
+    | Cancel
+    | Pause
+    | Continue
+    | Played
+    | Report
+    | Resume
 )

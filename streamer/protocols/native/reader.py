@@ -13,9 +13,10 @@ import msgspec
 from streamer.errors import InvalidMessage
 from streamer.protocols.base import RemoteProtocolError
 from streamer.protocols.native import answers as wire
+from streamer.protocols.native import captions
 from streamer.protocols.native.audio import FIRST, LAST, LOST, unpack
 from streamer.protocols.native.errors import error_of
-from streamer.protocols.native.events import NO_RATE, samples_at
+from streamer.protocols.native.positions import NO_RATE, decode_words, samples_at
 from streamer.types import (
     Audio,
     AudioFormat,
@@ -33,7 +34,6 @@ from streamer.types import (
     SegmentStarted,
     Started,
     Trace,
-    Word,
     Words,
 )
 
@@ -47,6 +47,9 @@ _SHAPES: Mapping[str, type[wire.Ready | wire.Resumed | wire.OfContext]] = {
         wire.Words,
         wire.Audio,
         wire.Mark,
+        wire.Late,
+        wire.Skipped,
+        wire.Caption,
         wire.Paused,
         wire.Continued,
         wire.Interrupted,
@@ -219,17 +222,21 @@ def _event(answer: wire.OfContext, rate: int) -> Event:
                 cast(Any, answer.reason),
                 answer.lost,
                 _trace(answer.trace),
+                answer.cue,
+                answer.rate,
             )
         case wire.Words():
             return Words(
                 answer.context,
-                _words(answer.words, rate),
+                decode_words(answer.words, rate),
                 cast(Any, answer.timing),
                 cast(Any, answer.unit),
             )
         case wire.Audio():
             packet = Packet(answer.data, answer.pts, answer.duration)
             return _audio(answer.context, packet, answer.flags)
+        case wire.Late() | wire.Skipped() | wire.Caption():
+            return captions.decode(answer, rate)
         case wire.Mark():
             return Mark(answer.context, answer.mark, samples_at(answer.at_ms, rate))
         case wire.Continued():
@@ -239,7 +246,7 @@ def _event(answer: wire.OfContext, rate: int) -> Event:
             return said(
                 answer.context,
                 answer.heard_text,
-                _words(answer.heard_words, rate),
+                decode_words(answer.heard_words, rate),
                 answer.unspoken_text,
                 samples_at(answer.played_ms, rate),
                 cast(Any, answer.clock),
@@ -257,18 +264,6 @@ def _event(answer: wire.OfContext, rate: int) -> Event:
             )
         case wire.Started():
             return _started(answer)
-
-
-def _words(words: tuple[wire.Word, ...], rate: int) -> tuple[Word, ...]:
-    return tuple(
-        Word(
-            word.text,
-            samples_at(word.start_ms, rate),
-            samples_at(word.end_ms, rate),
-            word.offset,
-        )
-        for word in words
-    )
 
 
 def _trace(trace: wire.Trace | msgspec.UnsetType) -> Trace | None:

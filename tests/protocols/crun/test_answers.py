@@ -118,9 +118,17 @@ def test_whose_fault_it_is_decides_the_code() -> None:
         "budget_spent": 402,
         **dict.fromkeys(("not_found", "gone", "method_not_allowed"), 404),
         **dict.fromkeys(
-            ("rate_limited", "context_limit", "connection_limit", "job_limit", "file_quota"), 429
+            (
+                "rate_limited",
+                "context_limit",
+                "connection_limit",
+                "channel_limit",
+                "job_limit",
+                "file_quota",
+                "voice_limit",
+            ),
+            429,
         ),
-        "voice_limit": 429,
         **dict.fromkeys(("draining", "storage_unavailable", "storage_full"), 455),
         "internal_error": 500,
         "engine_failed": 501,
