@@ -122,6 +122,11 @@ class Session:
         return self._script.received if self._script.finished else self._script.spoken
 
     @property
+    def rate(self) -> int:
+        """Samples per second of what `tap` is given."""
+        return self._packets.rate
+
+    @property
     def samples(self) -> int:
         """Samples of sound so far, at the output rate; while paused: those that were sent."""
         return max(0, self._packets.end) if self._pausing.paused else self._packets.samples

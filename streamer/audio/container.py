@@ -26,7 +26,11 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class Muxer(Protocol):
-    """Wraps packets so that their concatenation is a valid stream from the first byte."""
+    """Wraps packets so that their concatenation is a valid stream from the first byte. `head` is what comes
+    before the first of them, in one piece with it."""
+
+    @property
+    def head(self) -> bytes: ...
 
     def mux(self, data: bytes, end: int, *, last: bool = False) -> bytes:
         """One packet; `end` is the pts after it, in output samples."""
@@ -45,7 +49,7 @@ class Prefixed:
     """A header, then the bare packets: WAV, FLAC; with an empty header MP3 and raw packets."""
 
     def __init__(self, header: bytes = b"") -> None:
-        self._header = self._due = header
+        self.head = self._due = header
 
     def mux(self, data: bytes, end: int, *, last: bool = False) -> bytes:
         header, self._due = self._due, b""
@@ -56,11 +60,13 @@ class Prefixed:
         return header
 
     def rewind(self, sent: int) -> None:
-        self._due = b"" if sent else self._header
+        self._due = b"" if sent else self.head
 
 
 class Adts:
     """AAC with a 7-byte header before each packet (ISO/IEC 13818-7 section 6.2), without CRC."""
+
+    head = b""
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         # Sync word, MPEG-4, no CRC | object type LC - 1, rate index, channels | buffer fullness: VBR.
@@ -90,7 +96,7 @@ class Ogg:
         self._closed = False
         vendor = b"streamer"
         tags = b"OpusTags" + struct.pack("<I", len(vendor)) + vendor + struct.pack("<I", 0)
-        self._header = self._due = self._page(opus_head, 0, _BEGIN) + self._page(tags, 0, 0)
+        self.head = self._due = self._page(opus_head, 0, _BEGIN) + self._page(tags, 0, 0)
 
     def mux(self, data: bytes, end: int, *, last: bool = False) -> bytes:
         self._closed = last
@@ -107,7 +113,7 @@ class Ogg:
 
     def rewind(self, sent: int) -> None:
         self._closed = False
-        self._due = b"" if sent else self._header
+        self._due = b"" if sent else self.head
         self._sequence = _HEADER_PAGES + sent
 
     def _granule(self, end: int) -> int:

@@ -36,10 +36,13 @@ class Encoder:
     `format` has every field filled in, `mime` is its type. `header` is the codec's (OpusHead, `fLaC`
     and STREAMINFO, AudioSpecificConfig) where the container does not carry it in the stream, else
     empty. `lead_in`: how many samples at the output rate a decoder that is told nothing puts before
-    the sound; 0 in Ogg, whose header tells every decoder to drop them.
+    the sound; 0 in Ogg, whose header tells every decoder to drop them. `head` is what the container puts
+    before the first packet, in one piece with it. Sound begins at sample `begin` of the clock.
     """
 
-    def __init__(self, audio: AudioFormat, source_rate: int, open_codec: OpenCodec) -> None:
+    def __init__(
+        self, audio: AudioFormat, source_rate: int, open_codec: OpenCodec, begin: int = 0
+    ) -> None:
         assert audio.sample_rate is not None
         self.format = audio
         self.mime: str = CODECS[audio.codec].mime(audio)
@@ -49,11 +52,13 @@ class Encoder:
         self._open_codec = open_codec
         self._codec = codec
         self._muxer = open_muxer(audio, codec.header)
+        self.head: bytes = self._muxer.head
         self._source_rate = source_rate
         self._rate = audio.sample_rate
         self._inside = 0
         """Frames the codec was given whose packets have not come out."""
-        self._begin(0, -self.lead_in)
+        self._origin = begin
+        self._begin(begin, begin - self.lead_in)
 
     def _begin(self, begin: int, pts: int) -> None:
         """The next sound begins at sample `begin`, the next packet at `pts`."""
@@ -124,7 +129,7 @@ class Encoder:
         self._muxer.rewind(sent)
         if not sent:
             self._codec, self._inside = self._open_codec(self.format), 0
-            self._begin(0, -self.lead_in)
+            self._begin(self._origin, self._origin - self.lead_in)
             return
         if codec.rewind is not None:
             codec.rewind(sent)
@@ -187,9 +192,10 @@ class Encoder:
         return Packet(muxed, begin, self._pts - begin)
 
 
-def open_encoder(audio: AudioFormat, source_rate: int) -> Encoder:
-    """An encoder for sound of `source_rate` Hz. Raises as `resolve` does."""
+def open_encoder(audio: AudioFormat, source_rate: int, begin: int = 0) -> Encoder:
+    """An encoder for sound of `source_rate` Hz that begins at sample `begin` of the output. Raises as
+    `resolve` does."""
     resolved = resolve(audio, source_rate)
     module, _, name = CODECS[audio.codec].target.partition(":")
     open_codec = cast(OpenCodec, getattr(importlib.import_module(module), name))
-    return Encoder(resolved, source_rate, open_codec)
+    return Encoder(resolved, source_rate, open_codec, begin)

@@ -31,6 +31,11 @@ class Speaking(Spoken, Protocol):
     `done` are asked once `events` has been stopped; `pending` and `rehearse` are for jobs."""
 
     @property
+    def rate(self) -> int:
+        """Samples per second of the sound that a `Tap` is given."""
+        ...
+
+    @property
     def received(self) -> int:
         """Code points of the input so far."""
         ...
