@@ -77,9 +77,20 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class CueSummary:
+    """What became of the cues of one rendering. `late` ones are among the `spoken`; `worst_late_ms` is the
+    latest one's lateness."""
+
+    spoken: int
+    late: int
+    skipped: int
+    worst_late_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class JobResult:
     """One rendering of a job's text. `words` in samples of `sample_rate`, with offsets into the text;
-    what is told of a job is without them."""
+    what is told of a job is without them. `cues`: of a job of captions."""
 
     index: int
     seed: int
@@ -87,6 +98,7 @@ class JobResult:
     sample_rate: int
     audio_ms: float
     words: tuple[Word, ...] = ()
+    cues: CueSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +108,8 @@ class Job:
     `progress` is 0 to 1, of the characters to be spoken; `position` counts the jobs ahead in the queue
     (None once it runs); `estimate_s` is how long until it is done, None where nothing is known yet or
     any more. `cost` and `audio_ms` are of all results; `reserved` is what it costs at most, while it is
-    unfinished. `expires`: when its files go. `text_characters`: of its text, which with the webhook's
-    secret is in `request` only while it is asked for or spoken.
+    unfinished. `expires`: when its files go. `text_characters`: of its text, of captions those that are
+    spoken; the text with the webhook's secret is in `request` only while it is asked for or spoken.
     """
 
     id: str

@@ -38,6 +38,7 @@ LAYERS: dict[str, int] = {
     "lines": 3,
     "script": 3,
     "listeners": 3,
+    "feeding": 3,
     "wording": 3,
     "replay": 3,
     "packets": 3,

@@ -55,7 +55,7 @@ class Admission:
         session = self.open_session(spoken_of(request), key=key)
         speaker = await rehearse(session, request.text, self.settings.max_pending_chars)
         self._check_room(key)
-        characters = len(request.text) * request.results
+        characters = session.characters * request.results
         cost = round(speaker.cost * request.results, 9)
         admit(characters, cost)
         options = first_seed(request.start.options, lambda: secrets.randbits(31))
@@ -65,7 +65,7 @@ class Admission:
             voice=speaker.voice,
             engine=speaker.engine,
             base_url=base_url,
-            text_characters=len(request.text),
+            text_characters=session.characters,
             reserved=cost,
         )
         kept = Stored(request, not speaker.varies_by_seed and request.results > 1, base_url)

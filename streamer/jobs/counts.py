@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 @dataclass(slots=True)
 class JobCounts:
     """`queued` and `running` are of now, the rest since the start: `finished` by status, `retries` of
-    attempts that failed, `characters` and `audio_seconds` of completed jobs."""
+    attempts that failed, `characters`, `audio_seconds` and `cues` (by outcome) of completed jobs."""
 
     queued: int = 0
     running: int = 0
@@ -17,3 +17,4 @@ class JobCounts:
     retries: int = 0
     characters: int = 0
     audio_seconds: float = 0.0
+    cues: Counter[str] = field(default_factory=Counter)

@@ -59,6 +59,7 @@ class Endings:
         """
         now = self.clock()
         expires = now + self._lifetime(job.request.ttl_s)
+        captions = job.request.start.input == "captions"
         results = tuple(
             JobResult(
                 at,
@@ -70,11 +71,13 @@ class Endings:
                 one.sample_rate,
                 one.audio_ms,
                 one.words,
+                one.cues if captions else None,
             )
             for at, one in enumerate(made)
         )
         costs = [one.cost for one in made if one.cost is not None]
         cost = round(sum(costs), 9) if costs else None
+        characters = sum(one.characters for one in made)
         job = replace(
             job,
             status="completed",
@@ -85,9 +88,10 @@ class Endings:
             voice=made[0].voice,
             engine=made[0].engine,
             cost=cost,
+            text_characters=characters // len(made),
         )
         seconds = sum(one.audio_ms for one in made) / 1000
-        used = Used(entry.characters, seconds, contexts=len(made), cost=cost or 0.0)
+        used = Used(characters, seconds, contexts=len(made), cost=cost or 0.0)
 
         def more(connection: sqlite3.Connection) -> None:
             for result, one in zip(results, made, strict=True):
@@ -98,6 +102,10 @@ class Endings:
         if won:
             self.counts.characters += used.characters
             self.counts.audio_seconds += used.audio_seconds
+            for told in (one.cues for one in made):
+                self.counts.cues["on_time"] += told.spoken - told.late
+                self.counts.cues["late"] += told.late
+                self.counts.cues["skipped"] += told.skipped
         return won
 
     async def fail(self, entry: Entry, job: Job, error: StreamerError) -> bool:

@@ -28,7 +28,7 @@ from streamer.errors import (
     StreamerError,
 )
 from streamer.files import FileStore
-from streamer.jobs import table
+from streamer.jobs import results, table
 from streamer.jobs.admission import Admission, Admit
 from streamer.jobs.counts import JobCounts
 from streamer.jobs.ending import EncodeCallbacks, EncodeEvent, Endings
@@ -220,7 +220,7 @@ class Jobs:
         """A result with its words, as long as its sound is there. Raises as `file`."""
         job = await self._find(key, id, NATIVE)
         told, _ = await self._sound(job, result)
-        words = await self._database.read(lambda c: table.words(c, job.id, result))
+        words = await self._database.read(lambda c: results.words(c, job.id, result))
         if words is None:  # forgotten meanwhile
             raise NotFound("no such job", param="id")
         return replace(told, words=words)

@@ -249,18 +249,20 @@ class Runner:
         if entry.urgent:
             open_session = partial(open_session, background=False)
         made: list[Rendering] = []
-        text, limit = kept.request.text, self._settings.max_pending_chars
-        longest_s, mime = kept.request.longest_s, mime_of(kept.request)
-        for result in range(kept.request.results):
+        asked, limit = kept.request, self._settings.max_pending_chars
+        longest_s, mime, count = asked.longest_s, mime_of(asked), asked.results
+        for result in range(count):
 
-            def told(characters: int, before: int = result * len(text)) -> None:
+            def told(characters: int, before: int = result * entry.characters // count) -> None:
                 entry.spoken = before + characters
 
             session = open_session(start_of(kept, result))
             name = f"{entry.id}-{entry.claims}-{result}"
             writer = await create_writer(self._endings.files, name, kept.request, self._encoding)
             try:
-                made.append(await speak(session, text, name, writer, told, limit, longest_s, mime))
+                made.append(
+                    await speak(session, asked.text, name, writer, told, limit, longest_s, mime)
+                )
             except BaseException:
                 await writer.abort()
                 raise

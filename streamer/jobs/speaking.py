@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -11,10 +10,12 @@ from typing import Protocol
 
 from streamer.audio.container import HEAD, file_header
 from streamer.blobs import BlobWriter
+from streamer.captions.tally import Tally
 from streamer.errors import EngineFailed, InternalError, RequestError, StreamerError, TextLimit
+from streamer.feeding import fed, pieces_of
 from streamer.jobs.stored import Stored
 from streamer.jobs.whole import spoken_of
-from streamer.tasks import ended
+from streamer.resources import CueSummary
 from streamer.types import (
     Audio,
     Done,
@@ -30,12 +31,6 @@ from streamer.types import (
 )
 from streamer.voices import Speaker
 from streamer.wishes import RANGES
-
-PIECE = 250
-"""Characters that a session is given at a time: segmenting them holds the loop for a third of a
-millisecond, or for three where they are lines of three characters."""
-FEED_S = 0.05
-"""How often a session whose text is full is looked at again."""
 
 _VARIED = ((1.0, 1.0), (1.035, 0.965), (0.965, 1.035), (1.035, 1.035), (0.965, 0.965), (1.0, 0.96))
 """Speed and pitch of result k where the seed alone makes none audible: at most 4 % off, each at least
@@ -69,7 +64,8 @@ class OpenSession(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What one result has become. `words` in samples of `sample_rate`."""
+    """What one result has become. `words` in samples of `sample_rate`; `cues` of captions; `characters` that
+    were spoken."""
 
     blob: str
     size: int
@@ -81,6 +77,8 @@ class Rendering:
     voice: str
     engine: str
     cost: float | None
+    characters: int
+    cues: CueSummary
 
 
 def seed_of(kept: Stored, result: int) -> int:
@@ -115,7 +113,7 @@ async def rehearse(session: Speaking, text: str, limit: int) -> Speaker:
 
     `limit` is the setting `max_pending_chars`.
     """
-    for piece in _pieces(text, limit):
+    for piece in pieces_of(text, limit):
         session.text(Text("", piece))
         session.rehearse()
         await asyncio.sleep(0)
@@ -146,38 +144,32 @@ async def speak(
     """Speak the text and commit the blob; `told` hears how many characters are out. `mime` of the blob,
     where its writer makes another. Raises what the session fails with, or the disk, and `TextLimit` as
     soon as it is longer than `longest_s`."""
-    feeder = _Feeder(session, text, limit)
     started: Started | None = None
     done: Done | None = None
     words: list[Word] = []
     head, heard = b"", 0
-    feeding = asyncio.create_task(feeder.run()) if feeder.begin() else None
-    try:
-        async with aclosing(session.events()) as events:
-            async for event in events:
-                match event:
-                    case Audio():
-                        if len(head) < HEAD:
-                            head += event.packet.data[:HEAD]
-                        await writer.write(event.packet.data)
-                        told(session.characters)
-                        heard += event.packet.duration
-                        _check_length(started, heard, longest_s)
-                    case Words():
-                        words += event.words
-                    case SegmentStarted(lost=True):  # nobody has heard it yet: better spoken again
-                        raise EngineFailed("synthesis failed within a segment")
-                    case Started():
-                        started = event
-                    case Failed():
-                        raise event.error
-                    case Done():
-                        done = event
-    finally:
-        if feeding is not None:
-            await ended(feeding)
-    if feeder.failure is not None:
-        raise feeder.failure
+    tally = Tally()
+    async with aclosing(fed(session, Text("", text), limit)) as events:
+        async for event in events:
+            tally.push(event)
+            match event:
+                case Audio():
+                    if len(head) < HEAD:
+                        head += event.packet.data[:HEAD]
+                    await writer.write(event.packet.data)
+                    told(session.characters)
+                    heard += event.packet.duration
+                    _check_length(started, heard, longest_s)
+                case Words():
+                    words += event.words
+                case SegmentStarted(lost=True):  # nobody has heard it yet: better spoken again
+                    raise EngineFailed("synthesis failed within a segment")
+                case Started():
+                    started = event
+                case Failed():
+                    raise event.error
+                case Done():
+                    done = event
     if started is None or done is None or started.audio.sample_rate is None:
         raise InternalError("a session ended without saying how")
     await writer.commit(file_header(started.audio, head, done.samples))
@@ -192,6 +184,8 @@ async def speak(
         started.voice,
         done.engine,
         done.cost,
+        done.characters,
+        CueSummary(tally.spoken, tally.late, tally.skipped, round(1000 * tally.worst_s, 3)),
     )
 
 
@@ -202,43 +196,6 @@ def _check_length(started: Started | None, heard: int, longest_s: float | None) 
         raise TextLimit(
             f"the sound would be longer than {longest_s:g} s", param="longest_s", limit=longest_s
         )
-
-
-class _Feeder:
-    """Gives a session its text as it finds room for it, a piece at a time."""
-
-    def __init__(self, session: Speaking, text: str, limit: int) -> None:
-        self.failure: StreamerError | None = None
-        self._session = session
-        self._limit = limit
-        self._pieces = _pieces(text, limit)
-
-    def begin(self) -> bool:
-        """The first piece; whether there are more."""
-        if self._pieces:
-            self._session.text(Text("", self._pieces.pop(0)))
-        if not self._pieces:
-            self._session.end()
-        return bool(self._pieces)
-
-    async def run(self) -> None:
-        """The others."""
-        try:
-            for piece in self._pieces:
-                # Polled: text with nothing to hear in it makes room without any event.
-                while self._session.pending + len(piece) > self._limit:  # noqa: ASYNC110
-                    await asyncio.sleep(FEED_S)
-                self._session.text(Text("", piece))
-                await asyncio.sleep(0)
-        except StreamerError as error:
-            self.failure = error
-        with contextlib.suppress(StreamerError):
-            self._session.end()
-
-
-def _pieces(text: str, limit: int) -> list[str]:
-    size = max(1, min(PIECE, limit // 4))
-    return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 def first_seed(options: OptionsUpdate, made: Callable[[], int]) -> OptionsUpdate:

@@ -16,9 +16,10 @@ from streamer.errors import StreamerError, from_code
 from streamer.resources import JobRequest, StoredFile
 from streamer.types import Word
 
-FORMAT = 3
-"""What this program writes, and the newest that it reads. 1; 2: of a foreign dialect, which a program that
-knows none would tell of in the wrong words; 3: text and secret are apart, in `inputs`."""
+FORMAT = 4
+"""The newest that this program reads. 1; 2: of a foreign dialect, which a program that knows none would tell
+of in the wrong words; 3: text and secret are apart, in `inputs`; 4: of captions, which a program that knows
+none would read out as text, times and all. It writes 3 and 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ _STORED = msgspec.json.Decoder(Stored)
 _FILE = msgspec.json.Decoder(StoredFile)
 _ERROR = msgspec.json.Decoder(_Error)
 _WORDS = msgspec.json.Decoder(list[tuple[str, int, int, int]])
+
+
+def format_of(stored: Stored) -> int:
+    """The oldest that says all of it."""
+    return FORMAT if stored.request.start.input == "captions" else 3
 
 
 def encode(stored: Stored) -> bytes:

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamer.errors import StreamerError
-from streamer.jobs import dialects, inputs, stored
+from streamer.jobs import dialects, inputs, results, stored
 from streamer.jobs.stored import FORMAT, Stored
-from streamer.resources import NATIVE, PENDING, Job, JobResult, JobStatus
-from streamer.types import Word
+from streamer.resources import NATIVE, PENDING, Job, JobStatus
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -34,13 +33,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS jobs_idempotent ON jobs (key, idempotency)
 CREATE INDEX IF NOT EXISTS jobs_in_order ON jobs (key, seq);
 CREATE INDEX IF NOT EXISTS jobs_unfinished ON jobs (seq) WHERE status IN ('queued', 'running');
 CREATE INDEX IF NOT EXISTS jobs_finished ON jobs (finished) WHERE finished IS NOT NULL;
-CREATE TABLE IF NOT EXISTS job_results (
-    job TEXT NOT NULL, result INTEGER NOT NULL, seed INTEGER NOT NULL, file BLOB NOT NULL,
-    sample_rate INTEGER NOT NULL, audio_ms REAL NOT NULL, words BLOB NOT NULL,
-    PRIMARY KEY (job, result)
-) WITHOUT ROWID;
 """
-SCHEMA += dialects.SCHEMA + inputs.SCHEMA
+SCHEMA += results.SCHEMA + dialects.SCHEMA + inputs.SCHEMA
 _UNFINISHED = "status IN ('queued', 'running')"
 _COLUMNS = (
     "id, key, status, request, characters, created, started, finished, expires, attempts, voice, engine,"
@@ -87,7 +81,7 @@ def insert(
         "INSERT INTO jobs (id, key, status, format, request, characters, voice, engine, created,"
         " cost, idempotency, fingerprint) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(job.id, job.key, FORMAT),
+            *(job.id, job.key, stored.format_of(kept)),
             *(stored.encode(replace(kept, request=inputs.without(kept.request))), characters),
             *(job.voice, job.engine),
             *(job.created, job.reserved, idempotency, fingerprint),
@@ -165,19 +159,16 @@ def finish(connection: sqlite3.Connection, job: Job, claims: int) -> bool:
     """Make a running job what `job` is; False where it is no longer ours to finish."""
     changed = connection.execute(
         "UPDATE jobs SET status = ?, finished = ?, expires = ?, cost = ?, error = ?, voice = ?,"
-        " engine = ? WHERE id = ? AND status = 'running' AND claims = ?",
+        " engine = ?, characters = ? WHERE id = ? AND status = 'running' AND claims = ?",
         (
             *(job.status, job.finished, job.expires, job.cost),
             None if job.error is None else stored.encode_error(job.error),
-            *(job.voice, job.engine, job.id, claims),
+            *(job.voice, job.engine, job.text_characters * job.request.results, job.id, claims),
         ),
     ).rowcount
     if changed:
         inputs.forget(connection, job.id)
-        connection.executemany(
-            "INSERT INTO job_results VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [_result_row(job.id, result) for result in job.results],
-        )
+        results.insert(connection, job.id, job.results)
     return bool(changed)
 
 
@@ -194,10 +185,8 @@ def cancel(connection: sqlite3.Connection, id: str, now: float) -> Job | None:
 
 def let_go(connection: sqlite3.Connection, id: str, now: float) -> list[str]:
     """The results of a finished job expire now, and their words are forgotten. Ids of their files."""
-    connection.execute("UPDATE job_results SET words = x'5b5d' WHERE job = ?", (id,))
     connection.execute("UPDATE jobs SET expires = MIN(expires, ?) WHERE id = ?", (now, id))
-    query = "SELECT file FROM job_results WHERE job = ?"
-    return [stored.decode_file(row[0]).id for row in connection.execute(query, (id,)).fetchall()]
+    return results.let_go(connection, id)
 
 
 def find(
@@ -214,14 +203,7 @@ def find(
     number, *rest = row
     if number > FORMAT:
         return None, number
-    return replace(_job(rest), results=_results(connection, id)), number
-
-
-def words(connection: sqlite3.Connection, id: str, result: int) -> tuple[Word, ...] | None:
-    """The words of one result; None where there is no such."""
-    query = "SELECT words FROM job_results WHERE job = ? AND result = ?"
-    row = connection.execute(query, (id, result)).fetchone()
-    return None if row is None else stored.decode_words(row[0])
+    return replace(_job(rest), results=results.of(connection, id)), number
 
 
 def page(
@@ -247,7 +229,7 @@ def page(
         " (SELECT job FROM job_dialects WHERE key = ?1 AND dialect = ?6)) ORDER BY seq DESC LIMIT ?5"
     )
     rows = connection.execute(query, (key, before, FORMAT, status, limit, dialect)).fetchall()
-    return [replace(_job(row), results=_results(connection, row[0])) for row in rows]
+    return [replace(_job(row), results=results.of(connection, row[0])) for row in rows]
 
 
 def forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
@@ -255,29 +237,10 @@ def forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
     ids = connection.execute(
         "SELECT id FROM jobs WHERE finished IS NOT NULL AND finished <= ? LIMIT ?", (before, limit)
     ).fetchall()
-    connection.executemany("DELETE FROM job_results WHERE job = ?", ids)
+    results.forget(connection, ids)
     connection.executemany("DELETE FROM job_dialects WHERE job = ?", ids)
     connection.executemany("DELETE FROM jobs WHERE id = ?", ids)
     return len(ids)
-
-
-def _result_row(job: str, result: JobResult) -> tuple[Any, ...]:
-    return (
-        *(job, result.index, result.seed, stored.encode_file(result.file), result.sample_rate),
-        *(result.audio_ms, stored.encode_words(result.words)),
-    )
-
-
-def _results(connection: sqlite3.Connection, job: str) -> tuple[JobResult, ...]:
-    """Without their words: those of an hour take long to read."""
-    query = (
-        "SELECT result, seed, file, sample_rate, audio_ms FROM job_results WHERE job = ?"
-        " ORDER BY result"
-    )
-    return tuple(
-        JobResult(index, seed, stored.decode_file(file), rate, audio_ms)
-        for index, seed, file, rate, audio_ms in connection.execute(query, (job,)).fetchall()
-    )
 
 
 def _job(row: Sequence[Any]) -> Job:

@@ -1,0 +1,1 @@
+"""Cues spoken in time, and captions of what is spoken."""
