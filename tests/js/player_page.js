@@ -8,6 +8,18 @@ async function until(condition) {
   for (const end = performance.now() + 10_000; !condition(); await sleep(4)) if (performance.now() > end) throw new Error(`never: ${condition}`);
 }
 
+/** What the player's queue tells of itself, in order, by AudioContext. */
+const notices = new WeakMap();
+
+globalThis.AudioWorkletNode &&= class extends AudioWorkletNode {
+  constructor(context, name, options) {
+    super(context, name, options);
+    if (name !== "streamer-player") return;
+    if (!notices.has(context)) notices.set(context, []);
+    this.port.addEventListener("message", ({ data }) => notices.get(context).push(data));
+  }
+};
+
 /** What passes through it, from its first frame on. */
 async function recorder(context) {
   const quanta = [];
@@ -34,6 +46,7 @@ async function recorder(context) {
     node,
     /** When the page was told of the first sample that is not silent. */
     first: () => new Promise((resolve) => (sounded = resolve)),
+    quanta,
     /** {from: frame, samples}, quanta that were never rendered as silence. */
     take() {
       const from = quanta[0]?.[0] ?? 0, last = quanta.at(-1);
@@ -139,29 +152,42 @@ async function reference(packets, started, done) {
 }
 
 /**
- * How far apart two sounds are, where the recorded one begins, and how many samples it has beyond. Where it ran `dry` (the
- * machine may be busy) there are zeros within it, which are left out.
+ * Holds every sample that was recorded to what was sought, on the frames where the player says that it was. A machine that
+ * is busy makes holes: frames that were never rendered, by the recorder either, and frames at which nothing was there to be
+ * played. `gaps` are those of both kinds; `lost` samples lie in no place, or in one that was not rendered; `beyond` sound
+ * where none was to be; `zero` is the frame of the first sample.
  */
-function compare(recorded, sought, dry) {
-  const sounds = (sample) => Math.abs(sample) > 1e-4;
-  const at = recorded.findIndex(sounds) - sought.findIndex(sounds);
-  const apart = new Float32Array(sought.length);
-  let skipped = 0;
-  for (let i = 0; i < sought.length; i++) {
-    const here = at + i + skipped;
-    // Where it ran dry there is nothing at all, for a while: what was due begins where that began.
-    if (dry && recorded[here] === 0 && Math.abs(sought[i]) > 1e-3) {
-      let begin = here, end = here;
-      while (begin > at && recorded[begin - 1] === 0 && sought[i - (here - begin) - 1] !== 0) begin--;
-      while (end < recorded.length && recorded[end] === 0) end++;
-      i -= here - begin + 1;
-      skipped += end - begin;
-      continue;
+function compare(quanta, anchors, sought) {
+  const spans = [];
+  let at = 0, lost = 0, gaps = 0, open = null;
+  for (const { media, frame, running } of anchors) {
+    if (open) {
+      const length = frame - open.frame;
+      lost += Math.abs(media - (open.media + length));
+      if (length) spans.push({ ...open, length });
+      at = media;
     }
-    apart[i] = Math.abs((recorded[here] ?? 0) - sought[i]);
+    if (running) {
+      lost += Math.abs(media - at);
+      if (spans.length && frame > spans.at(-1).frame + spans.at(-1).length) gaps++;
+    }
+    open = running ? { media, frame } : null;
   }
-  const worst = apart.reduce((most, one) => Math.max(most, one), 0);
-  return { worst, at, beyond: Math.max(0, recorded.length - at - skipped - sought.length) };
+  lost += Math.abs(sought.length - at) + (open ? Infinity : 0);
+  let worst = 0, beyond = 0, heard = 0, span = 0;
+  for (const [begin, samples] of quanta) {
+    for (let i = 0; i < samples.length; i++) {
+      const frame = begin + i;
+      while (span < spans.length && frame >= spans[span].frame + spans[span].length) span++;
+      const { frame: from = Infinity, media } = spans[span] ?? {};
+      if (frame < from) beyond += samples[i] ? 1 : 0;
+      else {
+        heard++;
+        worst = Math.max(worst, Math.abs(samples[i] - sought[media + frame - from]));
+      }
+    }
+  }
+  return { worst, beyond, gaps, lost: lost + sought.length - heard, zero: spans[0]?.frame };
 }
 
 /** Says a text to its end, and holds what was heard to what was sent. */
@@ -170,13 +196,14 @@ async function whole({ url, text, ...options }) {
   const { client, player, log, meter, context } = set;
   await player.play(say(client, text));
   await sleep(200);
+  const anchors = (notices.get(context) ?? []).filter(({ type }) => type === "anchor");
+  if (anchors.length) await until(() => meter.quanta.at(-1)[0] > anchors.at(-1).frame);
   const sound = trim(meter.take());
   const sought = await reference(log.packets, log.last.started, log.last.done);
-  const { worst, at, beyond } = compare(sound.samples, sought, log.underruns > 0);
-  const zero = sound.frame + at;
+  const { zero, ...compared } = compare(meter.quanta, anchors, sought);
   const answer = {
     mode: player.mode, reason: player.reason, states: log.states, samples: log.last.done.samples, sought: sought.length,
-    rate: log.last.started.audio.sample_rate, beyond, worst, rms: rms(sound.samples.filter(Boolean)), rmsSought: rms(sought.filter(Boolean)), underruns: log.underruns, lost: log.lost,
+    rate: log.last.started.audio.sample_rate, ...compared, rms: rms(sound.samples.filter(Boolean)), rmsSought: rms(sought.filter(Boolean)), underruns: log.underruns, sockets: log.lost,
     words: log.words.map((word) => ({ ...word, late_ms: ((word.frame - zero) * 1000) / context.sampleRate - word.start_ms })),
     segments: log.segments, ends: log.ends, errors: log.errors, types: [...new Set(log.events)],
   };

@@ -294,6 +294,7 @@ export function register(Queue) {
     constructor(/** @type {any} */ { processorOptions }) {
       super();
       this.live = true;
+      this.frame = 0;
       this.queue = new Queue(scope.sampleRate, (notice) => this.port.postMessage(notice), processorOptions.prebufferMs);
       this.port.onmessage = (/** @type {any} */ { data: [name, ...values] }) => {
         if (name === "close") this.live = false;
@@ -302,7 +303,10 @@ export function register(Queue) {
     }
 
     process(/** @type {any} */ _inputs, /** @type {any} */ [[out]]) {
-      this.queue.read(out, scope.currentFrame);
+      // Chromium leaves `currentFrame` as it was where the page holds its lock: the next tells how far it really is.
+      this.frame = Math.max(this.frame, scope.currentFrame);
+      this.queue.read(out, this.frame);
+      this.frame += out.length;
       return this.live;
     }
   });

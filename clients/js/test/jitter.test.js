@@ -239,7 +239,8 @@ test("the clock stands before the first sound, while dry, and at the end", () =>
   assert.equal(clock.position(1, 9000), 1920);
 });
 
-test("the text of the Blob is the same queue", () => {
+/** The processor that the text of the Blob registers, the scope that it lives in, and what it posts. */
+function worklet(prebufferMs) {
   const posted = [], registered = {};
   const scope = {
     sampleRate: RATE, currentFrame: 0, Math, Float32Array, Infinity,
@@ -250,7 +251,11 @@ test("the text of the Blob is the same queue", () => {
   };
   scope.globalThis = scope;
   vm.runInNewContext(source(), scope);
-  const processor = new registered["streamer-player"]({ processorOptions: { prebufferMs: 60 } });
+  return { processor: new registered["streamer-player"]({ processorOptions: { prebufferMs } }), scope, posted };
+}
+
+test("the text of the Blob is the same queue", () => {
+  const { processor, scope, posted } = worklet(60);
   const { queue, listen } = made(60);
   queue.open(1);
   packets(queue, 1, -312, 9 * PACKET);
@@ -269,6 +274,25 @@ test("the text of the Blob is the same queue", () => {
   assert.equal(posted.at(-1).type === "end" || posted.some(({ type }) => type === "end"), true);
   say("close");
   assert.equal(processor.process([], [[new Float32Array(QUANTUM)]]), false);
+});
+
+test("a frame's number that is told late is no gap", () => {
+  const { processor, scope, posted } = worklet(0);
+  const say = (...data) => processor.port.onmessage({ data });
+  const process = (frame) => {
+    scope.currentFrame = frame;
+    const out = new Float32Array(QUANTUM);
+    processor.process([], [[out]]);
+    return [...out];
+  };
+  say("open", 1);
+  say("push", 1, 0, piece(0), false);
+  const heard = [0, 0, 0, 384, 512].flatMap(process);
+  assert.deepEqual(heard, exactly(0, 640));
+  process(768);
+  const anchors = posted.filter(({ type }) => type === "anchor").map(({ media, frame, running }) => [media, frame, running]);
+  assert.deepEqual(anchors, [[0, 0, true], [640, 640, false], [640, 768, true]], "what was really left out is one");
+  assert.equal(posted.filter(({ type }) => type === "underrun").length, 1);
 });
 
 test("whatever comes in whatever pieces, no sample is lost or doubled", () => {
