@@ -99,6 +99,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "cryptography": ("server",),
     "typer": ("cli",),
     "rich": ("cli",),
+    "webvtt": ("text",),
 }
 """Where a package lives. One that is not here has no place yet: give it one."""
 
