@@ -259,11 +259,11 @@ class Sound:
         if not words or self._start.timestamps in ("none", "segment"):
             return []
         if self._start.timestamps == "char":
-            return [Words(self._start.context, tuple(_characters(words)), "estimated", "char")]
+            return [Words(self._start.context, tuple(characters_of(words)), "estimated", "char")]
         return [Words(self._start.context, words, timing)]
 
 
-def _characters(words: Iterable[Word]) -> Iterator[Word]:
+def characters_of(words: Iterable[Word]) -> Iterator[Word]:
     """Characters share the time of their word evenly: an estimate, and called one."""
     for word in words:
         step = (word.end - word.start) / len(word.text)
