@@ -197,6 +197,9 @@ class StreamEndpoint:
         except Refused as refused:
             return Response(refused.body, refused.status, headers | refused.headers)
         admitted.slot.release()
+        if admitted.refusal is not None:  # who asks has nothing to resume with
+            refused = self._refused(admitted.refusal, admitted.meter.key, request_id)
+            return Response(refused.body, refused.status, headers | refused.headers)
         return Response(b'{"status":"ok"}', 200, headers, "application/json")
 
 

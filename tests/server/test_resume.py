@@ -608,6 +608,10 @@ async def test_the_place_of_who_is_away_is_good_for_coming_back_alone(tmp_path: 
                 assert (error["code"], "context" in error) == ("connection_limit", False)
                 assert await closing(socket) == 1013
             await eventually(lambda: counters(server).connections == 0)
+        async with server.http() as http:
+            answer = await http.get(PATH)
+            code = answer.json()["error"]["code"]
+            assert (answer.status_code, code) == (429, "connection_limit")
         await client.come_back()
         assert not server.sessions.made
 
