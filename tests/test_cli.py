@@ -366,7 +366,9 @@ def test_a_key_is_shown_once_listed_and_revoked(
     listed = json.loads(capsys.readouterr().out)
     assert listed[0]["limits"] == {"contexts": 3, "budget": 2.5}
     assert listed[0]["revoked"] is None
-    assert listed[0]["scopes"] == ["speak", "manage", "usage", "tokens"]
+    assert listed[0]["scopes"] == [
+        *("speak", "publish", "listen", "manage", "usage", "tokens")
+    ]
     everything = b"".join(p.read_bytes() for p in (tmp_path / "data").rglob("*") if p.is_file())
     assert key.encode() not in everything
     assert run(["keys", "revoke", "app", *there]) == 0

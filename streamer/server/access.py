@@ -14,10 +14,11 @@ from streamer.errors import (
     InvalidParameter,
     KeyRevoked,
     OriginNotAllowed,
+    ScopeMissing,
     Unauthenticated,
 )
 from streamer.server.auth import ANONYMOUS, Key, KeyStore
-from streamer.server.tokens import Tokens, is_token
+from streamer.server.tokens import Grant, Tokens, is_token
 
 log = logging.getLogger(__name__)
 
@@ -101,19 +102,33 @@ class Access:
         Raises `Unauthenticated`, `KeyRevoked`; of tokens also `TokenExpired`, `OriginNotAllowed`.
         """
         if secret and is_token(secret):
-            grant = self._tokens.read(secret)
-            return self._tokens.lend(self._lender(grant.key), grant, origin)
+            return self._lent(self._tokens.read(secret), origin)
         if not self.keyed:
             return ANONYMOUS
         if not secret:
             raise Unauthenticated("a key is needed: Authorization: Bearer, or X-API-Key")
         return self.keys.find(secret)
 
+    def check_listener(self, token: str, origin: str | None) -> Key:
+        """Whose token it is that came in a URL, where others than its owner may see it: one to listen, and
+        for nothing else. Raises as `check_key`, and `ScopeMissing`."""
+        if not is_token(token):
+            raise Unauthenticated("a URL takes tokens only, never a key")
+        grant = self._tokens.read(token)
+        if {*grant.scopes} != {"listen"}:
+            raise ScopeMissing(
+                "a token in a URL has to have the scope 'listen' alone", param="token"
+            )
+        return self._lent(grant, origin)
+
     def live(self, id: str) -> bool:
         """Whether the key of that id is still valid; "" is none and always is while there are none."""
         return any(key.id == id and key.revoked is None for key in self._all()) or (
             not id and not self.keyed
         )
+
+    def _lent(self, grant: Grant, origin: str | None) -> Key:
+        return self._tokens.lend(self._lender(grant.key), grant, origin)
 
     def _lender(self, id: str) -> Key:
         """The key that a token was made with. Raises `Unauthenticated`, `KeyRevoked`."""

@@ -31,10 +31,10 @@ from streamer.server.limits import NO_LIMITS, KeyLimits
 
 PREFIX = "sk-streamer-"
 """Lets secret scanners and people recognise a key."""
-SCOPES = ("speak", "manage", "usage", "tokens", "metrics")
-"""What a key may be for: speech; its own voices, jobs, files and webhooks; its own usage; tokens of it; the
-server's metrics."""
-DEFAULT_SCOPES = ("speak", "manage", "usage", "tokens")
+SCOPES = ("speak", "publish", "listen", "manage", "usage", "tokens", "metrics")
+"""What a key may be for: speech; speech on its channels; listening to these; its own voices, jobs, files and
+webhooks; its own usage; tokens of it; the server's metrics."""
+DEFAULT_SCOPES = ("speak", "publish", "listen", "manage", "usage", "tokens")
 GENERATION = 2
 """In the first there were no `manage` and `tokens`, and `speak` stood for what they are now."""
 
@@ -59,13 +59,30 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Ids of those that it may speak with, where it may not with all."""
         return None
 
-    def allow(self, scope: str) -> None:
-        """Raise `ScopeMissing` if it is not for this."""
-        if scope not in self.scopes:
-            raise ScopeMissing(f"this {self.KIND} has no scope {scope!r}", param="scope")
+    def allow(self, *scopes: str) -> None:
+        """Raise `ScopeMissing` if it is for none of these."""
+        if not any(scope in self.scopes for scope in scopes):
+            names = " or ".join(map(repr, scopes))
+            raise ScopeMissing(f"this {self.KIND} has no scope {names}", param="scope")
 
     def allow_voice(self, id: str) -> None:
         """Raise `ScopeMissing` if it is not for this voice."""
+
+    def allow_channel(self, name: str) -> None:
+        """Raise `ScopeMissing` if it is not for this channel."""
+
+    def allow_speaking(self, channel: str | None) -> None:
+        """On this channel, or on none. Raises `ScopeMissing`."""
+        if channel is None:
+            self.allow("speak")
+        else:
+            self.allow("publish")
+            self.allow_channel(channel)
+
+    def allow_listening(self, channel: str) -> None:
+        """Raises `ScopeMissing`."""
+        self.allow("listen")
+        self.allow_channel(channel)
 
     def check_time(self) -> None:
         """Raise `TokenExpired` if its time is up; a key's never is."""
@@ -197,7 +214,8 @@ class KeyStore:
 
 def _of_today(key: Key) -> Key:
     """A key made before there were `manage` and `tokens` may do what it could. Tokens, too: with one it
-    gives away nothing but parts of what it has."""
+    gives away nothing but parts of what it has. What came later was new, so no key has it that was not
+    made for it."""
     if key.generation >= GENERATION:
         return key
     scopes = key.scopes

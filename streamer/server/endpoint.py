@@ -57,7 +57,8 @@ Work = Callable[[Request, Meter], Awaitable[Response | Speech]]
 class Endpoint:
     """Checks, then the work of the method, then headers that every answer has. HEAD is GET without its
     body. `scope`: what a key must be for; `change`: for POST and DELETE, where that is another. `signed`: a
-    query with a `signature`, which the work checks, stands for a key."""
+    query with a `signature`, which the work checks, stands for a key. `linked`: so does one with a `token`
+    for listening alone."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Endpoint:
         scope: str | None = "speak",
         change: str | None = None,
         signed: bool = False,
+        linked: bool = False,
         encode_error: EncodeError = native.encode_error,
     ) -> None:
         works = {"GET": get, "HEAD": get, "POST": post, "DELETE": delete}
@@ -77,6 +79,7 @@ class Endpoint:
         self._scope = scope
         self._change = change or scope or ""
         self._signed = signed
+        self._linked = linked
         self._encode_error = encode_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,7 +143,11 @@ class Endpoint:
     def _keyed(
         self, handshake: Handshake, origin: str | None, scope: str, request_id: str
     ) -> Meter:
-        key = self._service.access.check_key(native.key_of(handshake), origin)
+        access, token = self._service.access, handshake.query.get("token")
+        if self._linked and token is not None:
+            key = access.check_listener(token, origin)
+        else:
+            key = access.check_key(native.key_of(handshake), origin)
         meter = self._service.meter(key, request_id)
         key.allow(scope)
         return meter

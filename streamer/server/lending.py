@@ -43,9 +43,14 @@ class TokenEndpoint:
             raise InvalidParameter(
                 "a token with the scope 'manage' is for all voices", param="voices"
             )
-        token, expires = self._tokens.make(meter.key, ttl_s, scopes, origin, voices)
+        channels = None if wanted.channels is None else tuple(dict.fromkeys(wanted.channels))
+        if channels is not None and not {"publish", "listen"} & {*scopes}:
+            raise InvalidParameter(
+                "channels are for the scopes 'publish' and 'listen'", param="channels"
+            )
+        token, expires = self._tokens.make(meter.key, ttl_s, scopes, origin, voices, channels)
         meter.log.info("token made", extra={"scopes": scopes, "seconds": round(ttl_s, 3)})
-        body = wire.encode_token(token, expires, scopes, origin, voices)
+        body = wire.encode_token(token, expires, scopes, origin, voices, channels)
         return json_answer(body, 201, {"cache-control": "no-store"})
 
     def _ids(self, key: Key, names: Sequence[str]) -> tuple[str, ...]:

@@ -100,8 +100,9 @@ class Service:
         return self.catalogue.seen_with(self.resources.voices.of(key))
 
     def open_session(self, start: Start, key: Key, *, paced: bool) -> Speaking:
-        """What speaks for this key or token. Raises what is wrong with the start, and `ScopeMissing` for a
-        voice that the token is not for."""
+        """What speaks for this key or token. Raises what is wrong with the start, and `ScopeMissing` for what
+        it is not for: speech, a channel or a voice."""
+        key.allow_speaking(start.channel)
         return self._sessions(start, paced=paced, key=key.id, voices=key.voices)
 
     async def prepare(self, key: str, options: OptionsUpdate | None) -> None:

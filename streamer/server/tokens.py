@@ -1,7 +1,7 @@
 """Tokens: short-lived words for what a key may do, or for less of it, signed and kept nowhere.
 
-A token says whose key it stands for, until when, for what, for which page and which voices; whoever has
-it can read that. It is checked against a secret in the database, so that it outlives a restart.
+A token says whose key it stands for, until when, for what, for which page, which voices and which channels;
+whoever has it can read that. It is checked against a secret in the database, so that it outlives a restart.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ PREFIX = "st-streamer-"
 """Lets secret scanners, people and this server recognise a token."""
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a token says. `expires_ms` since 1970, UTC; `origin` and `voices` (ids) None: any."""
+class Grant(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """What a token says. `expires_ms` since 1970, UTC; `origin`, `voices` (ids) and `channels` None: any."""
 
     key: str
     expires_ms: int
     scopes: tuple[str, ...]
     origin: str | None = None
     voices: tuple[str, ...] | None = None
+    channels: tuple[str, ...] | None = None
 
 
 class Lent(Key, frozen=True, kw_only=True):
@@ -39,6 +42,8 @@ class Lent(Key, frozen=True, kw_only=True):
 
     KIND: ClassVar[str] = "token"
     only: frozenset[str] | None
+    tuned: frozenset[str] | None
+    """Channels that it is for, where not for all."""
     expires: float
     clock: Callable[[], float]
 
@@ -55,6 +60,11 @@ class Lent(Key, frozen=True, kw_only=True):
         """Raise `ScopeMissing` if the token is not for this voice."""
         if self.only is not None and id not in self.only:
             raise ScopeMissing(f"this token is not for voice {id!r}", param="voice")
+
+    def allow_channel(self, name: str) -> None:
+        """Raise `ScopeMissing` if the token is not for this channel."""
+        if self.tuned is not None and name not in self.tuned:
+            raise ScopeMissing(f"this token is not for channel {name!r}", param="channel")
 
 
 _GRANT = msgspec.json.Decoder(Grant)
@@ -111,11 +121,17 @@ CREATE TABLE IF NOT EXISTS token_secret (one INTEGER PRIMARY KEY CHECK (one = 1)
         scopes: tuple[str, ...],
         origin: str | None = None,
         voices: tuple[str, ...] | None = None,
+        channels: tuple[str, ...] | None = None,
     ) -> tuple[str, float]:
         """A token of this key, and when it expires (Unix time)."""
         expires_ms = round((self._clock() + ttl_s) * 1000)
         grant = Grant(
-            key=key.id, expires_ms=expires_ms, scopes=scopes, origin=origin, voices=voices
+            key=key.id,
+            expires_ms=expires_ms,
+            scopes=scopes,
+            origin=origin,
+            voices=voices,
+            channels=channels,
         )
         return sign(self._ready(), grant), expires_ms / 1000
 
@@ -138,6 +154,7 @@ CREATE TABLE IF NOT EXISTS token_secret (one INTEGER PRIMARY KEY CHECK (one = 1)
             scopes=tuple(scope for scope in grant.scopes if scope in key.scopes),
             created=key.created,
             only=None if grant.voices is None else frozenset(grant.voices),
+            tuned=None if grant.channels is None else frozenset(grant.channels),
             expires=grant.expires_ms / 1000,
             clock=self._clock,
         )

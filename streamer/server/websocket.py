@@ -91,7 +91,7 @@ class StreamEndpoint:
                 self._service.meter(ANONYMOUS, request_id).check_draining()
             origin = access.check_origin(handshake.headers, scheme_of(scope))
             key = access.check_key(self._module.key_of(handshake), origin)
-            key.allow("speak")
+            key.allow("speak", "publish", "listen")
             meter = self._service.meter(key, request_id)
             dialect = self._server()
             opening = dialect.open(handshake)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from streamer.errors import InvalidParameter, KeyRevoked, NotFound, Unauthenticated
+from streamer.errors import (
+    InvalidParameter,
+    KeyRevoked,
+    NotFound,
+    ScopeMissing,
+    Unauthenticated,
+)
 from streamer.server.auth import PREFIX, SCOPES, KeyStore
 from streamer.server.limits import KeyLimits
 
@@ -51,7 +58,7 @@ def test_a_key_of_before_may_what_it_could_and_make_tokens(tmp_path: Path) -> No
     del old["generation"]
     for scopes, now in (
         (["speak", "usage"], {"speak", "usage", "manage", "tokens"}),
-        (["speak", "usage", "metrics"], {*SCOPES}),
+        (["speak", "usage", "metrics"], {*SCOPES} - {"publish", "listen"}),
         (["metrics"], {"metrics"}),
     ):
         (tmp_path / "keys.json").write_bytes(msgspec.json.encode([old | {"scopes": scopes}]))
@@ -62,6 +69,52 @@ def test_a_key_of_before_may_what_it_could_and_make_tokens(tmp_path: Path) -> No
         ("speak", "manage", "tokens"),
         ("speak",),
     ]
+
+
+def test_a_key_that_was_made_before_there_were_channels_gets_none_by_an_upgrade(
+    tmp_path: Path,
+) -> None:
+    store = KeyStore(tmp_path)
+    scopes = ["speak", "manage", "usage", "tokens"]
+    secret = store.new("app", scopes=scopes)
+    key = KeyStore(tmp_path).find(secret)
+    assert key.scopes == tuple(scopes)
+    key.allow_speaking(None)
+    with pytest.raises(ScopeMissing):
+        key.allow_speaking("hall")
+    with pytest.raises(ScopeMissing):
+        key.allow_listening("hall")
+    fresh = store.find(store.new("fresh"))
+    fresh.allow_speaking("hall")
+    fresh.allow_listening("hall")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "speaks", "publishes", "listens"),
+    [
+        (["speak"], True, False, False),
+        (["publish"], False, True, False),
+        (["listen"], False, False, True),
+        (["metrics"], False, False, False),
+    ],
+)
+def test_a_scope_allows_itself_alone(
+    tmp_path: Path, scopes: list[str], speaks: bool, publishes: bool, listens: bool
+) -> None:
+    store = KeyStore(tmp_path)
+    key = store.find(store.new("app", scopes=scopes))
+
+    def may(ask: Callable[[], None]) -> bool:
+        try:
+            ask()
+        except ScopeMissing:
+            return False
+        return True
+
+    assert may(lambda: key.allow_speaking(None)) is speaks
+    assert may(lambda: key.allow_speaking("hall")) is publishes
+    assert may(lambda: key.allow_listening("hall")) is listens
+    assert may(lambda: key.allow("speak", "publish", "listen")) is (scopes != ["metrics"])
 
 
 def test_another_process_s_changes_are_seen(tmp_path: Path) -> None:

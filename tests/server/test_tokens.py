@@ -39,6 +39,7 @@ grants = st.builds(
     scopes=st.lists(texts, max_size=3).map(tuple),
     origin=st.none() | texts,
     voices=st.none() | st.lists(texts, max_size=3).map(tuple),
+    channels=st.none() | st.lists(texts, max_size=3).map(tuple),
 )
 
 
@@ -156,9 +157,9 @@ def test_garbage_is_no_token(text: str) -> None:
 
 def test_what_a_later_release_may_say_is_not_passed_over() -> None:
     class Later(Grant, frozen=True, kw_only=True):
-        only_on_sundays: bool = True
+        only_on_sundays: bool = False
 
-    token = sign(SECRET, Later(key="k", expires_ms=1, scopes=("speak",)))
+    token = sign(SECRET, Later(key="k", expires_ms=1, scopes=("speak",), only_on_sundays=True))
     with pytest.raises(Unauthenticated):
         read(SECRET, token)
 
@@ -182,6 +183,7 @@ async def test_a_token_says_what_it_is_good_for(tmp_path: Path, clock: Clock) ->
         assert answer.headers["cache-control"] == "no-store"
         assert told.pop("token").startswith(PREFIX)
         assert parse_time(told.pop("expires_at")) == NOW + 300
+        assert told.pop("channels") is None
         assert told == {"scopes": ["speak"], "origin": None, "voices": None}
         wish = {
             "ttl_s": 10,
@@ -209,6 +211,10 @@ async def test_a_token_says_what_it_is_good_for(tmp_path: Path, clock: Clock) ->
         ({"voices": ["nobody"]}, 404, "unknown_voice", "voices"),
         ({"voices": ["alba"] * 33}, 400, "invalid_parameter", "voices"),
         ({"voices": ["alba"], "scopes": ["manage"]}, 400, "invalid_parameter", "voices"),
+        ({"channels": []}, 400, "invalid_parameter", "channels"),
+        ({"channels": ["hall"]}, 400, "invalid_parameter", "channels"),
+        ({"channels": ["a b"], "scopes": ["listen"]}, 400, "invalid_parameter", "channels"),
+        ({"channels": ["c"] * 33, "scopes": ["listen"]}, 400, "invalid_parameter", "channels"),
         ({"key": "x"}, 400, "unknown_parameter", "key"),
         ([], 400, "invalid_message", None),
     ],

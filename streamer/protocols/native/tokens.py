@@ -15,7 +15,7 @@ from streamer.protocols.native.fields import read
 from streamer.protocols.native.times import format_time
 from streamer.protocols.strict import Schema
 
-MAX_VOICES = 32
+MAX_VOICES = MAX_CHANNELS = 32
 
 _Scope = Annotated[str, Meta(min_length=1, max_length=32)]
 
@@ -27,6 +27,9 @@ class _Token(wire.Strict, kw_only=True):
     voices: Annotated[tuple[wire.Name, ...], Meta(min_length=1, max_length=MAX_VOICES)] | None = (
         None
     )
+    channels: (
+        Annotated[tuple[wire.ChannelName, ...], Meta(min_length=1, max_length=MAX_CHANNELS)] | None
+    ) = None
 
 
 _TOKEN: Schema[_Token] = Schema(_Token)
@@ -35,18 +38,25 @@ _TOKEN: Schema[_Token] = Schema(_Token)
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
     """A token wished for. `voices` are ids, names or aliases. None is the server's default: its time, any
-    origin, any voice."""
+    origin, any voice, any channel."""
 
     ttl_s: float | None = None
     scopes: Sequence[str] = ("speak",)
     origin: str | None = None
     voices: Sequence[str] | None = None
+    channels: Sequence[str] | None = None
 
 
 def decode_token_request(body: bytes) -> TokenRequest:
     """Raises `InvalidMessage`, `UnknownParameter` or `InvalidParameter`."""
     message = _TOKEN.decode(body)
-    return TokenRequest(message.ttl_s, message.scopes or ("speak",), message.origin, message.voices)
+    return TokenRequest(
+        message.ttl_s,
+        message.scopes or ("speak",),
+        message.origin,
+        message.voices,
+        message.channels,
+    )
 
 
 def encode_token_request(request: TokenRequest) -> bytes:
@@ -56,6 +66,7 @@ def encode_token_request(request: TokenRequest) -> bytes:
         scopes=tuple(request.scopes),
         origin=request.origin,
         voices=None if request.voices is None else tuple(request.voices),
+        channels=None if request.channels is None else tuple(request.channels),
     )
     return msgspec.json.encode(message)
 
@@ -68,6 +79,7 @@ class TokenAnswer(Struct, kw_only=True, frozen=True):
     scopes: tuple[str, ...]
     origin: str | None = None
     voices: tuple[str, ...] | None = None
+    channels: tuple[str, ...] | None = None
 
 
 def encode_token(
@@ -76,6 +88,7 @@ def encode_token(
     scopes: Sequence[str],
     origin: str | None = None,
     voices: Sequence[str] | None = None,
+    channels: Sequence[str] | None = None,
 ) -> bytes:
     """The answer. `expires`: Unix time."""
     answer = TokenAnswer(
@@ -84,6 +97,7 @@ def encode_token(
         scopes=tuple(scopes),
         origin=origin,
         voices=None if voices is None else tuple(voices),
+        channels=None if channels is None else tuple(channels),
     )
     return msgspec.json.encode(answer)
 

@@ -12,6 +12,7 @@ from streamer.errors import RequestError
 from streamer.protocols.base import RemoteProtocolError
 from streamer.protocols.native.times import format_time
 from streamer.protocols.native.tokens import (
+    MAX_CHANNELS,
     MAX_VOICES,
     TokenRequest,
     decode_token,
@@ -19,6 +20,7 @@ from streamer.protocols.native.tokens import (
     encode_token,
     encode_token_request,
 )
+from tests.protocols import strategies as made
 from tests.protocols.native.test_jobs import seconds
 
 words = st.text(min_size=1, max_size=32)
@@ -28,6 +30,7 @@ requests = st.builds(
     st.lists(words, min_size=1, max_size=16).map(tuple),
     st.none() | words,
     st.none() | st.lists(words, min_size=1, max_size=MAX_VOICES).map(tuple),
+    st.none() | st.lists(made.channels, min_size=1, max_size=MAX_CHANNELS).map(tuple),
 )
 
 
@@ -37,17 +40,17 @@ def test_what_is_asked_for_is_understood(request: TokenRequest) -> None:
 
 
 def test_what_is_not_said_is_the_servers_default() -> None:
-    assert decode_token_request(b"{}") == TokenRequest(None, ("speak",), None, None)
+    assert decode_token_request(b"{}") == TokenRequest(None, ("speak",), None, None, None)
 
 
 @given(words, seconds, st.lists(words), st.none() | words, st.none() | st.lists(words))
 def test_the_answer_is_understood(
-    token: str, expires: float, scopes: list[str], origin: str | None, voices: list[str] | None
+    token: str, expires: float, scopes: list[str], origin: str | None, some: list[str] | None
 ) -> None:
-    answer = decode_token(encode_token(token, expires, scopes, origin, voices))
+    answer = decode_token(encode_token(token, expires, scopes, origin, some, some))
     assert (answer.token, answer.expires_at) == (token, format_time(expires))
     assert (answer.scopes, answer.origin) == (tuple(scopes), origin)
-    assert answer.voices == (None if voices is None else tuple(voices))
+    assert answer.voices == answer.channels == (None if some is None else tuple(some))
 
 
 @given(st.binary(max_size=200))
