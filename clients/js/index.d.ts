@@ -10,7 +10,7 @@ export type ErrorCode =
   | "language_not_supported" | "context_conflict" | "unknown_context" | "text_gap" | "text_limit" | "message_limit"
   | "not_found" | "method_not_allowed" | "not_available" | "unauthenticated" | "key_revoked" | "token_expired"
   | "scope_missing" | "origin_not_allowed" | "rate_limited" | "context_limit" | "connection_limit" | "budget_spent"
-  | "engine_failed" | "stalled_reader" | "idle_timeout" | "draining" | "internal_error"
+  | "invalid_captions" | "channel_limit" | "engine_failed" | "stalled_reader" | "idle_timeout" | "draining" | "internal_error"
   | "context_lost" | "connection_failed" | "closed" | "playback_failed"
   | (string & {});
 
@@ -73,11 +73,61 @@ export interface ContextOptions extends SpeechOptions {
   lexicon?: Record<string, string>;
   strict?: boolean;
   trace?: boolean;
+  /** `captions`: text is WebVTT or SRT, and cues are taken. */
+  input?: "text" | "captions";
+  cues?: CueOptions;
+  /** What is spoken is told as captions too. */
+  captions?: boolean;
+  /** Publish it under this name: 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`. */
+  channel?: string;
 }
 
 export interface StartOptions extends ContextOptions {
   /** Aborting cancels the context. */
   signal?: AbortSignal;
+}
+
+/** Of a channel's listener; `signal` cancels as that of any context. */
+export interface SubscribeOptions {
+  /** A codec's name, or all of it. */
+  audio?: string | AudioOptions;
+  timestamps?: "none" | "segment" | "word" | "char";
+  /** Have `caption` events too. */
+  captions?: boolean;
+  /** Begin so long ago, as far as that is kept: 0 to 30 000. Default 0: live. */
+  back_ms?: number;
+  signal?: AbortSignal;
+}
+
+/** How cues are spoken in time. */
+export interface CueOptions {
+  /** The caption time at which the sound begins, or `first`: that of the first cue. Default 0. */
+  origin_ms?: number | "first";
+  /** The sound is heard so much later than the captions' clock says. Default 0. */
+  delay_ms?: number;
+  /** A cue that is too long for its slot is hurried by so much at most, 1 to 2. Default 1.35. */
+  max_rate?: number;
+  /** A cue whose time comes while the one before is still spoken: begins later, is said with others in one breath, or is left out. Default `late`. */
+  overrun?: "late" | "merge" | "skip";
+  /** A cue that would be later than this is skipped, 0 to 60 000. Default 3000. */
+  max_late_ms?: number;
+  /** Cues whose times overlap: one after the other, or at once. Default `queue`. */
+  overlap?: "queue" | "mix";
+  /** The voices of names in the captions (`<v Name>`, `NAME:`). */
+  speakers?: Record<string, string>;
+  /** Descriptions of sounds, "[music]" say. Default `skip`. */
+  descriptions?: "skip" | "speak";
+}
+
+export interface Cue {
+  /** Without `start_ms` it is spoken when it comes. */
+  text: string;
+  start_ms?: number;
+  end_ms?: number;
+  /** The same again extends or corrects a cue that is not spoken. Left out: this client makes one. */
+  id?: string;
+  /** A voice, or a name of `cues.speakers`. */
+  voice?: string;
 }
 
 export interface PushOptions extends SpeechOptions {
@@ -148,6 +198,9 @@ export interface Segment extends OfContext {
   start_ms: number;
   reason: "sentence" | "clause" | "length" | "timer" | "flush" | "end" | "options" | "language" | (string & {});
   lost: boolean;
+  /** Of captions: the cue that it is of, and how much that is hurried to fit. */
+  cue: string | null;
+  rate: number;
   trace?: { received_ms: number; cut_ms: number; synthesized_ms: number; encoded_ms: number };
 }
 
@@ -175,6 +228,35 @@ export interface Audio extends OfContext {
   /** 1: first of a segment; 2: last of the context; 4: sound is missing before it. */
   flags: number;
   data: Uint8Array<ArrayBuffer>;
+}
+
+/** A cue begins later than its time: comes before its sound. */
+export interface Late extends OfContext {
+  type: "late";
+  cue: string;
+  by_ms: number;
+  rate: number;
+  /** It is said in one breath with this cue. */
+  into: string | null;
+}
+
+/** A cue is not spoken. */
+export interface Skipped extends OfContext {
+  type: "skipped";
+  cue: string;
+  /** Too late; a description of a sound; says again what was said; nothing to say; unreadable, or impossible times; corrects what was spoken. */
+  reason: "late" | "description" | "repeat" | "empty" | "invalid" | "spoken" | (string & {});
+}
+
+/** What is spoken from `start_ms` to `end_ms`, in one or two lines. */
+export interface Caption extends OfContext {
+  type: "caption";
+  index: number;
+  text: string;
+  start_ms: number;
+  end_ms: number;
+  words: Word[];
+  cue: string | null;
 }
 
 export interface Mark extends OfContext {
@@ -221,7 +303,7 @@ export interface Done extends OfContext {
 }
 
 export type ContextEvent =
-  | Started | Segment | Words | Audio | Mark | Paused | Continued | Interrupted | Done;
+  | Started | Segment | Words | Audio | Mark | Late | Skipped | Caption | Paused | Continued | Interrupted | Done;
 
 // The client
 
@@ -241,13 +323,20 @@ export interface Context extends AsyncIterable<ContextEvent> {
   readonly over: boolean;
   /** When its first text was pushed, by `performance.now()`. */
   readonly since: number | null;
-  /** All text pushed so far. */
+  /**
+   * All text pushed so far. Of captions and of a channel: what segments have quoted so far, each at its offset, with
+   * blanks between; so that offsets are indices into it in any case.
+   */
   readonly text: string;
   /** Words told so far, where they now are on the sound clock. */
   readonly words: readonly Word[];
+  /** Not captions, nor what is published, nor a channel: their clock does not stand still. */
+  readonly pausable: boolean;
 
   /** The next piece of text; it may end anywhere. Throws what the context failed with, `context_conflict` once it has ended. */
   push(text: string, options?: PushOptions): void;
+  /** A cue of a context started with `input: "captions"`; returns its id. Throws as `push` does. */
+  cue(cue: Cue): string;
   /** Speak what is buffered now. */
   flush(): void;
   /** No more text. */
@@ -260,7 +349,7 @@ export interface Context extends AsyncIterable<ContextEvent> {
   interrupt(options?: StopOptions): Promise<Interrupted>;
   /**
    * Stop at once and keep everything. What waits to be read and was not heard is dropped: it comes again. After `done`
-   * answered as `interrupt` is.
+   * answered as `interrupt` is. Rejects with `not_available` where it is not `pausable`.
    */
   pause(options?: StopOptions): Promise<Paused>;
   /**
@@ -342,6 +431,8 @@ export class StreamerClient extends EventTarget implements AsyncIterable<Context
   connect(options?: { signal?: AbortSignal }): Promise<Ready>;
   /** A new context. */
   start(options?: StartOptions): Context;
+  /** Listen to a channel, as a context that is only read: `push`, `cue`, `flush`, `end` throw `not_available`. */
+  subscribe(channel: string, options?: SubscribeOptions): Context;
   /** End it all: contexts still open fail with `closed`. Never rejects. */
   close(): Promise<void>;
 
@@ -373,7 +464,8 @@ export type { Player, PlayerEvents, PlayerMode, PlayerOptions, PlayerState } fro
 
 /** Offsets in code points, as the wire counts them, to indices of a JavaScript string, of a text that grows. */
 export class Offsets {
-  add(text: string): void;
+  /** `codepoint`: where it stands, of a text that comes in parts. Default: behind the rest. */
+  add(text: string, codepoint?: number): void;
   /** Code points so far. */
   readonly length: number;
   toIndex(codepoint: number): number;

@@ -4,8 +4,7 @@ import { StreamerError, errorOfAnswer, errorOfClose } from "./errors.js";
 import { Decoder, addresses, encode, subprotocols } from "./protocol.js";
 import { abortable, deferred, quiet } from "./waiting.js";
 /** @import * as types from "../index.d.ts" */
-/** @import { Connection } from "./connection.js" */
-/** @import { Command, Event, Resumed } from "./protocol.js" */
+/** @import { Command, Connection, Deferred, Event, Resumed } from "./types.js" */
 
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
@@ -37,7 +36,7 @@ export class StreamerClient extends EventTarget {
   #environment;
   /** @type {Map<string, Context>} */
   #contexts = new Map();
-  /** @type {Map<string, { sequence: number, ended: boolean }>} over here; `ended`: there too. Named in `resume`, they are not told again */
+  /** @type {Map<string, { sequence: number, ended: boolean }>} over here; `ended`: there too. `resume` names them */
   #gone = new Map();
   #count = 0;
   /** @type {Context | null} */
@@ -74,7 +73,21 @@ export class StreamerClient extends EventTarget {
   }
 
   /** @param {types.StartOptions} [options] */
-  start(options = {}) {
+  start(options) {
+    return this.#begin({ ...this.#defaults, ...options });
+  }
+
+  /**
+   * @param {string} channel
+   * @param {types.SubscribeOptions} [options]
+   */
+  subscribe(channel, options) {
+    const { audio, timestamps, captions } = this.#defaults;
+    return this.#begin({ audio, timestamps, captions, ...options, type: "subscribe", channel });
+  }
+
+  /** @param {types.StartOptions & { type?: string }} options */
+  #begin(options) {
     this.#closing.signal.throwIfAborted();
     options.signal?.throwIfAborted();
     const link = {
@@ -84,7 +97,7 @@ export class StreamerClient extends EventTarget {
         this.#send({ type: "cancel", context: context.id });
       },
     };
-    const context = new Context(`c${++this.#count}`, { ...this.#defaults, ...options }, link, this.#options.bufferBytes);
+    const context = new Context(`c${++this.#count}`, options, link, this.#options.bufferBytes);
     this.#contexts.set(context.id, context);
     if (this.state === "open") this.#send(context.start);
     else this.connect();
@@ -176,7 +189,8 @@ export class StreamerClient extends EventTarget {
     const secret = await abortable(Promise.resolve(typeof key === "function" ? key() : key), closing);
     const ending = new AbortController();
     const close = () => ending.abort(closing.reason);
-    const attached = /** @type {typeof deferred<types.Ready>} */ (deferred)();
+    /** @type {Deferred<types.Ready>} */
+    const attached = deferred();
     let carrying = false;
     /** @type {types.Ready} */
     let ready;
@@ -221,7 +235,7 @@ export class StreamerClient extends EventTarget {
   }
 
   /**
-   * A browser does not tell why a handshake was refused; a plain GET of the same address does.
+   * Browsers hide why a handshake was refused; a GET of the same address tells.
    * @param {string | undefined} key
    * @param {AbortSignal} signal
    */

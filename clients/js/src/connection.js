@@ -1,7 +1,5 @@
 /** @import { WebSocketClass, WebSocketLike } from "../index.d.ts" */
 
-/** @typedef {ReturnType<typeof connection>} Connection */
-
 /** @returns {Promise<WebSocketClass>} node has one since 22 */
 export const webSocketClass = async () => globalThis.WebSocket ?? (await import("./node-websocket.js")).NodeWebSocket;
 

@@ -3,9 +3,7 @@ import { Offsets } from "./offsets.js";
 import { localize, pieces } from "./protocol.js";
 import { abortable, deferred, quiet } from "./waiting.js";
 /** @import * as types from "../index.d.ts" */
-/** @import { Command, Failed } from "./protocol.js" */
-
-/** What is sent while there is no socket is dropped: `replay` says it again. @typedef {{ send(command: Command): void, forget(context: Context): void }} Link */
+/** @import { Asked, Command, Deferred, Entry, Failed, Link } from "./types.js" */
 
 export class Context {
   /** @type {types.Started | null} */
@@ -25,18 +23,22 @@ export class Context {
   closed = false;
 
   #text = "";
+  #said = 0; // code points of what was pushed
+  #cues = 0;
   #offsets = new Offsets();
-  #half = ""; // of a pair of surrogates: the other half is still to come
-  /** @type {{ at: number, characters: number, command: Command }[]} */
+  #half = ""; // of a pair of surrogates
+  /** @type {Entry[]} */
   #log = [];
   /** @type {types.ContextEvent[]} */
   #waiting = [];
   #held = 0;
   #muted = false;
   #raised = false;
+  /** @type {Deferred} */
   #news = deferred();
+  /** @type {Deferred} */
   #ended = deferred();
-  /** @type {{ command: Command, answered?: (event: any) => void } | null} */
+  /** @type {Asked | null} */
   #asked = null;
   /** @type {Promise<unknown>} */
   #turn = Promise.resolve();
@@ -44,6 +46,7 @@ export class Context {
   #paused = null;
   /** @type {number | undefined} */
   #played;
+  #quoted; // its input is what segments quote
   #link;
   #bound;
   #signal;
@@ -51,18 +54,23 @@ export class Context {
 
   /**
    * @param {string} id
-   * @param {types.StartOptions} options
+   * @param {types.StartOptions & { type?: string }} options
    * @param {Link} link
    * @param {number} bound bytes that may wait to be read
    */
   constructor(id, { signal, audio, ...options }, link, bound) {
     this.id = id;
     this.start = { type: "start", context: id, ...options, audio: typeof audio === "string" ? { codec: audio } : audio };
+    this.#quoted = options.type === "subscribe" || options.input === "captions";
+    this.pausable = !this.#quoted && !options.channel;
     this.#link = link;
     this.#bound = bound;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#abort);
   }
+
+  /** @param {number} ms */
+  samples = (ms) => Math.round((ms * (this.started?.audio.sample_rate ?? 48000)) / 1000);
 
   get text() {
     return this.#text + this.#half;
@@ -78,6 +86,13 @@ export class Context {
     const whole = text.replace(/[\uD800-\uDBFF]$/, "");
     this.#say(whole, options);
     this.#half = text.slice(whole.length);
+  }
+
+  /** @param {types.Cue} cue */
+  cue({ id = `_${++this.#cues}`, text, ...cue }) {
+    this.since ??= performance.now();
+    this.#record({ type: "cue", id, text: whole(text), ...cue });
+    return id;
   }
 
   flush() {
@@ -102,10 +117,12 @@ export class Context {
     this.#send({ type: "report", ...figures });
   }
 
-  /** @param {types.StopOptions} [options] */
+  /**
+   * @param {types.StopOptions} [options]
+   * @returns {Promise<types.Interrupted>}
+   */
   interrupt({ played_ms, signal } = {}) {
-    const stopped = this.#stop({ type: "interrupt", played_ms }, signal);
-    return quiet(stopped.then(() => /** @type {types.Interrupted} */ (this.#heard("interrupted", played_ms))));
+    return quiet(this.#stop({ type: "interrupt", played_ms }, signal).then(() => this.#heard("interrupted", played_ms)));
   }
 
   /** @param {{ signal?: AbortSignal }} [options] */
@@ -119,8 +136,9 @@ export class Context {
    */
   pause({ played_ms, signal } = {}) {
     return this.#next(async () => {
+      if (!this.pausable) throw this.#conflict("can't be paused", "not_available");
       const answer = await this.#ask({ type: "pause", played_ms });
-      return (this.#paused = answer ?? this.#heard("paused", played_ms));
+      return (this.#paused = answer ?? (await this.#heard("paused", played_ms)));
     }, signal);
   }
 
@@ -132,12 +150,9 @@ export class Context {
     return this.#next(async () => {
       if (!this.#paused) throw this.#conflict("is not paused");
       const answer = await this.#ask({ type: "continue" });
-      const { heard_text, played_ms } = answer ? this.#paused : this.#heard("paused");
+      const paused = answer ?? (await this.#heard("paused"));
       this.#paused = null;
-      const offset = heard_text.length;
-      const at_ms = this.ending?.type === "done" ? this.ending.audio_ms : played_ms;
-      const codepoint = Array.from(heard_text).length;
-      return answer ?? { type: "continued", context: this.id, sequence: -1, at_ms, offset, codepoint };
+      return answer ?? (await import("./heard.js")).continued(this, paused);
     }, signal);
   }
 
@@ -163,7 +178,9 @@ export class Context {
       localize(event.error.details, this.#offsets);
       return this.fail(event.error);
     }
+    if (event.type === "segment" && this.#quoted) this.#put(event.text, event.offset);
     localize(event, this.#offsets);
+    this.#known(event);
     switch (event.type) {
       case "started":
         this.started = event;
@@ -174,7 +191,7 @@ export class Context {
       case "paused":
       case "continued": {
         const asked = this.#asked;
-        if (asked?.command.type !== { paused: "pause", continued: "continue" }[event.type]) return; // said twice
+        if (!asked || !event.type.startsWith(asked.command.type)) return; // said twice
         this.#asked = null;
         if (event.type === "paused") this.#rewind((this.#paused = event));
         asked.answered?.(event);
@@ -183,6 +200,7 @@ export class Context {
       case "done":
       case "interrupted":
         this.ending = event;
+        quiet(import("./heard.js")); // while the server is there
         this.#finish();
     }
     if (this.#muted && !this.over) return;
@@ -210,8 +228,8 @@ export class Context {
   }
 
   /**
-   * All that is to be said over a new socket.
-   * @param {number} [known] characters that the server has; left out: it never heard of this context
+   * Over a new socket.
+   * @param {number} [known] characters that the server has; left out: it has nothing
    */
   replay(known) {
     if (known === undefined) this.#link.send(this.start);
@@ -240,7 +258,7 @@ export class Context {
     }
   }
 
-  /** @param {types.Paused} paused what it says was not heard comes again */
+  /** @param {types.Paused} paused the rest comes again */
   #rewind({ played_ms, heard_text }) {
     const begin = this.words.find((word) => word.end_ms > played_ms)?.start_ms ?? played_ms;
     const heard = (/** @type {types.Word} */ { end_ms }) => end_ms <= played_ms;
@@ -249,18 +267,13 @@ export class Context {
     this.#waiting = this.#waiting.filter((event) => {
       if (event.type === "words") event.words = event.words.filter(heard);
       const again =
-        (event.type === "audio" && event.pts >= this.#samples(begin)) ||
+        (event.type === "audio" && event.pts >= this.samples(begin)) ||
         (event.type === "segment" && event.offset >= heard_text.length) ||
         (event.type === "mark" && event.at_ms >= begin) ||
         (event.type === "words" && !event.words.length);
       if (!again) this.#held += size(event);
       return !again;
     });
-  }
-
-  /** @param {number} ms */
-  #samples(ms) {
-    return Math.round((ms * (this.started?.audio.sample_rate ?? 48000)) / 1000);
   }
 
   /** @param {Command} command */
@@ -273,8 +286,8 @@ export class Context {
    * @param {types.PushOptions} [options]
    */
   #say(text, options) {
-    for (const piece of pieces(text.replace(/\p{Surrogate}/gu, "\uFFFD"))) {
-      this.#record({ type: "text", text: piece, at: this.#offsets.length, ...options }, piece);
+    for (const piece of pieces(whole(text))) {
+      this.#record({ type: "text", text: piece, at: this.#said, ...options }, piece);
       options = undefined;
     }
   }
@@ -283,22 +296,35 @@ export class Context {
   #record(command, text = "") {
     if (this.error !== null) throw this.error;
     if (this.over) throw this.#conflict("has ended");
-    const at = this.#offsets.length;
-    this.#offsets.add(text);
-    this.#text += text;
-    this.#log.push({ at, characters: this.#offsets.length - at, command });
+    if (this.start.type === "subscribe") throw this.#conflict("is only listened to", "not_available");
+    const characters = Array.from(text).length;
+    this.#log.push({ at: this.#said, characters, command });
+    this.#said += characters;
+    if (!this.#quoted) this.#put(text);
     this.#send(command);
   }
 
+  /** If it tells of a cue it has all that was said before. @param {any} event */
+  #known({ cue }) {
+    const at = cue ? this.#log.findIndex(({ command }) => command.id === cue) : 0;
+    if (at > 0) this.#log.splice(0, at);
+  }
+
+  /** More of the input. @param {string} text @param {number} [codepoint] */
+  #put(text, codepoint = this.#offsets.length) {
+    const at = this.#offsets.toIndex(codepoint);
+    this.#offsets.add(text, codepoint);
+    this.#text = this.#text.slice(0, at).padEnd(at) + text + this.#text.slice(at + text.length);
+  }
+
   /** @param {string} what */
-  #conflict(what) {
-    return new StreamerError("context_conflict", `the context ${what}`, { param: "context", context: this.id });
+  #conflict(what, code = "context_conflict") {
+    return new StreamerError(code, `the context ${what}`, { param: "context", context: this.id });
   }
 
   /**
-   * One after the other: of a `pause` and a `continue` on their way nobody could say which was lost.
-   * @template T
-   * @param {() => Promise<T>} work
+   * One after the other, so that it is known which was lost.
+   * @param {() => Promise<any>} work
    * @param {AbortSignal} [signal]
    */
   #next(work, signal) {
@@ -340,24 +366,15 @@ export class Context {
    * What was heard, of a context that is over.
    * @param {"paused" | "interrupted"} type
    * @param {number} [played_ms]
-   * @returns {any}
+   * @returns {Promise<any>}
    */
-  #heard(type, played_ms = this.#played ?? Infinity) {
+  async #heard(type, played_ms = this.#played ?? Infinity) {
     if (this.error !== null) throw this.error;
-    const { ending, text, id: context } = this;
+    const { ending } = this;
     if (ending?.type === "interrupted") return { ...ending, type };
     if (ending?.type !== "done" || ending.reason === "cancelled") throw this.#conflict("was cancelled");
-    if (this.#paused) return { ...this.#paused, type };
-    const played = this.#samples(played_ms);
-    const all = played >= ending.samples;
-    const heard_words = this.words.filter(({ end_ms }) => all || this.#samples(end_ms) <= played);
-    const last = heard_words.at(-1);
-    let length = last ? last.offset + last.text.length : 0;
-    if (last) length += /^[^\s\p{L}\p{N}]*/u.exec(text.slice(length))?.[0].length ?? 0; // marks stick to it
-    if (all) length = text.length;
-    const [heard_text, unspoken_text] = [text.slice(0, length), text.slice(length)];
-    played_ms = Math.min(ending.audio_ms, played_ms);
-    return { type, context, sequence: -1, heard_text, heard_words, unspoken_text, played_ms, clock: "client" };
+    const { heard } = await import("./heard.js");
+    return { ...(this.#paused ?? heard(this, ending, played_ms)), type };
   }
 
   #finish() {
@@ -373,6 +390,9 @@ export class Context {
     this.#news = deferred();
   }
 }
+
+/** @param {string} text halves of pairs are no characters */
+const whole = (text) => text.replace(/\p{Surrogate}/gu, "\uFFFD");
 
 /** @param {any} event about how many bytes it takes */
 const size = ({ data, words }) => 300 + (data?.length ?? 0) + 200 * (words?.length ?? 0);

@@ -24,7 +24,7 @@ export function errorOf({ type, sequence, code, message, param, retryable, conte
 }
 
 /**
- * What a closed socket means when no `error` came before; null: nothing in particular.
+ * What a closed socket means without an `error` before; null: nothing.
  * @param {number} code
  * @param {string} reason
  */
@@ -34,7 +34,7 @@ export function errorOfClose(code, reason) {
 }
 
 /**
- * What an HTTP answer means; a proxy's only that there is no connection.
+ * A proxy's answer says only that there is no connection.
  * @param {number} status
  * @param {string} body
  */

@@ -1,16 +1,22 @@
-/** The wire counts code points, strings UTF-16 units: the difference are the characters beyond the first plane. */
+/** The wire counts code points, strings count UTF-16 units. */
 export class Offsets {
   /** Code points so far. */
   length = 0;
-  /** @type {number[]} the code points that are two units long, in order */
+  /** @type {number[]} those of two units, in order */
   #wide = [];
 
-  /** @param {string} text that follows, cut between characters */
-  add(text) {
+  /**
+   * @param {string} text cut between characters
+   * @param {number} [codepoint] where it stands; left out: behind the rest
+   */
+  add(text, codepoint = this.length) {
+    const within = codepoint < this.length;
     for (const character of text) {
-      if (character.length > 1) this.#wide.push(this.length);
-      this.length++;
+      if (character.length > 1) this.#wide.push(codepoint);
+      codepoint++;
     }
+    if (within) this.#wide.sort((a, b) => a - b);
+    this.length = Math.max(this.length, codepoint);
   }
 
   /** @param {number} codepoint */

@@ -1,6 +1,7 @@
 // Plays contexts in a browser, one behind the other, and knows what is heard.
 import { open } from "./decoders.js";
 import { StreamerError } from "./errors.js";
+import "./heard.js"; // what a context answers with after its end: here when it is wanted
 import { Sound } from "./sound.js";
 import { Track } from "./track.js";
 import { abortable } from "./waiting.js";
@@ -150,7 +151,7 @@ export class Player extends EventTarget {
 
   /** @param {Track} track */
   async #pause(track) {
-    if (track.gone) return track.context.pause();
+    if (track.gone || !track.context.pausable) return track.context.pause();
     if (!track.paused) {
       const quiet = this.#sound.quiet(track.id, "hold", track.until !== null);
       const answer = quiet.then((played_ms) => track.context.pause({ played_ms: (track.played = played_ms) }));

@@ -1,20 +1,14 @@
 /** The wire of `streamer.v1`, both ways. */
 
 import { StreamerError, errorOf } from "./errors.js";
-/** @import { Audio, ContextEvent, Ready } from "../index.d.ts" */
+/** @import { Audio } from "../index.d.ts" */
 /** @import { Offsets } from "./offsets.js" */
-
-/**
- * @typedef {{ type: string, context?: string, [field: string]: unknown }} Command
- * @typedef {{ type: "error", context: string | null, sequence: number, error: StreamerError }} Failed
- * @typedef {{ type: "resumed", session: string, contexts: Record<string, { recovered: boolean, characters: number }> }} Resumed
- * @typedef {ContextEvent | Ready | Resumed | Failed} Event
- */
+/** @import { Command, Event } from "./types.js" */
 
 const HEADER_BYTES = 20;
 const AUDIO = 1;
 
-/** @param {string} [key] in ASCII, as it has to fit into a header too */
+/** @param {string} [key] ASCII, as in a header */
 export function subprotocols(key = "") {
   const offered = "streamer.auth." + btoa(key).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
   return key ? ["streamer.v1", offered] : ["streamer.v1"];
@@ -48,14 +42,14 @@ export function encode(command) {
   return JSON.stringify(command, (_, value) => value ?? undefined);
 }
 
-/** Messages of a connection to events. */
+/** Of one connection. */
 export class Decoder {
   /** @type {Map<number, string>} stream numbers of contexts that have started */
   #contexts = new Map();
 
   /**
    * @param {string | ArrayBuffer} message
-   * @returns {Event | null} null: unknown, or of no context that has started
+   * @returns {Event | null} null: unknown, or of an unknown context
    */
   decode(message) {
     try {
@@ -91,7 +85,7 @@ export class Decoder {
       case "audio":
         event.data = bytes(message.data);
     }
-    const known = /^(audio|segment|words|mark|paused|continued)$/.test(type) && [...this.#contexts.values()].includes(context);
+    const known = /^(audio|segment|words|mark|paused|continued|late|skipped|caption)$/.test(type) && [...this.#contexts.values()].includes(context);
     return known ? event : null;
   }
 

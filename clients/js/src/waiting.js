@@ -1,5 +1,5 @@
 /**
- * One that nobody waits for ends no process by being rejected.
+ * Rejected while nobody waits, it ends no process.
  * @template T
  * @param {Promise<T>} promise
  */
@@ -8,17 +8,11 @@ export function quiet(promise) {
   return promise;
 }
 
-/** @template [T=void] */
+/** @returns {any} a `Deferred` */
 export function deferred() {
-  /** @type {(value: T) => void} */
-  let resolve;
-  /** @type {(reason: unknown) => void} */
-  let reject;
-  /** @type {Promise<T>} */
-  const promise = new Promise((...settle) => ([resolve, reject] = settle));
-  quiet(promise);
-  // @ts-expect-error they are there by now
-  return { promise, resolve, reject };
+  const made = {};
+  const promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  return { promise: quiet(promise), ...made };
 }
 
 /**

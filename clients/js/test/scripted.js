@@ -15,6 +15,7 @@ class Spoken {
     this.over = false;
     this.paused = null;
     this.pts = 0;
+    this.spoken = new Map();
     this.ended = false;
   }
 
@@ -36,6 +37,17 @@ class Spoken {
       if (this.word) this.word.text += character;
       this.say(new TextEncoder().encode(character));
     }
+  }
+
+  /** A cue: the input is all of them, joined by line feeds; the same again is nothing new. */
+  cue({ id, text }) {
+    if (this.spoken.get(id) === text) return;
+    this.spoken.set(id, text);
+    if (this.text.length) this.text.push("\n");
+    const place = { index: this.spoken.size - 1, offset: this.text.length, start_ms: this.pts };
+    this.say({ type: "segment", text, ...place, reason: "end", lost: false, cue: id, rate: 1 });
+    this.take(Array.from(text));
+    this.close();
   }
 
   close() {
@@ -183,7 +195,7 @@ export class ScriptedServer {
     socket.session = old;
     for (const [name, context] of old.contexts) {
       if (context.over && received[name] === context.ring.length - 1) continue;
-      contexts[name] = { recovered: true, characters: context.text.length };
+      contexts[name] = { recovered: true, characters: context.spoken.size ? 0 : context.text.length };
     }
     socket.tell({ type: "resumed", session: id, contexts });
     for (const name of Object.keys(contexts)) {
@@ -199,7 +211,7 @@ export class ScriptedServer {
     if (message.type === "resume") return this.resume(socket, message);
     let context = session.contexts.get(message.context);
     if (!context || context.over) {
-      const opens = message.type === "start" || (message.type === "text" && !message.at);
+      const opens = ["start", "subscribe"].includes(message.type) || (message.type === "text" && !message.at);
       if (!opens) return this.unknown(socket, message);
       context = new Spoken(session, message.context, ++session.streams);
       session.contexts.set(message.context, context);
@@ -210,7 +222,7 @@ export class ScriptedServer {
     this.obey(context, message);
   }
 
-  obey(context, { type, text, at, played_ms }) {
+  obey(context, { type, text, at, played_ms, id }) {
     const done = (reason) => ({
       type: "done", reason, samples: context.pts, audio_ms: context.pts, characters: context.text.length,
       first_audio_ms: 1, engine: "scripted", cost: null,
@@ -222,6 +234,8 @@ export class ScriptedServer {
         }
         return context.take(Array.from(text).slice(context.text.length - (at ?? context.text.length)));
       }
+      case "cue":
+        return context.cue({ id, text });
       case "end":
         context.close();
         return context.say(done("end"));

@@ -30,6 +30,16 @@ export async function uses(signal: AbortSignal): Promise<string> {
   } catch (error) {
     if (error instanceof said.StreamerError && error.retryable) return error.code;
   }
+  const captions = one.start({ input: "captions", captions: true, channel: "hall-1", cues: { origin_ms: "first", overrun: "merge" } });
+  const id: string = captions.cue({ text: "Good evening.", start_ms: 0, end_ms: 900, voice: "Anna" });
+  for await (const event of one.subscribe("hall-1", { back_ms: 5000, audio: "opus" })) {
+    if (event.type === "late") return `${event.cue} ${event.by_ms} ${event.into ?? id}`;
+    if (event.type === "skipped") return event.reason;
+    if (event.type === "segment") return `${event.cue} ${event.rate}`;
+    if (event.type === "caption") return event.words.map(({ text }) => text).join();
+  }
+  // @ts-expect-error a listener has no voice
+  one.subscribe("hall-1", { voice: "heart" });
   // @ts-expect-error no such option
   one.start({ volumen: 1 });
   // @ts-expect-error a number
