@@ -15,6 +15,7 @@ from streamer.errors import StreamerError
 from streamer.protocols import native, openai
 from streamer.protocols.base import PROTOCOLS
 from streamer.server.assets import assets
+from streamer.server.captions import CaptionEndpoint
 from streamer.server.endpoint import Endpoint, unknown_address
 from streamer.server.files import FileEndpoints
 from streamer.server.hosted.table import APIS, api_of
@@ -81,8 +82,10 @@ def _sockets(service: Service) -> list[BaseRoute]:
 
 def _native(service: Service) -> list[BaseRoute]:
     speaks, tells = Speaks(service), Tells(service)
+    captions = CaptionEndpoint(service, speaks, JobEndpoints(service))
     endpoints = {
         "/v1/speech": Endpoint(service, post=speaks.native),
+        "/v1/captions": Endpoint(service, post=captions.create),
         "/v1/usage": Endpoint(service, get=tells.usage, scope="usage"),
         "/v1/tokens": Endpoint(service, post=TokenEndpoint(service).create, scope="tokens"),
     }

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
-from streamer.errors import NotFound
+from streamer.errors import NotFound, TextLimit
 from streamer.protocols import native, openai
 from streamer.protocols.base import SpeechRequest
 from streamer.server import metrics
@@ -18,6 +18,7 @@ from streamer.server.endpoint import json_answer
 from streamer.server.meter import Meter
 from streamer.server.service import Service
 from streamer.server.speech import Encode, Speech, bare, open_speech
+from streamer.types import OptionsUpdate
 
 
 class Speaks:
@@ -29,6 +30,10 @@ class Speaks:
     async def native(self, request: Request, meter: Meter) -> Speech:
         body = await read_body(request, self._service.settings.max_body_bytes)
         wanted = native.decode_speech(body, accept=request.headers.get("accept", ""))
+        return await self.speak(wanted, request, meter)
+
+    async def speak(self, wanted: SpeechRequest, request: Request, meter: Meter) -> Speech:
+        """The answer in the native words."""
         if wanted.delivery == "lines":
             encode = native.LineEncoder().push
             speech = await self._begin(wanted, meter, encode, request.receive, in_band=True)
@@ -60,7 +65,14 @@ class Speaks:
         *,
         in_band: bool = False,
     ) -> Speech:
-        await self._service.prepare(meter.key.id, wanted.start.options)
+        settings = self._service.settings
+        captions = wanted.start.input == "captions"
+        if captions and len(wanted.text) > settings.max_context_chars:
+            limit = settings.max_context_chars
+            raise TextLimit(f"more than {limit} characters", param="text", limit=limit)
+        voices = wanted.start.cues.speakers.values() if captions else ()
+        for options in (wanted.start.options, *(OptionsUpdate(voice=voice) for voice in voices)):
+            await self._service.prepare(meter.key.id, options)
         speech = open_speech(
             wanted,
             meter,
@@ -68,6 +80,7 @@ class Speaks:
             encode,
             in_band=in_band,
             receive=receive,
+            feed=settings.max_pending_chars if captions else None,
         )
         await speech.begin()
         speech.headers["cache-control"] = "no-store"

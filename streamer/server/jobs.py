@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from streamer.protocols.native import jobs as wire
 from streamer.protocols.strict import Schema
+from streamer.resources import JobRequest
 from streamer.server.bodies import read_body
 from streamer.server.downloads import download
 from streamer.server.endpoint import NO_QUERY, idempotency_key_of, json_answer, query_of
@@ -32,8 +33,14 @@ class JobEndpoints:
         query_of(request, NO_QUERY)
         meter.check_draining()
         idempotency_key = idempotency_key_of(request)
+        body = await read_body(request, self._settings.max_body_bytes)
+        return await self.submit(wire.decode_job(body), request, meter, idempotency_key)
+
+    async def submit(
+        self, wanted: JobRequest, request: Request, meter: Meter, idempotency_key: str | None
+    ) -> Response:
+        """The answer to who asks for a job."""
         base = self._links.base(request)
-        wanted = wire.decode_job(await read_body(request, self._settings.max_body_bytes))
         job, new = await self._jobs.submit(
             meter.key.id,
             wanted,

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from streamer.captions.tally import Tally
 from streamer.errors import BudgetSpent, Draining, EngineFailed, InternalError, StreamerError
 from streamer.server.auth import Key
 from streamer.server.limits import Clock, Limits, Slot
@@ -135,6 +136,7 @@ class Charge:
         self._slot = slot
         self._first_text: float | None = None
         self._heard = False
+        self._cues = Tally()
         meter.ledger.charges.add(self)
         meter.ledger.counters.active_contexts += 1
         meter.log.debug("context begins", extra={"context": context})
@@ -161,6 +163,12 @@ class Charge:
             if self._first_text is not None:
                 ledger = self.meter.ledger
                 ledger.counters.first_audio.observe(ledger.clock() - self._first_text)
+        if (told := self._cues.push(event)) is not None:
+            outcome, late_s = told
+            counters = self.meter.ledger.counters
+            counters.cues[outcome] += 1
+            if outcome != "skipped":
+                counters.lateness.observe(late_s)
 
     def close(self, spoken: Spoken | None, outcome: str) -> None:
         """The context has ended this way (its ending message, or "gone"). Only the first call counts."""

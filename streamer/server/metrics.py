@@ -73,6 +73,8 @@ class Counters:
     first_sound: Histogram = field(default_factory=Histogram)
     network: Histogram = field(default_factory=Histogram)
     drift: Histogram = field(default_factory=lambda: Histogram(BUCKETS_PPM))
+    cues: Counter[str] = field(default_factory=Counter)
+    lateness: Histogram = field(default_factory=Histogram)
 
 
 class _Collector:
@@ -147,6 +149,15 @@ class _Collector:
             "Listeners' sound clocks against ours, either way, as they report.",
             c.drift.cumulative(),
             c.drift.total,
+        )
+        yield _counted(
+            "streamer_cues", "Cues, by how they were spoken.", "outcome", c.cues + self._jobs.cues
+        )
+        yield HistogramMetricFamily(
+            "streamer_cue_lateness_seconds",
+            "How long after its time a cue was begun; those of jobs are not in it.",
+            c.lateness.cumulative(),
+            c.lateness.total,
         )
 
     def _of_jobs(self) -> Iterator[Metric]:

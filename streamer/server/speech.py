@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from streamer.errors import StreamerError
+from streamer.feeding import fed
 from streamer.protocols.base import SpeechRequest
 from streamer.server.limits import Slot
 from streamer.server.logs import CutShort
@@ -37,7 +38,8 @@ def bare(event: Event) -> bytes:
 class Speech:
     """An ASGI answer that speaks. `begin` first, then headers may be set, then call it once.
 
-    `in_band`: `encode` can say an error inside the body; otherwise the body is cut.
+    `in_band`: `encode` can say an error inside the body; otherwise the body is cut. The text is given to
+    the session whole, or so that no more than `feed` characters wait there.
     """
 
     def __init__(
@@ -50,28 +52,32 @@ class Speech:
         *,
         in_band: bool,
         receive: Receive,
+        feed: int | None = None,
     ) -> None:
         self.headers: dict[str, str] = {}
         self.started: Started | None = None
         self.status = 200
-        self._text = request.text
-        self._context = request.start.context
+        self._text = Text(request.start.context, request.text)
+        self._feed = feed
         self._session = session
         self._charge = charge
         self._slot = slot
         self._encode = encode
         self._in_band = in_band
         self._receive = receive
-        self._events: AsyncGenerator[Event, None] = session.events()
+        self._events: AsyncGenerator[Event, None] = (
+            session.events() if feed is None else fed(session, self._text, feed)
+        )
         self._head: list[Event] = []
 
     async def begin(self) -> None:
         """Speak up to the first packet. Raises `StreamerError`, or `ClientGone`."""
         try:
-            text = Text(self._context, self._text)
-            self._charge.take(len(self._text), self._session.quote(text))
-            self._session.text(text)
-            self._session.end()
+            text = self._text
+            self._charge.take(len(text.text), self._session.quote(text))
+            if self._feed is None:
+                self._session.text(text)
+                self._session.end()
             await while_listening(self._receive, self._first())
         except BaseException as error:
             await self.aclose("failed" if isinstance(error, StreamerError) else "gone")
@@ -162,8 +168,10 @@ def open_speech(
     *,
     in_band: bool,
     receive: Receive,
+    feed: int | None = None,
 ) -> Speech:
-    """A place for it, and its session. Raises what limits or session have against it."""
+    """A place for it, and its session; `feed` as in `Speech`. Raises what limits or session have against
+    it."""
     with ExitStack() as undo:
         slot = meter.connect()
         undo.callback(slot.release)
@@ -171,4 +179,6 @@ def open_speech(
         undo.callback(charge.close, None, "refused")
         session = open_session()
         undo.pop_all()
-    return Speech(request, session, charge, slot, encode, in_band=in_band, receive=receive)
+    return Speech(
+        request, session, charge, slot, encode, in_band=in_band, receive=receive, feed=feed
+    )

@@ -6,10 +6,11 @@ The server never says the text or a secret again. Knows no web framework.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from streamer.errors import InvalidParameter, StreamerError
 from streamer.protocols.native import answers, positions
@@ -106,8 +107,17 @@ def encode_job(request: JobRequest) -> bytes:
     return msgspec.json.encode(message)
 
 
+class Cues(Struct, kw_only=True, frozen=True):
+    """What became of the cues of a result."""
+
+    spoken: int
+    late: int
+    skipped: int
+    worst_late_ms: float
+
+
 class Result(Struct, kw_only=True, frozen=True):
-    """One result. `file` is the id of the file that `url` leads to."""
+    """One result. `file` is the id of the file that `url` leads to; `cues`: of captions."""
 
     index: int
     seed: int
@@ -117,6 +127,7 @@ class Result(Struct, kw_only=True, frozen=True):
     size: int
     file: str
     url: str
+    cues: Cues | UnsetType = UNSET
 
 
 class Used(Struct, kw_only=True, frozen=True):
@@ -244,6 +255,7 @@ def _result(result: JobResult, link: Link) -> Result:
         size=result.file.size,
         file=result.file.id,
         url=link(result.file),
+        cues=UNSET if result.cues is None else Cues(**asdict(result.cues)),
     )
 
 
