@@ -12,9 +12,11 @@ import pytest
 from streamer import connect
 from streamer.client import Client, Patience
 from streamer.errors import (
+    ConnectionLimit,
     ContextLost,
     Draining,
     KeyRevoked,
+    RateLimited,
     StreamerError,
     TextLimit,
 )
@@ -24,6 +26,7 @@ from streamer.types import (
     Command,
     End,
     Event,
+    Failed,
     Flush,
     Interrupt,
     Interrupted,
@@ -636,6 +639,47 @@ async def test_refusals_that_may_pass_are_tried_again() -> None:
         await lost(client)
         assert await all_of(await client.start()) == [started(), done()]
     assert time.waits == [0.25, 0.5, 1.0]
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_says_when_to_come_back_is_not_called_before() -> None:
+    async def before(wire: Wire) -> None:
+        await wire.send(Failed(error=Draining("bye", retry_after_s=2)))
+        await wire.socket.close(1001)
+
+    async def after(wire: Wire) -> None:
+        await Sessions().resume(wire, {}, {})
+        await wire.expect(Start("c1"))
+        await wire.send(started(), done())
+
+    time = Time()
+    refusals = [
+        None,
+        RateLimited("slow down", retry_after_s=1.5),
+        ConnectionLimit("full", retry_after_s="soon"),
+    ]
+    async with (
+        serving(before, after, refusals=refusals) as url,
+        connect(url, patience=time.patience) as client,
+    ):
+        await lost(client)
+        assert await all_of(await client.start()) == [started(), done()]
+    assert time.waits == [2.25, 2.0, 1.0]
+
+
+@pytest.mark.asyncio
+async def test_one_that_wants_no_call_in_all_the_time_it_waits_is_not_called() -> None:
+    async def before(wire: Wire) -> None:
+        wire.drop()
+
+    time = Time()
+    async with (
+        serving(before, unreached, refusals=[None, RateLimited("enough", retry_after_s=60)]) as url,
+        connect(url, patience=time.patience) as client,
+    ):
+        with pytest.raises(RateLimited):
+            await all_of(await client.start())
+    assert time.waits == [0.25]
 
 
 @pytest.mark.asyncio

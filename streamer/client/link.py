@@ -51,6 +51,12 @@ class Patience:
             most = min(self.most_s, 2 * most)
 
 
+def _retry_after_s(error: Exception) -> float:
+    """How long a server wants to be left alone, where it says."""
+    after = error.details.get("retry_after_s") if isinstance(error, StreamerError) else None
+    return after if isinstance(after, int | float) and after > 0 else 0.0
+
+
 class Owner(Protocol):
     """Whose connection it is."""
 
@@ -200,11 +206,14 @@ class Link:
 
     async def _return(self, lost: Exception) -> ClientConnection:
         """Another socket, over which the session goes on. Raises the refusal of one, or why there was
-        none in all the time that the server waits."""
+        none in all the time that the server waits; at once where it does not want to be asked in that."""
         patience = self._patience
         until = patience.clock() + self.ready.limits.get("resume_s", RESUME_S)
         for wait in patience.waits():
-            await patience.sleep(min(wait, max(0.0, until - patience.clock())))
+            left = until - patience.clock()
+            if (soonest := _retry_after_s(lost)) > left:
+                break
+            await patience.sleep(min(soonest + wait, max(0.0, left)))
             left = until - patience.clock()
             if left <= 0:
                 break
