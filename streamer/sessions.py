@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamer.errors import NotAvailable
+from streamer.captions.session import CaptionSession
 from streamer.session import Session
 from streamer.types import Start
 
 
-def open_session(start: Start, **how: Any) -> Session:
+def open_session(start: Start, **how: Any) -> Session | CaptionSession:
     """The session of that `input`. `how` is as in `Session`. Raises what is wrong with the start."""
     if start.input == "captions":
-        raise NotAvailable("captions are not spoken yet", param="input")
+        return CaptionSession(start, **how)
     return Session(start, **how)

@@ -1,0 +1,242 @@
+"""What comes in: text of a file of captions, or cues by themselves, become cues that wait; corrections find
+the one they are of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+
+from streamer.captions import timing
+from streamer.captions.cues import Begun, Queue, Waiting, rest_of
+from streamer.errors import TextGap, UnknownVoice
+from streamer.text.captions import Cleaner, CueReader, Dropped, ParsedCue
+from streamer.text.segmenter import Segmenter
+from streamer.types import Cue, OptionsUpdate, SkipReason, Start, Text
+from streamer.voices import Catalogue
+from streamer.wishes import Wish, Wishes
+
+LONGEST = 600
+"""Characters that are spoken in one go, so that a cue of any length holds a bounded amount of sound."""
+Skip = Callable[[str, SkipReason], None]
+
+
+class Intake:
+    """The cues of one context. `skip` is told of those that are not spoken; `now` is the sample that is
+    heard now, None where nobody listens."""
+
+    def __init__(
+        self,
+        start: Start,
+        catalogue: Catalogue,
+        rate: int,
+        clock: Callable[[], float],
+        *,
+        now: Callable[[], int | None],
+        skip: Skip,
+    ) -> None:
+        options = start.cues
+        self.wishes = Wishes(start, catalogue)
+        self.queue = Queue()
+        self.begun = Begun()
+        self.origin_ms = options.origin_ms
+        self.received = 0
+        """Code points of text, cues not counted."""
+        self.length = 0
+        """The sample at which the last cue ends that is known."""
+        self.cues = 0
+        self._options = options
+        self._clock = clock
+        self._rate = rate
+        self._now = now
+        self._skip = skip
+        self._voices: dict[str, Wish] = {}
+        self._speakers = {
+            name.casefold(): self._voice(voice, "cues.speakers")
+            for name, voice in options.speakers.items()
+        }
+        names, descriptions = tuple(options.speakers), options.descriptions
+        self._reader = CueReader(speakers=names, descriptions=descriptions)
+        self._cleaner = Cleaner(speakers=names, descriptions=descriptions)
+        self._segmenting = start.options.language or "auto"
+        self._numbered = 0
+
+    def new(self, command: Text) -> str:
+        """What of a text has not come before. Raises `TextGap`."""
+        if command.at is None:
+            return command.text
+        if command.at > self.received:
+            raise TextGap(
+                f"text at {command.at}, expected {self.received}",
+                param="at",
+                expected=self.received,
+            )
+        return command.text[self.received - command.at :]
+
+    def text(self, piece: str) -> None:
+        """Text of a file. Raises `InvalidCaptions`."""
+        self.received += len(piece)
+        self._take(self._reader.push(piece), None)
+
+    def flush(self) -> None:
+        """The block that is open ends here."""
+        self._take(self._reader.flush(), None)
+
+    def wish(self, cue: Cue) -> Wish:
+        """How a cue is to be spoken, but for the names within it. Raises `UnknownVoice`."""
+        if cue.voice is None:
+            return self.wishes.now
+        return self._speakers.get(cue.voice.casefold()) or self._voice(cue.voice, "voice")
+
+    def cue(self, cue: Cue) -> None:
+        """One by itself; of an `id` that is known: that one, corrected. Raises `UnknownVoice`."""
+        wish = self.wish(cue)
+        id = cue.id or self._number()
+        start_ms, end_ms = cue.start_ms, cue.end_ms
+        waiting = self.queue.of(id)
+        cleaned = self._cleaner.clean(id, start_ms, end_ms, cue.text)
+        if id in self.begun:
+            self._go_on(id, cleaned, wish)
+            return
+        if waiting and start_ms is None and waiting[0].timed:
+            self._take(self._at_its_place(cleaned, waiting[0]), wish, id)
+        else:
+            self._take(cleaned, wish, id)
+
+    def wish_of_all(self) -> Iterator[Wish]:
+        """Everyone who may be asked to speak."""
+        yield self.wishes.now
+        yield from self._speakers.values()
+
+    def _at_its_place(
+        self, cleaned: Iterable[ParsedCue | Dropped], before: Waiting
+    ) -> Iterator[ParsedCue | Dropped]:
+        """A correction of the text alone."""
+        for one in cleaned:
+            if isinstance(one, ParsedCue) and one.start_ms is None:
+                yield ParsedCue(
+                    one.id,
+                    self._ms(before.order),
+                    one.end_ms or self._ms(before.due),
+                    one.text,
+                    one.speaker,
+                )
+            else:
+                yield one
+
+    def _ms(self, position: int | None) -> float | None:
+        return None if position is None else (self.origin_ms or 0.0) + position * 1000 / self._rate
+
+    def _take(
+        self, parsed: Iterable[ParsedCue | Dropped], wish: Wish | None, corrects: str | None = None
+    ) -> None:
+        if corrects is not None:
+            self._forget(corrects)
+        for one in parsed:
+            if isinstance(one, Dropped):
+                self._ends(one.end_ms)
+                self._forget(one.id)
+                self._skip(one.id, one.reason)
+                continue
+            known = self.queue.of(one.id)
+            if known:
+                self._forget(one.id)
+            self._add(one, wish or self.wishes.now)
+
+    def _forget(self, id: str) -> None:
+        """What waits of a cue is not spoken: another text has its place."""
+        waiting = [*self.queue.of(id)]
+        number = 2
+        while parts := self.queue.of(f"{id}/{number}"):
+            waiting += parts
+            number += 1
+        for cue in waiting:
+            cue.dropped = True
+            self.queue.remove(cue)
+
+    def _ends(self, end_ms: float | None) -> None:
+        if end_ms is not None:
+            self.length = max(self.length, self._at(end_ms))
+
+    def _at(self, ms: float) -> int:
+        return timing.position(ms, self.origin_ms or 0.0, self._rate)
+
+    def _add(self, cue: ParsedCue, wish: Wish) -> None:
+        if self.origin_ms is None:
+            self.origin_ms = cue.start_ms or 0.0
+        start = self._now() if cue.start_ms is None else self._at(cue.start_ms)
+        if start is not None and start < 0:
+            self._skip(cue.id, "invalid")
+            return
+        self._ends(cue.end_ms)
+        if cue.speaker is not None:
+            wish = self._speakers.get(cue.speaker.casefold(), wish)
+        due = None if cue.end_ms is None else self._at(cue.end_ms)
+        order = self.queue.last_order if start is None else start
+        self._enqueue(cue.id, cue.text, start, due, order, wish, timed=cue.start_ms is not None)
+
+    def _enqueue(
+        self,
+        id: str,
+        text: str,
+        start: int | None,
+        due: int | None,
+        order: int,
+        wish: Wish,
+        *,
+        timed: bool,
+    ) -> None:
+        self.cues += 1
+        for part, piece in enumerate(_pieces(text, self._segmenting)):
+            begin = None if part else start
+            self.queue.add(Waiting(id, part, piece, begin, due, order, wish, self._clock(), timed))
+
+    def _go_on(self, id: str, cleaned: list[ParsedCue | Dropped], wish: Wish) -> None:
+        """More of a cue that has begun is spoken behind it; anything else comes too late."""
+        said = [one for one in cleaned if isinstance(one, ParsedCue)]
+        spoken = " ".join([self.begun.text(id), *(cue.text for cue in self.queue.of(id))])
+        rest = rest_of(" ".join(one.text for one in said), spoken) if said else None
+        if rest is None:
+            self._skip(id, "spoken")
+            return
+        self._ends(said[-1].end_ms)
+        if not rest:
+            return
+        if said[-1].speaker is not None:
+            wish = self._speakers.get(said[-1].speaker.casefold(), wish)
+        end_ms = said[-1].end_ms
+        due = None if end_ms is None else self._at(end_ms)
+        self._enqueue(id, rest, None, due, self.begun.start(id), wish, timed=True)
+
+    def _voice(self, voice: str, param: str) -> Wish:
+        wish = self._voices.get(voice)
+        if wish is None:
+            try:
+                wish = self.wishes.updated(OptionsUpdate(voice=voice))
+            except UnknownVoice as error:
+                error.param = param
+                raise
+            self._voices[voice] = wish
+        return wish
+
+    def _number(self) -> str:
+        while True:
+            self._numbered += 1
+            id = str(self._numbered)
+            if id not in self.begun and not self.queue.of(id):
+                return id
+
+
+def _pieces(text: str, language: str) -> Iterator[str]:
+    """Sentences together, as long as may be spoken in one go."""
+    if len(text) <= LONGEST:
+        yield text
+        return
+    segmenter = Segmenter("sentence", language)
+    spans = [*segmenter.push(text), *segmenter.flush()]
+    begin = 0
+    for before, span in pairwise(spans):
+        if span.offset + len(span.text) - begin > LONGEST:
+            yield text[begin : before.offset + len(before.text)]
+            begin = span.offset
+    yield text[begin:]

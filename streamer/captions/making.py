@@ -1,0 +1,133 @@
+"""Takes of the cues that wait, made ahead one after the other, as far as is reasonable to hold."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from streamer.captions.cues import Queue, Waiting
+from streamer.captions.fitting import Fitting
+from streamer.captions.takes import Takes
+from streamer.captions.track import Track
+from streamer.errors import StreamerError
+
+AHEAD = 16
+"""Cues that are made and wait."""
+AHEAD_S = 30.0
+"""How much sound of theirs; and how long before their time, where somebody listens: until then they are
+likely to be corrected."""
+MERGED = 4
+"""At most so many are said in one breath; so many are made, however long they are."""
+SOON_S = 0.5
+"""A cue that is due so soon is not asked for again: it is stretched."""
+
+
+class Making:
+    """`lead` is how many seconds of sound the listener still has, of what was read off the `track`; `told`
+    is called when something is made. `live`: somebody listens, and the clock does not wait."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        track: Track,
+        takes: Takes,
+        fitting: Fitting,
+        rate: int,
+        *,
+        lead: Callable[[], float],
+        clock: Callable[[], float],
+        told: Callable[[], None],
+        live: bool,
+    ) -> None:
+        self.characters = 0
+        """That engines were given, and what that cost: once each, also if it was said again faster."""
+        self.cost = 0.0
+        self.engines: list[str] = []
+        self.now: Waiting | None = None
+        """What is being made."""
+        self._queue = queue
+        self._track = track
+        self._takes = takes
+        self._fitting = fitting
+        self._rate = rate
+        self._lead = lead
+        self._clock = clock
+        self._told = told
+        self._live = live
+        self._work = asyncio.Event()
+
+    def look(self) -> None:
+        """There may be something to make."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            found = self._next()
+            if found is None:
+                self._work.clear()
+                await self._work.wait()
+                continue
+            self.now = found[0]
+            try:
+                await self._make(*found)
+            finally:
+                self.now = None
+            self._told()
+
+    def _next(self) -> tuple[Waiting, float] | None:
+        """What is to be made now, and at which rate."""
+        made = 0
+        for number, cue in enumerate(self._queue.first(AHEAD)):
+            if cue.wanted > 1 and (cue.hurried is None or cue.hurried.rate != cue.wanted):
+                return cue, cue.wanted
+            if not cue.made:
+                hurry = None if self._live else self._to_hurry()
+                far = self._live and self._due_in(cue.order) > AHEAD_S
+                full = made > AHEAD_S * self._rate and number >= MERGED
+                if hurry is not None or far or full:
+                    return hurry or self._to_hurry()
+                return cue, 1.0
+            made += max(map(len, (cue.natural or (), cue.hurried or ())))
+        return self._to_hurry()
+
+    def _to_hurry(self) -> tuple[Waiting, float] | None:
+        track = self._track
+        for cue, rate, at in self._fitting.to_hurry(
+            self._queue, track.position, track.placed, AHEAD
+        ):
+            if not self._live or self._due_in(at) > SOON_S:
+                return cue, rate
+        return None
+
+    async def _make(self, cue: Waiting, rate: float) -> None:
+        def lead() -> float:
+            return self._due_in(cue.order)
+
+        try:
+            take = await self._takes.speak(cue.text, cue.wish, rate, lead, lambda: not cue.dropped)
+        except StreamerError as error:
+            failure = error.with_traceback(None)
+            if rate == 1:
+                cue.failure = failure
+            else:
+                cue.wanted, cue.once = 1.0, True
+            return
+        if take is None:
+            return
+        if rate > 1:
+            cue.hurried = take
+            return
+        cue.natural, cue.made_at = take, self._clock()
+        self.characters += take.characters
+        self.cost += take.cost
+        for engine in take.engine.split("+"):
+            if take.characters and engine not in self.engines:
+                self.engines.append(engine)
+
+    def _due_in(self, position: int) -> float:
+        """Seconds until a listener hears that sample; +inf where nobody does."""
+        lead = self._lead()
+        ahead = (position - self._track.position) / self._rate
+        return ahead + (0.0 if lead == -math.inf else lead)
