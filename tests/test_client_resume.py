@@ -10,7 +10,7 @@ from itertools import islice
 import pytest
 
 from streamer import connect
-from streamer.client import Client, Patience
+from streamer.client import Client, Patience, dialing
 from streamer.errors import (
     ConnectionLimit,
     ContextLost,
@@ -587,6 +587,47 @@ async def test_one_that_closes_for_now_is(code: int, reason: str) -> None:
 
 async def unreached(wire: Wire) -> None:
     raise AssertionError
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_has_gone_without_a_word_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dialing, "PING_S", 0.02)
+    monkeypatch.setattr(dialing, "PONG_S", 0.2)
+    server = Sessions()
+
+    async def before(wire: Wire) -> None:
+        server.begin(wire)
+        await wire.expect(Start("c1"))
+        await wire.send(started())
+        wire.socket.transport.pause_reading()  # it hears no ping, nor that we hang up
+        await asyncio.sleep(1)
+        wire.drop()
+
+    async def after(wire: Wire) -> None:
+        await server.resume(wire, {"c1": 0}, {"c1": Recovered(True)})
+        await wire.send(done())
+
+    async with serving(before, after) as url, connect(url, patience=AT_ONCE) as client:
+        assert await all_of(await client.start()) == [started(), done()]
+        assert client.reconnects == 1
+
+
+@pytest.mark.asyncio
+async def test_one_that_says_nothing_for_long_and_answers_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dialing, "PING_S", 0.01)
+
+    async def script(wire: Wire) -> None:
+        await wire.expect(Start("c1"))
+        await asyncio.sleep(0.2)
+        await wire.send(started(), done())
+
+    async with serving(script) as url, connect(url, patience=AT_ONCE) as client:
+        assert await all_of(await client.start()) == [started(), done()]
+        assert client.reconnects == 0
 
 
 # How it is tried.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Any, TypeVar
@@ -22,6 +25,10 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Far over any packet a server sends: a bound against one that is not what it seems."""
 ABNORMAL = 1006
 """RFC 6455, 7.1.5: closed without a close frame."""
+PING_S = 5.0
+"""A silent server is pinged. One whose host or network has gone says nothing ever, and TCP finds out late."""
+PONG_S = 10.0
+"""It has gone if nothing comes for so long: with the above well before it stops waiting for a lost client."""
 
 Greeting = TypeVar("Greeting", Ready, Resumed)
 
@@ -51,6 +58,7 @@ class Dial:
                 compression=None,
                 open_timeout=self.open_timeout,
                 close_timeout=5,
+                ping_interval=None,
                 max_size=MAX_MESSAGE_BYTES,
                 **more,
             )
@@ -94,6 +102,28 @@ async def first(
         raise refused.error from None
     except ConnectionClosed:
         raise why_closed(socket) from None
+
+
+async def watch(socket: ClientConnection, messages: Callable[[], int]) -> None:
+    """Hang up when nothing comes any more, not even the answer to a ping. What has come counts, `messages`,
+    not when it was read: a program that did something else for long finds all of it at once."""
+    while True:
+        before = messages()
+        await asyncio.sleep(PING_S)
+        if messages() == before:
+            pinging = asyncio.create_task(_pinged(socket))
+            try:
+                await asyncio.wait([pinging], timeout=PONG_S)
+                if not pinging.done() and messages() == before:
+                    return socket.transport.abort()
+            finally:
+                pinging.cancel()
+
+
+async def _pinged(socket: ClientConnection) -> None:
+    """A ping has been answered, or the socket is closed."""
+    with suppress(ConnectionClosed):
+        await (await socket.ping())
 
 
 def why_closed(socket: ClientConnection) -> StreamerError | ConnectionError:

@@ -17,7 +17,7 @@ from typing import Protocol
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from streamer.client.dialing import ABNORMAL, Dial, first, why_closed
+from streamer.client.dialing import ABNORMAL, Dial, first, watch, why_closed
 from streamer.errors import Draining, StalledReader, StreamerError
 from streamer.protocols import native
 from streamer.protocols.base import RemoteProtocolError
@@ -95,6 +95,7 @@ class Link:
         self._bound = bound
         self._resume = resume
         self._attached = True
+        self._messages = 0
         self._closing = False
         self._ended: Exception | None = None
         self._fault: StreamerError | None = None
@@ -184,8 +185,10 @@ class Link:
 
     async def _hear(self, socket: ClientConnection) -> None:
         """Until the socket is closed, by whomever."""
+        watching = asyncio.create_task(watch(socket, lambda: self._messages))
         try:
             async for message in socket:
+                self._messages += 1
                 for event in self._protocol.receive(message):
                     if isinstance(event, Failed) and event.context is None:
                         self._fault = event.error
@@ -196,6 +199,9 @@ class Link:
         except RemoteProtocolError as refused:
             self._fault = refused.error
             await socket.close(1002, refused.error.code)
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
 
     def _comes_back(self, socket: ClientConnection) -> bool:
         """Is it worth another socket? Not where the server has told that it wants none."""
