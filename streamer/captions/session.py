@@ -265,6 +265,7 @@ class CaptionSession:
         while (cue := self._queue.head) is not None:
             self._queue.remove(cue)
             offset = self._said.add(cue.text)
+            self._making.characters += len(cue.text)
             try:
                 self._rehearsed += self._takes.rehearse(cue.text, cue.wish)
             except LanguageNotSupported as error:
@@ -417,6 +418,8 @@ class CaptionSession:
         """Whether the slot of a cue is known where the clock can wait for that."""
         if self._ended or self._flushed or not cue.timed or self._idle_in() <= 0:
             return True
+        if 2 * self._queue.characters > self._settings.max_pending_chars:
+            return True  # who feeds it waits for room
         last = self._queue.last_order
         return last > cue.order
 
