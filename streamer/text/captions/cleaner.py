@@ -78,7 +78,7 @@ class Cleaner:
                 who = self._carried(start_ms)
             found.append((who, text))
         for who, group in groupby(found, _who):
-            yield who, " ".join(text for _, text in group)
+            yield who, " ".join(word for _, text in group for word in text.split())
 
     def _turns(
         self, voice: str | None, lines: Iterator[_Said]
@@ -88,12 +88,12 @@ class Cleaner:
         text = without_sounds(text, keep=self._keep, known=self._known)
         who = self._spelled(voice) if voice else None
         for line in text.split("\n"):
-            line = without_asides(" ".join(line.split()), keep=self._keep)
+            line = without_asides(" ".join(line.split()), keep=self._keep, known=self._known)
             changed, name, rest = turn(line, self._known)
             if changed:
                 who = self._spelled(name) if name else None
-                rest = without_asides(rest, keep=self._keep)
-            yield changed, who, rest.strip()
+                rest = without_asides(rest, keep=self._keep, known=self._known)
+            yield changed, who, rest
 
     def _known(self, name: str) -> bool:
         return name.casefold() in self._speakers

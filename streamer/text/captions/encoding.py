@@ -16,8 +16,7 @@ _MARKS = (  # the long ones first: UTF-32's begins like UTF-16's
 )
 _MARK_BYTES = 4
 _CHARSETS = re.compile(
-    r"(utf|ascii|latin|iso|cp\d|windows|mac|koi8|shift|euc|gb|big5|hz|tis|ptcp|kz|johab|viscii)"
-    r"(?!.*utf_?7)"
+    r"(?!utf_?7)(utf|ascii|latin|iso|cp\d|windows|mac|koi8|shift|euc|gb|big5|hz|tis|ptcp|kz|johab|viscii)"
 )
 """Character sets; Python's other codecs are escapes and compressors, some of them quadratic."""
 _MOST_NAME = 40

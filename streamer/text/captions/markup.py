@@ -6,10 +6,10 @@ import html
 import re
 
 _TAG = re.compile(
-    r"<(?:(?P<time>\d[\d:.,]*)|(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?P<rest>[^<>]*))>"
+    r"<(?:(?P<time>\d[\d:.,]*+)|(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]*+)(?P<rest>[^<>]*+))>"
 )
 """A tag of WebVTT, or one of those that SRT borrows from HTML. "<3" and "a < b" are text. It can't hold
-another "<", so that looking for one is linear."""
+another "<" and nothing in it is tried twice, so that looking for one is linear."""
 _VOICE = re.compile(r"(?:\.[^\s.]*)*[ \t\n]+(.*)", re.DOTALL)
 _STYLE = re.compile(r"\{\\[^{}]*\}|\{[yYcCfFsSpP]:[^{}]*\}")
 """Codes of ASS and MicroDVD that some put into SRT: "{\\an8}"."""

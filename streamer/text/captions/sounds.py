@@ -34,11 +34,13 @@ def without_sounds(text: str, *, keep: bool, known: Callable[[str], bool]) -> st
     return text
 
 
-def without_asides(line: str, *, keep: bool) -> str:
-    """One speaker's words without "(laughs)" before or behind them."""
+def without_asides(line: str, *, keep: bool, known: Callable[[str], bool]) -> str:
+    """One speaker's words without "(laughs)" before or behind them; a name before them becomes "name:"."""
     if not line.endswith((")", "）")) and not line.startswith(("(", "（")):
         return line
     while (found := _LEADING.match(line)) and _short(found):
+        if known(_inner(found)):
+            return f"{_inner(found)}: {line[found.end() :]}"
         line = (_inner(found) + " " if keep else "") + line[found.end() :]
     if (found := _last(line)) and _short(found):
         line = line[: found.start()] + (" " + _inner(found) if keep else "")
