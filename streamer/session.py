@@ -35,6 +35,7 @@ from streamer.tasks import closed
 from streamer.timeline import Clock, Pacer, Playhead, heard_length
 from streamer.types import (
     Audio,
+    Caption,
     Cue,
     Done,
     EndReason,
@@ -418,6 +419,8 @@ class Session:
                 self._over = True
             case Audio(packet=packet):
                 self._packet_sent(packet)
+            case Caption():
+                self._sound.captions.sent()
 
     def _packet_sent(self, packet: Packet) -> None:
         if self.first_audio_ms is None and packet.duration:

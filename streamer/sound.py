@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from streamer.audio.dsp import Dsp
+from streamer.captions.live import LiveCaptions
 from streamer.lines import Line
 from streamer.packets import Packets
 from streamer.replay import Segments
@@ -69,6 +70,7 @@ class Sound:
         self._again: deque[Samples] = deque()
         self._missing = False
         """Sound is missing before the next packet."""
+        self.captions = LiveCaptions(start, packets.sample_rate)
 
     @property
     def holds_back(self) -> bool:
@@ -102,8 +104,10 @@ class Sound:
             self._trace = self._traced(line, since, synthesized)
         if not (self._announced or line.open):
             self._announced = True
-            self._events.append(self._segment_started(line))
-        self._events += self._words(placed, timing)
+            self._add(self._segment_started(line))
+        self._add_words(placed, timing)
+        if chunk.last:
+            self._events += self.captions.flush()
         yield from self._tell(packets, last=final and self._packets.flushed)
         for packets in slices:
             yield from self._tell(packets, last=final and self._packets.flushed)
@@ -118,6 +122,7 @@ class Sound:
 
     def rest(self) -> Iterator[Event]:
         """The end of the sound: what the encoder still holds, and the marks that lie there."""
+        self._events += self.captions.flush()
         over = False
         while not over:  # gone on with meanwhile, it has another end
             if not self._packets.flushed:
@@ -167,9 +172,12 @@ class Sound:
         self._segments.move(cut, begin - cut)
         offset = self._offset(heard, text)
         self._events.clear()
-        self._events.append(Continued(self._start.context, max(0, self._packets.end), offset))
+        self._add(Continued(self._start.context, max(0, self._packets.end), offset))
         for told in self._segments.retold(begin, heard):
-            self._events += [told] if isinstance(told, SegmentStarted) else self._words(*told)
+            if isinstance(told, SegmentStarted):
+                self._add(told)
+            else:
+                self._add_words(*told)
         return self._repeated()
 
     @property
@@ -254,13 +262,21 @@ class Sound:
         )
         return begun.told
 
-    def _words(self, words: tuple[Word, ...], timing: Timing) -> list[Event]:
-        """How words on the clock are told."""
-        if not words or self._start.timestamps in ("none", "segment"):
-            return []
-        if self._start.timestamps == "char":
-            return [Words(self._start.context, tuple(characters_of(words)), "estimated", "char")]
-        return [Words(self._start.context, words, timing)]
+    def _add(self, event: SegmentStarted | Continued) -> None:
+        self._events.append(event)
+        self._events += self.captions.push(event)
+
+    def _add_words(self, words: tuple[Word, ...], timing: Timing) -> None:
+        """Words on the clock, as the client wants them told; captions are made of whole ones."""
+        if not words:
+            return
+        told, unit = Words(self._start.context, words, timing), self._start.timestamps
+        if unit == "char":
+            characters = tuple(characters_of(words))
+            self._events.append(Words(told.context, characters, "estimated", "char"))
+        elif unit == "word":
+            self._events.append(told)
+        self._events += self.captions.push(told)
 
 
 def characters_of(words: Iterable[Word]) -> Iterator[Word]:

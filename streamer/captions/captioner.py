@@ -8,8 +8,8 @@ of its last. How long captions stay on a screen is `legible`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from streamer.captions.layout import LINE, LINES, flat, lines, penalty, place_between, width
 from streamer.text.alignment import client_words
@@ -86,6 +86,15 @@ class Captioner:
             told += self._tell(_of_words(early), over=True)
         return told
 
+    def take_back(self, captions: Sequence[Caption]) -> None:
+        """The latest ones were never told: their words wait again."""
+        for caption in reversed(captions):
+            segment = self._of(caption.words[0])
+            if segment is not None:
+                segment.words[:0] = caption.words
+                segment.at = min(segment.at, segment.before(caption.words[0].offset))
+        self._count -= len(captions)
+
     def _begin(self, started: SegmentStarted) -> list[Caption]:
         told = []
         for segment in list(self._segments):
@@ -141,12 +150,13 @@ class Captioner:
     def _tell(self, segment: _Told, *, over: bool = False, end: int | None = None) -> list[Caption]:
         """What is sure of a segment; `over`: no more words of it come, and none is later than `end`."""
         told = []
-        over = over or segment.complete
         while segment.words and (found := segment.cut(self._rate, over)) is not None:
             count, behind = found
             words, segment.words = tuple(segment.words[:count]), segment.words[count:]
             text = segment.text[segment.at : behind]
             segment.at = behind
+            if not words:  # of text that isn't spoken
+                continue
             start, last = words[0].start, words[-1].end
             told.append(
                 Caption(
@@ -163,27 +173,18 @@ class Captioner:
         return told
 
 
-@dataclass(slots=True, eq=False)
 class _Told:
     """A segment of which captions are made: `words` wait, its text is told up to `at`."""
 
-    started: SegmentStarted
-    words: list[Word] = field(default_factory=list)
-    at: int = 0
-
-    @property
-    def text(self) -> str:
-        return self.started.text
-
-    @property
-    def end(self) -> int:
+    def __init__(self, started: SegmentStarted) -> None:
+        self.started = started
+        self.text = started.text
+        self.end = started.offset + len(started.text)
         """Behind it, in the input."""
-        return self.started.offset + len(self.started.text)
-
-    @property
-    def complete(self) -> bool:
-        """Whether behind the last word there is nothing that might be spoken."""
-        return bool(self.words) and not _speakable(self.text[self._span(-1)[1] :])
+        self.words: list[Word] = []
+        self.at = 0
+        self._spans = [(at, at + len(word)) for at, word in client_words(self.text)]
+        self._plan = -1, 0
 
     def before(self, offset: int) -> int:
         """Where the text of a caption begins whose first word is there."""
@@ -193,67 +194,83 @@ class _Told:
         return at
 
     def cut(self, rate: int, over: bool) -> tuple[int, int] | None:
-        """How many words the next caption has, and where its text ends. None: that depends on words to
-        come. It depends on no words behind the first that doesn't fit, whatever is known of them."""
-        places: list[tuple[int, int]] = []
-        for count in range(1, len(self.words) + 1):
-            last = count == len(self.words)
-            if last and not over:
-                return None
-            place = self._last_place() if last else self._place(count)
+        """How many words the next caption has, and where its text ends; None: not yet. Where it ends is
+        known from the text, unless its words take too long."""
+        place = self._planned()
+        for index, word in enumerate(self.words):
+            if self._begin(word) >= place:
+                return index, self._behind(index, place)
+            if index and self._too_long(index, rate):
+                sooner = self._sooner(self._begin(word))
+                count = sum(self._begin(word) < sooner for word in self.words[:index])
+                if count:
+                    return count, self._behind(count, sooner)
+        count = len(self.words)
+        behind = self._behind(count, place)
+        if not _speakable(self.text[self._behind(count, 0) : place]):
+            return count, behind
+        return (count, self._last_place()) if over else None
+
+    def _begin(self, word: Word) -> int:
+        return word.offset - self.started.offset
+
+    def _behind(self, count: int, place: int) -> int:
+        """That place, or behind the last of so many words."""
+        if not count:
+            return place
+        word = self.words[count - 1]
+        return max(place, self.at, min(self._begin(word) + len(word.text), len(self.text)))
+
+    def _too_long(self, index: int, rate: int) -> bool:
+        first, before, word = self.words[0], self.words[index - 1], self.words[index]
+        rest = word.start - before.end
+        return word.end - first.start > LONGEST_S * rate or rest > PAUSE_S * rate
+
+    def _planned(self) -> int:
+        """Where the next caption ends, as far as its text says."""
+        if self._plan[0] != self.at:
+            whole = len(self.text)
+            places = self._places(whole)
+            if places[-1:] != [whole]:
+                rest = width(flat(self.text[self.at :]))
+                ideal = rest / max(1, -(-rest // (LINE * LINES * _FULL)))
+                whole = min(places, key=lambda place: self._cost(place, ideal), default=whole)
+            self._plan = self.at, whole
+        return self._plan[1]
+
+    def _sooner(self, most: int) -> int:
+        """Where it ends if it has to end there; where it begins, if it can't."""
+        places = [place for place in self._places(most) if place <= most]
+        longest = width(flat(self.text[self.at : max(places, default=self.at)]))
+        return min(places, key=lambda place: self._cost(place, longest), default=self.at)
+
+    def _places(self, most: int) -> list[int]:
+        """Where a caption may end that begins here, as far as one goes, the first in any case."""
+        spans = [span for span in self._spans if span[0] >= self.at]
+        places: list[int] = []
+        for (_, end), (start, _) in pairwise([*spans, (len(self.text), 0)]):
+            place = place_between(self.text, end, start) if start < len(self.text) else start
             if place is None:
                 continue
-            if places and not self._fits(count, place, rate):
+            text = flat(self.text[self.at : place])
+            fits = width(text) <= LINE or len(lines(text)) <= LINES
+            if places and (place > most or not fits):
                 break
-            places.append((count, place))
-            if last:
-                return count, place
-        ideal = self._ideal()
-        return min(places, key=lambda place: self._cost(place, rate, ideal))
+            places.append(place)
+        return places
 
-    def _span(self, index: int) -> tuple[int, int]:
-        word = self.words[index]
-        begin = word.offset - self.started.offset
-        return begin, min(begin + len(word.text), len(self.text))
-
-    def _place(self, count: int) -> int | None:
-        """Where a caption of so many words may end."""
-        end, start = self._span(count - 1)[1], self._span(count)[0]
-        return place_between(self.text, max(self.at, end), max(self.at, start))
+    def _cost(self, place: int, ideal: float) -> float:
+        before, after = self.text[self.at : place], self.text[place:]
+        return penalty(before, after) + 1.5 * abs(width(flat(before)) - ideal) / (LINE * LINES)
 
     def _last_place(self) -> int:
         """Where the text ends that was spoken; at the end, unless words are missing there."""
-        end = max(self.at, self._span(-1)[1])
+        end = self._behind(len(self.words), 0)
         if not client_words(self.text[end:]):
             return len(self.text)
         while end < len(self.text) and not (self.text[end].isspace() or _speakable(self.text[end])):
             end += 1
         return end
-
-    def _fits(self, count: int, place: int, rate: int) -> bool:
-        words = self.words[:count]
-        if words[-1].end - words[0].start > LONGEST_S * rate or self._rest_s(count, rate) > PAUSE_S:
-            return False
-        text = flat(self.text[self.at : place])
-        length = width(text)
-        return length <= LINE or (length <= LINE * LINES + 1 and len(lines(text)) <= LINES)
-
-    def _rest_s(self, count: int, rate: int) -> float:
-        """The silence before the last of so many words."""
-        return (self.words[count - 1].start - self.words[count - 2].end) / rate
-
-    def _ideal(self) -> float:
-        """How long the next caption would be if all of the rest were equally long."""
-        rest = width(flat(self.text[self.at :]))
-        return rest / -(-rest // (LINE * LINES * _FULL))
-
-    def _cost(self, cut: tuple[int, int], rate: int, ideal: float) -> float:
-        count, place = cut
-        before, after = self.text[self.at : place], self.text[place:]
-        off = abs(width(flat(before)) - ideal) / (LINE * LINES)
-        short = self.words[count - 1].end - self.words[0].start < SHORTEST_S * rate
-        rest_s = min(0.5, max(0.0, self._rest_s(count + 1, rate)))
-        return penalty(before, after) + 1.5 * off + 0.5 * short - rest_s
 
 
 def _speakable(text: str) -> bool:
@@ -267,4 +284,6 @@ def _of_words(words: list[Word]) -> _Told:
     text = ""
     for word in words:
         text = text[: word.offset - begin].ljust(word.offset - begin) + word.text
-    return _Told(SegmentStarted("", 0, text, begin, words[0].start, "flush"), list(words))
+    told = _Told(SegmentStarted("", 0, text, begin, words[0].start, "flush"))
+    told.words = list(words)
+    return told

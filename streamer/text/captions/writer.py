@@ -18,7 +18,7 @@ SRT = "application/x-subrip; charset=utf-8"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _BREAKS = re.compile(r"[^\S\u00a0\u202f]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 """What any reader might take for the end of a line."""
-_NOT_IN_AN_ID = re.compile(r"-->|\s+")
+_NOT_IN_AN_ID = re.compile(r"(?:-->|\s)+")
 
 
 class VttWriter:
