@@ -169,6 +169,11 @@ class Settings:
         6000, "Most contexts and HTTP requests of one key in a minute.", minimum=1
     )
     key_chars_per_minute: int = _row(1000000, "Most characters of one key in a minute.", minimum=1)
+    key_channels: int = _row(16, "Most channels of one key that are open at once.", minimum=1)
+    channel_listeners: int = _row(1000, "Most listeners of one channel.", minimum=1)
+    channel_formats: int = _row(
+        8, "Most formats that one channel is encoded in at once.", minimum=1
+    )
 
     # Jobs, files, webhooks
     job_workers: int = _row(
@@ -235,6 +240,17 @@ class Settings:
         " from after a pause.",
         minimum=0.5,
         maximum=60,
+    )
+    channel_back_s: float = _row(
+        30.0,
+        "How far back a listener of a channel may join; one who is further behind is cut.",
+        minimum=0,
+        maximum=300,
+    )
+    channel_linger_s: float = _row(
+        30.0,
+        "How long a channel stays open after its last context, in silence, for a publisher to come back.",
+        minimum=0,
     )
     token_max_s: float = _row(
         3600.0, "The longest that a token of POST /v1/tokens may be good for.", minimum=1

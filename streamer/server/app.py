@@ -22,6 +22,7 @@ from streamer.server.hosted.table import APIS, api_of
 from streamer.server.http import Speaks, Tells
 from streamer.server.jobs import JobEndpoints
 from streamer.server.lending import TokenEndpoint
+from streamer.server.listen import ListenEndpoint
 from streamer.server.requests import EncodeError
 from streamer.server.resources import stop
 from streamer.server.service import Service
@@ -86,6 +87,9 @@ def _native(service: Service) -> list[BaseRoute]:
     endpoints = {
         "/v1/speech": Endpoint(service, post=speaks.native),
         "/v1/captions": Endpoint(service, post=captions.create),
+        "/v1/listen/{address}": Endpoint(
+            service, get=ListenEndpoint(service).get, scope="listen", linked=True
+        ),
         "/v1/usage": Endpoint(service, get=tells.usage, scope="usage"),
         "/v1/tokens": Endpoint(service, post=TokenEndpoint(service).create, scope="tokens"),
     }

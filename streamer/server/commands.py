@@ -23,7 +23,17 @@ async def run(command: Command, contexts: Contexts, prepare: Prepare) -> None:
     match command:
         case Start():
             await prepare(command.options)
+            for voice in command.cues.speakers.values():
+                await prepare(OptionsUpdate(voice=voice))
             contexts.start(command)
+        case types.Subscribe():
+            contexts.start(command)
+        case types.Cue(context):
+            await prepare(OptionsUpdate(voice=command.voice))
+            live = contexts.live(context)
+            quoted = Text(context, command.text, options=OptionsUpdate(voice=command.voice))
+            live.charge.take(len(command.text), live.session.quote(quoted))
+            live.session.cue(command)
         case Text():
             await prepare(command.options)
             live = contexts.get(command.context) or contexts.start(Start(command.context))

@@ -18,7 +18,7 @@ from streamer.server.meter import Charge, Meter
 from streamer.server.recovery import Recovery, recover
 from streamer.server.reports import Reports
 from streamer.server.ring import Ended, Ring, Rings
-from streamer.server.speaking import SessionFactory, Speaking
+from streamer.server.speaking import Holding, SessionFactory, Speaking
 from streamer.server.writer import SocketGone, Writer
 from streamer.types import (
     Done,
@@ -28,6 +28,7 @@ from streamer.types import (
     Interrupted,
     Report,
     Start,
+    Subscribe,
 )
 
 Ending = Callable[[Speaking], Event]
@@ -96,7 +97,7 @@ class Contexts:
         except KeyError:
             raise UnknownContext(f"no context {context[:64]!r}", param="context") from None
 
-    def start(self, start: Start) -> Live:
+    def start(self, start: Start | Subscribe) -> Live:
         """Begin a context. Raises what the limits or the session have against it."""
         if start.context in self._lives:
             raise ContextConflict("the context has begun already", param="context")
@@ -104,7 +105,8 @@ class Contexts:
             raise ContextLimit(
                 f"{self._bound} contexts are live on this connection", limit=self._bound
             )
-        charge = self._meter.start(start.context)
+        listens = isinstance(start, Subscribe)
+        charge = (self._meter.listen if listens else self._meter.start)(start.context)
         try:
             ring = None if self._rings is None else self._rings.new()
             live = Live(start.context, self._sessions(start), charge, ring)
@@ -114,8 +116,14 @@ class Contexts:
         self._lives[start.context] = live
         self.quiet.clear()
         self._tasks[live] = asyncio.create_task(self._speak(live))
-        self._tasks[live].add_done_callback(lambda _: self._tasks.pop(live))
+        self._tasks[live].add_done_callback(lambda _: self._ended(live))
         return live
+
+    def _ended(self, live: Live) -> None:
+        """Its task has, whether it ever ran or not."""
+        del self._tasks[live]
+        if isinstance(live.session, Holding):
+            live.session.release()
 
     async def fail(self, context: str, error: StreamerError) -> None:
         """End a context by an error; where there is no such context, still say so."""

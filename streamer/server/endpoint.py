@@ -26,6 +26,7 @@ from streamer.protocols import native
 from streamer.protocols.base import Handshake
 from streamer.protocols.strict import Schema
 from streamer.server.auth import ANONYMOUS
+from streamer.server.channels.http import Listening
 from streamer.server.logs import CutShort
 from streamer.server.meter import Meter
 from streamer.server.requests import (
@@ -51,7 +52,8 @@ class _NoQuery(msgspec.Struct, forbid_unknown_fields=True):
 NO_QUERY: Schema[_NoQuery] = Schema(_NoQuery)
 """Of an address that knows no query parameters."""
 
-Work = Callable[[Request, Meter], Awaitable[Response | Speech]]
+Answer = Response | Speech | Listening
+Work = Callable[[Request, Meter], Awaitable[Answer]]
 
 
 class Endpoint:
@@ -88,7 +90,7 @@ class Endpoint:
         headers = {"x-request-id": request_id} | cors(None)
         meter = self._service.meter(ANONYMOUS, request_id)
         method = scope["method"]
-        response: Response | Speech
+        response: Answer
         try:
             if method not in (*self._works, "OPTIONS"):
                 headers["allow"] = ", ".join(self._works)

@@ -69,6 +69,13 @@ class Meter:
         slot = self.ledger.limits.start(self.key.id, self.key.limits, counted=counted)
         return Charge(self, context, slot)
 
+    def listen(self, context: str) -> Charge:
+        """A context that only listens: a request, with no bound of its own here and nothing to pay. Raises
+        `Draining`, `TokenExpired`, `RateLimited`."""
+        self.check_draining()
+        self.request()
+        return Charge(self, context, Slot(lambda: None), listens=True)
+
     def check_draining(self) -> None:
         if self.ledger.draining:
             raise Draining("the server is shutting down", retry_after_s=1)
@@ -127,10 +134,12 @@ class Meter:
 
 
 class Charge:
-    """One context: takes its place when made, books what was spoken when closed."""
+    """One context: takes its place when made, books what was spoken when closed. One that `listens` is in no
+    book, and in the figures of channels alone."""
 
-    def __init__(self, meter: Meter, context: str, slot: Slot) -> None:
+    def __init__(self, meter: Meter, context: str, slot: Slot, *, listens: bool = False) -> None:
         self.meter = meter
+        self._listens = listens
         self._cost = 0.0
         self._context = context
         self._slot = slot
@@ -138,7 +147,7 @@ class Charge:
         self._heard = False
         self._cues = Tally()
         meter.ledger.charges.add(self)
-        meter.ledger.counters.active_contexts += 1
+        meter.ledger.counters.active_contexts += not listens
         meter.log.debug("context begins", extra={"context": context})
 
     def take(self, characters: int, cost: float) -> None:
@@ -178,6 +187,11 @@ class Charge:
         ledger.charges.discard(self)
         self._reserve(-self._cost)
         self._slot.release()
+        if self._listens:
+            self.meter.log.info(
+                "listener leaves", extra={"context": self._context, "outcome": outcome}
+            )
+            return
         counters = ledger.counters
         counters.active_contexts -= 1
         counters.contexts[outcome] += 1

@@ -56,8 +56,8 @@ class Histogram:
 
 @dataclass(slots=True)
 class Counters:
-    """All figures of one server since it started; of now are `active_contexts`, `connections` and
-    `detached`."""
+    """All figures of one server since it started; of now are `active_contexts`, `connections`, `detached`,
+    `channels`, their listeners and their encoders."""
 
     connections: int = 0
     detached: int = 0
@@ -67,6 +67,10 @@ class Counters:
     errors: Counter[str] = field(default_factory=Counter)
     characters: int = 0
     audio_seconds: float = 0.0
+    channels: int = 0
+    channel_listeners: int = 0
+    channel_listeners_cut: int = 0
+    channel_encoders: int = 0
     underruns: int = 0
     listener_underruns: int = 0
     first_audio: Histogram = field(default_factory=Histogram)
@@ -94,6 +98,7 @@ class _Collector:
 
     def collect(self) -> Iterator[Metric]:
         yield from self._of_contexts()
+        yield from self._of_channels()
         yield from self._of_jobs()
         yield from self._of_webhooks()
         yield from self._of_engines()
@@ -158,6 +163,23 @@ class _Collector:
             "How long after its time a cue was begun; those of jobs are not in it.",
             c.lateness.cumulative(),
             c.lateness.total,
+        )
+
+    def _of_channels(self) -> Iterator[Metric]:
+        c = self._counters
+        yield GaugeMetricFamily("streamer_channels", "Open channels.", c.channels)
+        yield GaugeMetricFamily(
+            "streamer_channel_listeners", "Listeners of all channels.", c.channel_listeners
+        )
+        yield CounterMetricFamily(
+            "streamer_channel_listeners_cut",
+            "Listeners of channels that read too slowly and were cut off.",
+            c.channel_listeners_cut,
+        )
+        yield GaugeMetricFamily(
+            "streamer_channel_encoders",
+            "Encoders of channels: one for each format of each.",
+            c.channel_encoders,
         )
 
     def _of_jobs(self) -> Iterator[Metric]:

@@ -18,7 +18,7 @@ EncodeError = Callable[[StreamerError, str], tuple[int, bytes, dict[str, str]]]
 
 EXPOSED = (
     "x-request-id, retry-after, location, idempotency-replayed, accept-ranges, content-range, etag,"
-    " content-disposition, x-streamer-warning"
+    " content-disposition, x-streamer-warning, x-streamer-start-ms"
 )
 """Headers of an answer that an allowed page may read, besides those that it always may."""
 

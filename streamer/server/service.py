@@ -14,15 +14,17 @@ from streamer.config import Settings
 from streamer.engines.opening import EngineCounts
 from streamer.errors import InternalError, KeyRevoked, StreamerError
 from streamer.listeners import Listeners
+from streamer.packets import Tap
 from streamer.server.access import Access
 from streamer.server.auth import Key, KeyStore
+from streamer.server.channels import Channels
 from streamer.server.enrolling import Enrolling
 from streamer.server.limits import Clock, Limits
 from streamer.server.meter import Ledger, Meter
 from streamer.server.resources import Resources
 from streamer.server.resuming import Resuming
 from streamer.server.speaking import OpenSession, Speaking
-from streamer.types import OptionsUpdate, Start
+from streamer.types import OptionsUpdate, Start, Subscribe
 from streamer.usage import Usage
 from streamer.voices import Catalogue, Enroller
 
@@ -87,6 +89,7 @@ class Service:
         self.enrolling = Enrolling(
             self.enroller, resources.voices, resources.jobs.voices, settings.price_per_1000
         )
+        self.channels = Channels(settings, self.ledger.counters, clock)
         self.connections: set[Live] = set()
         self.resuming: Resuming[Any] = Resuming(self.ledger.counters)
         self._sessions = sessions
@@ -99,11 +102,20 @@ class Service:
         """With the voices that this key has made."""
         return self.catalogue.seen_with(self.resources.voices.of(key))
 
-    def open_session(self, start: Start, key: Key, *, paced: bool) -> Speaking:
-        """What speaks for this key or token. Raises what is wrong with the start, and `ScopeMissing` for what
-        it is not for: speech, a channel or a voice."""
+    def open_session(self, start: Start | Subscribe, key: Key, *, paced: bool) -> Speaking:
+        """What speaks for this key or token, or listens. Raises what is wrong with the start, and
+        `ScopeMissing` for what it is not for: speech, a channel or a voice."""
+        if isinstance(start, Subscribe):
+            key.allow_listening(start.channel)
+            return self.channels.subscribe(key.id, start)
         key.allow_speaking(start.channel)
-        return self._sessions(start, paced=paced, key=key.id, voices=key.voices)
+        if start.channel is None:
+            return self._sessions(start, paced=paced, key=key.id, voices=key.voices)
+
+        def tapped(start: Start, tap: Tap) -> Speaking:
+            return self._sessions(start, paced=paced, key=key.id, voices=key.voices, tap=tap)
+
+        return self.channels.publish(key.id, start, tapped)
 
     async def prepare(self, key: str, options: OptionsUpdate | None) -> None:
         """Before a session is asked for these: if the voice is the key's own, it is read off the loop."""
@@ -118,7 +130,8 @@ class Service:
         return task
 
     async def aclose(self) -> None:
-        """Cancel what is spawned."""
+        """End the channels; cancel what is spawned."""
+        await self.channels.aclose()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -141,6 +154,7 @@ class Service:
         """Refuse what is new; jobs go back into their queue; let what is live finish, for `drain_s` or
         until `forced`; close all."""
         self.ledger.draining = True
+        self.channels.drain()
         self.resuming.give_up()
         deadline = self._clock() + self.settings.drain_s
         jobs = asyncio.create_task(self._drain_jobs())

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Set
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from streamer.packets import Tap
-from streamer.types import Cue, Done, EndReason, Event, Interrupted, Paused, Start, Text
+from streamer.types import (
+    Cue,
+    Done,
+    EndReason,
+    Event,
+    Interrupted,
+    Paused,
+    Start,
+    Subscribe,
+    Text,
+)
 from streamer.voices import Speaker
 
 
@@ -78,6 +88,15 @@ class Speaking(Spoken, Protocol):
     def done(self, reason: EndReason) -> Done: ...
 
 
+@runtime_checkable
+class Holding(Protocol):
+    """A session with a place that others wait for."""
+
+    def release(self) -> None:
+        """It is over, whether `events` ever began or not."""
+        ...
+
+
 class OpenSession(Protocol):
     """Makes a session: paced for live listeners, unpaced for downloads; in the background for jobs. `key`
     is whose voices it finds besides the engines'; `voices` are those that may speak, by their ids, where
@@ -95,5 +114,5 @@ class OpenSession(Protocol):
     ) -> Speaking: ...
 
 
-SessionFactory = Callable[[Start], Speaking]
+SessionFactory = Callable[[Start | Subscribe], Speaking]
 """Makes a session, or raises a `StreamerError` that says why there can't be one."""

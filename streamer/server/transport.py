@@ -40,6 +40,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._cancel_deadline()
+        extensions: Any = self.scope.setdefault("extensions", {})
+        extensions["streamer.abort"] = self.transport.abort
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

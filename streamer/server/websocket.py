@@ -21,7 +21,7 @@ from streamer.server.meter import Meter
 from streamer.server.requests import PREFLIGHT, answer, handshake_of, request_id_of, scheme_of
 from streamer.server.service import Service
 from streamer.server.writer import SocketGone
-from streamer.types import Command, Ready, Start
+from streamer.types import Command, Ready, Start, Subscribe
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class StreamEndpoint:
     ) -> None:
         service, meter = self._service, admitted.meter
 
-        def open_session(start: Start) -> Any:
+        def open_session(start: Start | Subscribe) -> Any:
             return service.open_session(start, meter.key, paced=True)
 
         resumable = self._resumable(admitted.dialect)
@@ -198,8 +198,8 @@ class StreamEndpoint:
             return Response(refused.body, refused.status, headers | refused.headers)
         admitted.slot.release()
         if admitted.refusal is not None:  # who asks has nothing to resume with
-            refused = self._refused(admitted.refusal, admitted.meter.key, request_id)
-            return Response(refused.body, refused.status, headers | refused.headers)
+            said = self._refused(admitted.refusal, admitted.meter.key, request_id)
+            return Response(said.body, said.status, headers | said.headers)
         return Response(b'{"status":"ok"}', 200, headers, "application/json")
 
 
