@@ -1,4 +1,5 @@
-"""The Python client: `connect`, then `speak`, or `start` a context and push text into it.
+"""The Python client: `connect`, then `speak`, or `start` a context and push text or cues into it, or
+`subscribe` to a channel.
 
 A thin shell of asyncio and websockets around `protocols.native.Client`. Errors off the wire are raised
 as `streamer.errors`; a connection that can't be made or is lost for good without a word is an `OSError`.
@@ -25,6 +26,7 @@ from streamer.types import (
     AudioFormat,
     Cancel,
     Command,
+    CueOptions,
     Done,
     Event,
     Failed,
@@ -34,11 +36,13 @@ from streamer.types import (
     Ready,
     Resumed,
     Start,
+    Subscribe,
 )
 
 __all__ = ["Client", "Context", "Patience", "connect"]
 
 _OPTIONS = frozenset(field.name for field in fields(OptionsUpdate))
+_HEARING = frozenset(field.name for field in fields(Subscribe)) - {"context", "channel"}
 
 
 @asynccontextmanager
@@ -120,13 +124,25 @@ class Client:
         """Open a context; what the server says of it comes out of iterating it.
 
         Options are the fields of `OptionsUpdate` (voice, model, language, instructions, speed, pitch,
-        volume, seed) and of `Start` (audio, timestamps, lead_ms, cut, lexicon, strict, trace); `audio` is
-        an `AudioFormat` or the name of a codec. Or pass a whole `Start`, and nothing beside it.
+        volume, seed) and of `Start` (audio, timestamps, lead_ms, cut, lexicon, strict, trace, input, cues,
+        captions, channel); `audio` is an `AudioFormat` or the name of a codec, `cues` is a `CueOptions` or a
+        mapping of its fields. Or pass a whole `Start`, and nothing beside it.
         """
         if start is None:
             start = _start(f"c{next(self._ids)}", {**self._defaults, **options})
         elif options:
             raise TypeError("start() takes a Start or options, not both")
+        return await self._open(start)
+
+    async def subscribe(self, channel: str, **options: Any) -> Context:
+        """Listen to a channel, in a context that is only read, interrupted or cancelled. Options are the
+        fields of `Subscribe` (audio, transport, timestamps, captions, back_ms); of the connection's
+        defaults those among them hold."""
+        usual = {name: value for name, value in self._defaults.items() if name in _HEARING}
+        wanted = _with_format({**usual, **options})
+        return await self._open(Subscribe(f"c{next(self._ids)}", channel, **wanted))
+
+    async def _open(self, start: Start | Subscribe) -> Context:
         if start.context in self._contexts:
             raise ContextConflict(f"context {start.context!r} is open", param="context")
         context = Context(start, self._link, self._abandon, self._buffer_bytes)
@@ -248,6 +264,12 @@ def _start(context: str, options: Mapping[str, Any]) -> Start:
     """`TypeError` for an option there isn't."""
     spoken = {name: value for name, value in options.items() if name in _OPTIONS}
     rest = {name: value for name, value in options.items() if name not in _OPTIONS}
-    if isinstance(rest.get("audio"), str):
-        rest["audio"] = AudioFormat(rest["audio"])
-    return Start(context, OptionsUpdate(**spoken), **rest)
+    if isinstance(rest.get("cues"), Mapping):
+        rest["cues"] = CueOptions(**rest["cues"])
+    return Start(context, OptionsUpdate(**spoken), **_with_format(rest))
+
+
+def _with_format(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A codec's name is a format too."""
+    audio = options.get("audio")
+    return {**options, **({"audio": AudioFormat(audio)} if isinstance(audio, str) else {})}

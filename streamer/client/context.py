@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from streamer.client.heard import Heard
 from streamer.client.said import Said
 from streamer.client.unread import Unread
-from streamer.errors import ContextConflict, StalledReader, TextLimit
-from streamer.timeline import heard_length
+from streamer.errors import ContextConflict, NotAvailable, StalledReader, TextLimit
 from streamer.types import (
     Cancel,
     Command,
@@ -30,8 +30,7 @@ from streamer.types import (
     Report,
     Start,
     Started,
-    Word,
-    Words,
+    Subscribe,
 )
 
 BUFFER_BYTES = 8 * 1024 * 1024
@@ -47,12 +46,13 @@ class Wire(Protocol):
         once, and the command is sent later."""
 
     def room(self, text: str) -> bool:
-        """May a text wait to be sent?"""
+        """May a text, or a cue of it, wait to be sent?"""
         ...
 
 
 class Context:
-    """One utterance. Iterate it for its events, once and from one task.
+    """One utterance, or what is heard of a channel, of which it can be iterated, interrupted and cancelled
+    alone. Iterate it for its events, once and from one task.
 
     The last event is `Done` or `Interrupted`; an `error` is raised as its type, after what came before it:
     `ContextLost` where a lost socket was the end of it. Cancelling a task that waits for the next event
@@ -61,10 +61,10 @@ class Context:
     """
 
     def __init__(
-        self, start: Start, wire: Wire, abandon: Callable[[Context], None], bound: int
+        self, start: Start | Subscribe, wire: Wire, abandon: Callable[[Context], None], bound: int
     ) -> None:
         self.id = start.context
-        self.said = Said(start)
+        self.said = Said(start, bound)
         self.started: Started | None = None
         """The format really used, once the server has said it."""
         self.renamed = False
@@ -82,7 +82,7 @@ class Context:
         self._raised = False
         self._muted = False
         self.overflowed = False
-        self._words: list[Word] = []
+        self._heard = Heard(self.said)
         self._paused: Paused | None = None
         self._continued: Continued | None = None
 
@@ -97,11 +97,25 @@ class Context:
         """The next piece of text. Options (`OptionsUpdate`) begin a new segment with it. Raises what the
         context has failed with, `ContextConflict` once it has ended, `TextLimit` where no socket is open
         and too much text waits for one."""
-        self._check()
+        self._check(text)
         update = OptionsUpdate(**options) if options else None
-        if not self._wire.room(text):
-            raise TextLimit("too much text waits for a socket to be sent over", param="text")
         await self._wire.send(self.said.piece(text, mark, update))
+
+    async def cue(
+        self,
+        text: str,
+        start_ms: float | None = None,
+        end_ms: float | None = None,
+        id: str = "",
+        voice: str | None = None,
+    ) -> str:
+        """One cue of a context of captions, with times of the caption clock; without them it is spoken when
+        it comes. Returns its id, made here where none is given; the same again extends or corrects it. Raises
+        as `push`, `TextLimit` also where too many wait to be spoken, `ContextConflict` in one of text."""
+        self._check(text)
+        cue = self.said.cue(text, id, start_ms, end_ms, voice)
+        await self._wire.send(cue)
+        return cue.id
 
     async def flush(self) -> None:
         """Speak what is buffered now."""
@@ -129,8 +143,10 @@ class Context:
 
         Also after `Done`, when the listener may still be playing: the client itself works out what was
         heard then, as `interrupt` does, and playing on is the listener's own affair. Raises as
-        `interrupt` does, `ContextConflict` if the context was interrupted.
+        `interrupt` does, `ContextConflict` if the context was interrupted, `NotAvailable` of captions and of
+        channels, whose clock does not stop.
         """
+        self._check_pauses()
         async with self._turn:
             if not self.over:
                 await self._ask(Pause(self.id, played_ms))
@@ -141,13 +157,14 @@ class Context:
             if self._paused is None:
                 if played_ms is not None:
                     self.said.played = Played(self.id, played_ms)
-                self._paused = Paused(*self._heard(played_ms))
+                self._paused = Paused(*self._heard.until(played_ms, self._ending, None))
             return self._paused
 
     async def go_on(self) -> Continued | None:
         """End a pause. Iterating yields `Continued`, then what was not heard again. None, and nothing
         comes, where there was no pause or the context has ended: by `Done` all has been sent. Raises
-        what it failed with."""
+        what it failed with, and `NotAvailable` as `pause` does."""
+        self._check_pauses()
         async with self._turn:
             before = self._continued
             if self.over:
@@ -171,7 +188,7 @@ class Context:
             raise self._error
         if isinstance(self._ending, Interrupted):
             return self._ending
-        return Interrupted(*self._heard(played_ms))
+        return Interrupted(*self._heard.until(played_ms, self._ending, self._paused))
 
     async def cancel(self) -> None:
         """Stop and forget; returns when the server has acknowledged, after which nothing more comes."""
@@ -202,14 +219,13 @@ class Context:
         if self.over:
             return
         self.said.answered(event)
+        self._heard.take(event)
         match event:
             case Failed():
                 self.fail(event.error)
                 return
             case Started():
                 self.started = event
-            case Words():
-                self._words += event.words
             case Paused():
                 self._answered.set()
                 if event == self._paused:  # asked again over another socket, it says the same
@@ -241,10 +257,7 @@ class Context:
     def _pause(self, paused: Paused) -> None:
         """Forget what comes again after the pause: what begins with or behind the first word not heard."""
         self._paused = paused
-        played = paused.played
-        begin = next((word.start for word in self._words if word.end > played), played)
-        self._words = [word for word in self._words if word.end <= played]
-        self._unread.rewind(paused, begin)
+        self._unread.rewind(paused, self._heard.rewind(paused))
 
     async def _ask(self, command: Pause | Continue) -> None:
         """Say it, and wait for the answer, or the end."""
@@ -263,28 +276,17 @@ class Context:
         await self._wire.send(command)
         await self._over.wait()
 
-    def _check(self) -> None:
+    def _check(self, text: str = "") -> None:
+        """May something be said?"""
+        if isinstance(self.said.start, Subscribe):
+            raise NotAvailable("a channel is only listened to", param="type")
         if self._error is not None:
             raise self._error
         if self.over:
             raise ContextConflict("the context has ended", param="context")
+        if text and not self._wire.room(text):
+            raise TextLimit("too much text waits for a socket to be sent over", param="text")
 
-    def _heard(
-        self, played_ms: float | None
-    ) -> tuple[str, str, tuple[Word, ...], str, int, Literal["client", "server"]]:
-        """What was heard of a context that is done. Raises `ContextConflict` if it was cancelled."""
-        done, paused = self._ending, self._paused
-        if not isinstance(done, Done) or done.reason == "cancelled":
-            raise ContextConflict("the context was cancelled", param="context")
-        if paused is not None:
-            heard = (paused.heard_text, paused.heard_words, paused.unspoken_text)
-            return self.id, *heard, paused.played, paused.clock
-        if played_ms is None and self.said.played is not None:
-            played_ms = self.said.played.played_ms
-        played = done.samples
-        if played_ms is not None and self.started and self.started.audio.sample_rate:
-            played = min(played, round(played_ms * self.started.audio.sample_rate / 1000))
-        words = tuple(word for word in self._words if word.end <= played)
-        text = self.said.text
-        length = len(text) if played == done.samples else heard_length(text, words)
-        return self.id, text[:length], words, text[length:], played, "client"
+    def _check_pauses(self) -> None:
+        if self.said.clocked:
+            raise NotAvailable("captions and channels can't be paused", param="type")

@@ -21,7 +21,7 @@ from streamer.client.dialing import ABNORMAL, Dial, first, watch, why_closed
 from streamer.errors import Draining, StalledReader, StreamerError
 from streamer.protocols import native
 from streamer.protocols.base import RemoteProtocolError
-from streamer.types import Command, Event, Failed, Ready, Report, Resume, Resumed, Text
+from streamer.types import Command, Cue, Event, Failed, Ready, Report, Resume, Resumed, Text
 
 RESUME_S = 30.0
 """How long a server waits for a lost client, where it does not say."""
@@ -110,7 +110,7 @@ class Link:
         return self.socket is not None and self._attached
 
     def room(self, text: str) -> bool:
-        """May a text wait to be sent?"""
+        """May a text, or a cue of it, wait to be sent?"""
         return self.connected or self._unsent + len(text.encode()) <= self._bound
 
     def heard_of(self, context: str) -> bool:
@@ -135,7 +135,7 @@ class Link:
                 if isinstance(command, Report):
                     await self.send(command)
             return
-        text = command.text if isinstance(command, Text) else ""
+        text = command.text if isinstance(command, Text | Cue) else ""
         self._unsent += PER_COMMAND + len(text.encode())
         if socket is not None or isinstance(command, Report):
             self._owed.append(command)

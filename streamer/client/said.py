@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
+from streamer.client.cues import Cues
+from streamer.errors import ContextConflict
 from streamer.types import (
     Cancel,
     Command,
     Continue,
     Continued,
+    Cue,
     End,
     Event,
     Flush,
     Interrupt,
+    Late,
     OptionsUpdate,
     Pause,
     Paused,
     Played,
+    SegmentStarted,
+    Skipped,
     Start,
+    Subscribe,
     Text,
 )
 
@@ -29,11 +37,13 @@ Asked: TypeAlias = Pause | Continue | Interrupt | Cancel
 
 
 class Said:
-    """The log of one context. What it holds is bounded by what a server takes of one context."""
+    """The log of one context. What it holds is bounded by what a server takes of one context; of cues it
+    holds `bound` bytes at most."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start | Subscribe, bound: int) -> None:
         self.start = start
         self.played: Played | None = None
+        self.cues = Cues(bound)
         self.asked: list[Asked] = []
         """What waits for its answer."""
         self.length = 0
@@ -46,6 +56,14 @@ class Said:
         """The input so far."""
         return "".join(command.text for command in self._log if isinstance(command, Text))
 
+    @property
+    def clocked(self) -> bool:
+        """Its clock does not stop for a pause."""
+        start = self.start
+        return (
+            isinstance(start, Subscribe) or start.input == "captions" or start.channel is not None
+        )
+
     def piece(self, text: str, mark: str | None, options: OptionsUpdate | None) -> Text:
         """The next piece of text, with its place: text that crosses the end of its context on the wire
         would else begin another."""
@@ -53,6 +71,18 @@ class Said:
         self.length += len(text)
         self._add(command)
         return command
+
+    def cue(
+        self, text: str, id: str, start_ms: float | None, end_ms: float | None, voice: str | None
+    ) -> Cue:
+        """A cue; one without an id gets one, for it could not be said twice. Raises `ContextConflict`,
+        `TextLimit`."""
+        if not (isinstance(self.start, Start) and self.start.input == "captions"):
+            raise ContextConflict("cues are for a context of captions", param="input")
+        named = id or self.cues.number()
+        cue = Cue(self.start.context, text, named, start_ms, end_ms, voice)
+        self.cues.add(cue, len(self._log))
+        return cue
 
     def flush(self) -> Flush:
         command = Flush(self.start.context)
@@ -71,7 +101,10 @@ class Said:
         self.asked.append(command)
 
     def answered(self, event: Event) -> None:
-        """An event may be an answer; what was asked before it has had its own, or needs none."""
+        """An event may be an answer; what was asked before it has had its own, or needs none. Or it tells of
+        a cue."""
+        if isinstance(event, SegmentStarted | Late | Skipped) and event.cue is not None:
+            self.cues.told(event.cue)
         kind = {Paused: Pause, Continued: Continue}.get(type(event))
         asked = [type(command) for command in self.asked]
         if kind in asked:
@@ -87,7 +120,11 @@ class Said:
         and is no text may have come there too: twice, it does no harm."""
         begin = bisect_left(self._ends, characters)
         ended = bool(self._log) and isinstance(self._log[-1], End) and characters >= self.length
-        for command, end in zip(self._log[begin:], self._ends[begin:], strict=True):
+        cues = deque(self.cues.behind(begin))
+        for place in range(begin, len(self._log)):
+            command, end = self._log[place], self._ends[place]
+            while cues and cues[0][0] <= place:
+                yield cues.popleft()[1]
             if not isinstance(command, Text):
                 yield command
             elif not command.text:
@@ -95,6 +132,7 @@ class Said:
                     yield command
             elif end > characters:
                 yield _from(command, characters)
+        yield from (cue for _, cue in cues)
         if self.played is not None:
             yield self.played
         yield from self.asked

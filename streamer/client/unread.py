@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from streamer.types import Audio, Event, Mark, Paused, SegmentStarted, Words
+from streamer.types import Audio, Caption, Event, Mark, Paused, SegmentStarted, Words
 
 
 class Unread:
@@ -50,6 +50,8 @@ def _heard(event: Event, paused: Paused, begin: int) -> Event | None:
             return event if event.offset < len(paused.heard_text) else None
         case Mark():
             return event if event.pts < begin else None
+        case Caption():
+            return event if event.start < begin else None
         case Words():
             words = tuple(word for word in event.words if word.end <= paused.played)
             return replace(event, words=words) if words else None
@@ -63,6 +65,8 @@ def _size(event: Event) -> int:
             return 200 + len(event.packet.data)
         case Words():
             return 200 * (1 + len(event.words))
+        case Caption():
+            return 300 + 4 * len(event.text) + 200 * len(event.words)
         case SegmentStarted():
             return 300 + 4 * len(event.text)
     return 300
