@@ -92,6 +92,16 @@ class Counted(Protocol):
     def sequence_counts(self) -> SequenceCounts: ...
 
 
+@runtime_checkable
+class Breakable(Protocol):
+    """What an engine may have besides, that can break for good. Asked as `Counted` is."""
+
+    @property
+    def broken(self) -> str:
+        """Why, for whoever looks after the server: it has to be started anew. "" while it speaks."""
+        ...
+
+
 CONTRACT: tuple[type, ...] = (Engine, Enrolling, Versioned)
 """Whatever an engine can have. Engines around engines pass all of it on (`streamer.engines.around`)."""
 

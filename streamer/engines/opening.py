@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from streamer.config import Settings, data_dir
-from streamer.engines.base import ENGINES, Counted, Engine
+from streamer.engines.base import ENGINES, Breakable, Counted, Engine
 from streamer.engines.base import open_engine as open_row
 from streamer.engines.breaker import Breaker
 from streamer.engines.cache import Cached
@@ -33,6 +33,8 @@ class EngineCounts:
     phrases: Phrases = field(default_factory=lambda: Phrases(0))
     counted: dict[str, Counted] = field(default_factory=dict)
     """Engines that count themselves, by name."""
+    breakable: dict[str, Breakable] = field(default_factory=dict)
+    """Engines that know whether they still can speak, by name."""
 
 
 def open_engines(
@@ -97,6 +99,8 @@ class _Opening:
             self._rows.setdefault(engine.name, engine)
             if isinstance(engine, Counted):
                 self._counts.counted[engine.name] = engine
+            if isinstance(engine, Breakable):
+                self._counts.breakable[engine.name] = engine
         return self._rows[name]
 
     def _cached(self, engine: Engine) -> Engine:

@@ -126,6 +126,11 @@ class Tells:
 
     async def ready(self, request: Request, meter: Meter) -> Response:
         meter.check_draining()
+        engines = self._service.engine_counts.breakable
+        broken = {name: engine.broken for name, engine in engines.items() if engine.broken}
+        if broken:
+            body = json.dumps({"status": "broken", "engines": broken}).encode()
+            return json_answer(body, 503)
         return json_answer(b'{"status":"ready"}')
 
     async def metrics(self, request: Request, meter: Meter) -> Response:

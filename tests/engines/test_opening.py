@@ -113,13 +113,14 @@ async def test_circuits_are_shared_by_the_chains_and_counted() -> None:
 class Counting(Mine):
     name = "counting"
     sequence_counts = SequenceCounts()
+    broken = ""
 
 
 def open_counting(settings: Settings) -> Counting:
     return Counting()
 
 
-def test_engine_that_counts_is_asked_itself_whatever_stands_around_it() -> None:
+def test_engine_that_counts_or_breaks_is_asked_itself_whatever_stands_around_it() -> None:
     counts = EngineCounts()
     settings = Settings(
         engines=["tests.engines.test_opening:open_counting", "tone"],
@@ -129,6 +130,7 @@ def test_engine_that_counts_is_asked_itself_whatever_stands_around_it() -> None:
     )
     open_engines(settings, counts=counts)
     assert [type(engine) for engine in counts.counted.values()] == [Counting]
+    assert counts.breakable == counts.counted
 
 
 @pytest.mark.asyncio

@@ -340,6 +340,21 @@ async def test_health_needs_no_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_an_engine_that_never_speaks_again_is_not_ready(tmp_path: Path) -> None:
+    class Engine:
+        broken = ""
+
+    async with running(tmp_path) as server, server.http() as http:
+        engine = server.service.engine_counts.breakable["qwen3"] = Engine()
+        assert (await http.get("/readyz")).status_code == 200
+        engine.broken = "the device is lost"
+        answer = await http.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "broken", "engines": {"qwen3": "the device is lost"}}
+        assert (await http.get("/healthz")).status_code == 200
+
+
+@pytest.mark.asyncio
 async def test_name_that_was_made_to_resolve_here_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path) as server, server.http() as http:
         answer = await http.get("/v1/usage", headers={"Host": "evil.example"})

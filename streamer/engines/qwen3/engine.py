@@ -91,7 +91,8 @@ def open_engine(settings: Settings, budget: Budget | None = None) -> Qwen3:
 
 
 class Qwen3:
-    """See `streamer.engines.base.Engine`, `Enrolling` and `Counted`. `checkpoints` is public for tests."""
+    """See `streamer.engines.base.Engine`, `Enrolling`, `Counted`, `Breakable`. `checkpoints` is public for
+    tests."""
 
     name = NAME
     sample_rate = SAMPLE_RATE
@@ -147,6 +148,11 @@ class Qwen3:
         for worker in self.checkpoints.values():
             ended += worker.reasons
         return SequenceCounts(ended, self._counts.retries)
+
+    @property
+    def broken(self) -> str:
+        """See `streamer.engines.base.Breakable`."""
+        return next((worker.broken for worker in self.checkpoints.values() if worker.broken), "")
 
     async def enroll(self, source: Reference | Description) -> VoiceData:
         """See `streamer.engines.base.Enrolling`. Raises `UnsupportedParameter` where no checkpoint can."""

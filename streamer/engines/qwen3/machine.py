@@ -29,6 +29,16 @@ class Machine:
     tokenizer: Tokenizer
     runner: Runner
 
+    def works(self) -> bool:
+        """Whether the device still computes. Waits for it. A fault in a kernel of CUDA's is that of all that
+        comes after it, until the process ends (CUDA Runtime API, `cudaErrorAssert` and its like)."""
+        try:
+            return torch.ones(1, device=self.model.device).item() == 1.0
+        except torch.OutOfMemoryError:
+            return True
+        except RuntimeError:
+            return False
+
 
 def device_of(setting: str) -> torch.device:
     """The setting `qwen3_device`. Raises `InvalidParameter` where there is no such device."""

@@ -58,6 +58,7 @@ class Making:
     def __init__(self, machine: Machine, tell: Callable[[Track, Event], None]) -> None:
         self.reasons: Counter[str] = Counter()
         """How sequences came to their ends, and "failed"."""
+        self.broken = False  # will the device fail whatever is asked of it?
         self._machine = machine
         self._tell = tell
         self._runner = machine.runner
@@ -278,10 +279,10 @@ class Making:
             return error
         if isinstance(error, torch.OutOfMemoryError):
             log.error("qwen3: the device is out of memory", extra={"running": len(self._live)})
-            if self._machine.model.device.type == "cuda":
-                torch.cuda.empty_cache()
+            torch.cuda.empty_cache()  # of no device where there is none
             return EngineFailed("the device is out of memory", retry_after_s=1.0)
         log.error("qwen3: the device has failed", exc_info=error)
+        self.broken = self.broken or not self._machine.works()
         return EngineFailed("the model could not be run")
 
     def start_anew(self) -> None:

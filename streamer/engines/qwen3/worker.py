@@ -39,6 +39,8 @@ class Worker:
         self._news: dict[AbstractEventLoop, list[tuple[Track, Event]]] = {}
         self._wake = threading.Event()
         self._closing = False
+        self.broken = ""
+        """Why it can't go on; "" while it can, and once it was closed."""
         self._thread = threading.Thread(target=self._run, name=f"qwen3 {machine.name}", daemon=True)
         self._thread.start()
 
@@ -58,7 +60,7 @@ class Worker:
         self._open.add(track)
         if self._closing:
             self._open.discard(track)
-            raise EngineFailed("the engine is closed")
+            raise EngineFailed(self.broken or "the engine is closed")
         self._say(lambda: self._making.open(track) if track in self._open else None)
 
     def feed(self, track: Track, ids: Sequence[int], ended: bool) -> None:
@@ -88,20 +90,24 @@ class Worker:
     def _run(self) -> None:
         if self.machine.model.device.type == "cpu":
             torch.set_num_threads(self._threads)
-        error = EngineFailed("the engine is closed")
         try:
             with torch.inference_mode():
                 while not self._closing:
                     self._wake.clear()
                     rest = self._guarded_turn()
+                    if self._making.broken:
+                        break
                     self._post()
                     if rest is None or rest > 0:
                         self._wake.wait(rest)
         except BaseException:
             log.exception("qwen3: %s can't go on", self.machine.name)
-            error = EngineFailed("synthesis failed")
+            self.broken = "synthesis failed, and can't go on"
+        if self._making.broken:
+            log.critical("qwen3: %s can't go on: its device is lost", self.machine.name)
+            self.broken = "the device is lost"
         self._closing = True
-        self._fail_all(error)
+        self._fail_all(EngineFailed(self.broken or "the engine is closed"))
         self._post()
 
     def _guarded_turn(self) -> float | None:

@@ -345,11 +345,38 @@ async def test_thread_that_cannot_go_on_fails_who_is_there_and_who_comes(
         ]
         await asyncio.sleep(0.1)
         making.__dict__["start_anew"] = making.__dict__["turn"] = fault
+        assert engine.broken == ""
         outcomes = await asyncio.gather(*there, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [EngineFailed] * 2
         with pytest.raises(EngineFailed):
             await spoken(engine, given(*segments(engine, "Hello.")))
+        assert "can't go on" in engine.broken
     assert "can't go on" in caplog.text
+
+
+async def test_a_device_that_is_lost_is_told_to_who_is_there_who_comes_and_who_looks_after_it(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("device-side assert")
+
+    async with opened() as engine:
+        runner = machine(engine).runner
+        step, runner.step = runner.step, fails
+        with pytest.raises(EngineFailed):
+            await spoken(engine, given(*segments(engine, "Hello.")))
+        runner.step = step
+        assert await collect(engine, given(*segments(engine, "Hello.")))
+        assert engine.broken == "", "what it computes is right again"
+        runner.step = runner.decode = runner.begin = fails
+        monkeypatch.setattr(type(machine(engine)), "works", lambda _: False)
+        there = [spoken(engine, given(*segments(engine, "Hello.", seed=n))) for n in range(3)]
+        outcomes = await asyncio.gather(*there, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [EngineFailed] * 3
+        assert engine.broken == "the device is lost"
+        with pytest.raises(EngineFailed, match="the device is lost"):
+            await spoken(engine, given(*segments(engine, "Hello.")))
+    assert "its device is lost" in caplog.text
 
 
 async def test_sequence_whose_beginning_is_a_fault_of_ours_fails_too(
