@@ -9,6 +9,7 @@ from typing import Protocol
 from streamer.errors import StreamerError
 from streamer.tasks import closed, ended
 from streamer.types import Event, Failed, Text
+from streamer.voices import Speaker
 
 PIECE = 250
 """Characters that a session is given at a time: segmenting them holds the loop for a third of a
@@ -30,11 +31,34 @@ class Fed(Protocol):
     def events(self) -> AsyncGenerator[Event, None]: ...
 
 
+class Rehearsed(Protocol):
+    """What a rehearsal needs of one."""
+
+    def text(self, command: Text) -> None: ...
+
+    def end(self) -> None: ...
+
+    def rehearse(self) -> Speaker: ...
+
+
 def pieces_of(text: str, limit: int) -> list[str]:
     """What a session is given at a time, where no more than `limit` (the setting `max_pending_chars`) may
     wait in it."""
     size = max(1, min(PIECE, limit // 4))
     return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+async def rehearse(session: Rehearsed, text: str, limit: int) -> Speaker:
+    """Who would speak the text. Raises what speaking it would, where that can be known before.
+
+    `limit` is the setting `max_pending_chars`.
+    """
+    for piece in pieces_of(text, limit):
+        session.text(Text("", piece))
+        session.rehearse()
+        await asyncio.sleep(0)
+    session.end()
+    return session.rehearse()
 
 
 async def fed(session: Fed, text: Text, limit: int) -> AsyncGenerator[Event, None]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from streamer.config import Settings
 from streamer.database import Database
 from streamer.errors import InvalidParameter, JobLimit, TextLimit
+from streamer.feeding import rehearse
 from streamer.files import FileStore
 from streamer.jobs import dialects, table
 from streamer.jobs.queue import Queue
-from streamer.jobs.speaking import OpenSession, first_seed, rehearse
+from streamer.jobs.speaking import OpenSession, first_seed
 from streamer.jobs.stored import Stored
 from streamer.jobs.table import Entry
 from streamer.jobs.whole import spoken_of

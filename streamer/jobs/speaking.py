@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -12,12 +11,13 @@ from streamer.audio.container import HEAD, file_header
 from streamer.blobs import BlobWriter
 from streamer.captions.tally import Tally
 from streamer.errors import EngineFailed, InternalError, RequestError, StreamerError, TextLimit
-from streamer.feeding import fed, pieces_of
+from streamer.feeding import fed, rehearse
 from streamer.jobs.stored import Stored
 from streamer.jobs.whole import spoken_of
 from streamer.resources import CueSummary
 from streamer.types import (
     Audio,
+    Caption,
     Done,
     Event,
     Failed,
@@ -79,6 +79,7 @@ class Rendering:
     cost: float | None
     characters: int
     cues: CueSummary
+    captions: tuple[Caption, ...]
 
 
 def seed_of(kept: Stored, result: int) -> int:
@@ -97,7 +98,13 @@ def start_of(kept: Stored, result: int) -> Start:
             speed=_varied("speed", options.speed or 1.0, speed),
             pitch=_varied("pitch", options.pitch or 1.0, pitch),
         )
-    return replace(start, options=options)
+    return replace(start, options=options, captions=keeps_captions(start))
+
+
+def keeps_captions(start: Start) -> bool:
+    """Whether its captions are kept: where its words are, or where it was asked for them. Else nothing is
+    that its text could be read off."""
+    return start.captions or start.timestamps in ("word", "char")
 
 
 def _varied(name: str, value: float, factor: float) -> float:
@@ -106,19 +113,6 @@ def _varied(name: str, value: float, factor: float) -> float:
     if not low <= value * factor <= high:
         factor = 1 - 2 * (factor - 1)
     return round(value * factor, 6)
-
-
-async def rehearse(session: Speaking, text: str, limit: int) -> Speaker:
-    """Who would speak the text. Raises what speaking it would, where that can be known before.
-
-    `limit` is the setting `max_pending_chars`.
-    """
-    for piece in pieces_of(text, limit):
-        session.text(Text("", piece))
-        session.rehearse()
-        await asyncio.sleep(0)
-    session.end()
-    return session.rehearse()
 
 
 async def refused(open_session: OpenSession, key: str, kept: Stored, limit: int) -> bool:
@@ -147,6 +141,7 @@ async def speak(
     started: Started | None = None
     done: Done | None = None
     words: list[Word] = []
+    captions: list[Caption] = []
     head, heard = b"", 0
     tally = Tally()
     async with aclosing(fed(session, Text("", text), limit)) as events:
@@ -162,6 +157,8 @@ async def speak(
                     _check_length(started, heard, longest_s)
                 case Words():
                     words += event.words
+                case Caption():
+                    captions.append(event)
                 case SegmentStarted(lost=True):  # nobody has heard it yet: better spoken again
                     raise EngineFailed("synthesis failed within a segment")
                 case Started():
@@ -186,6 +183,7 @@ async def speak(
         done.cost,
         done.characters,
         CueSummary(tally.spoken, tally.late, tally.skipped, round(1000 * tally.worst_s, 3)),
+        tuple(captions),
     )
 
 

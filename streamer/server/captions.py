@@ -7,6 +7,7 @@ from email.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 
+from streamer.errors import InvalidCaptions
 from streamer.protocols.native.caption_files import decode_captions
 from streamer.resources import JobRequest
 from streamer.server.bodies import read_body
@@ -32,6 +33,8 @@ class CaptionEndpoint:
         idempotency_key = idempotency_key_of(request)
         body = await read_body(request, self._settings.max_body_bytes)
         text = decode(body, _charset_of(request))
+        if not text.strip():
+            raise InvalidCaptions("there is nothing in this file", param="text")
         accept = request.headers.get("accept", "")
         wanted = decode_captions(request.query_params.multi_items(), text, accept=accept)
         if isinstance(wanted, JobRequest):

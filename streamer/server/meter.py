@@ -172,7 +172,7 @@ class Charge:
             if self._first_text is not None:
                 ledger = self.meter.ledger
                 ledger.counters.first_audio.observe(ledger.clock() - self._first_text)
-        if (told := self._cues.push(event)) is not None:
+        if not self._listens and (told := self._cues.push(event)) is not None:
             outcome, late_s = told
             counters = self.meter.ledger.counters
             counters.cues[outcome] += 1

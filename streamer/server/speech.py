@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from streamer.errors import StreamerError
-from streamer.feeding import fed
+from streamer.feeding import fed, rehearse
 from streamer.protocols.base import SpeechRequest
 from streamer.server.limits import Slot
 from streamer.server.logs import CutShort
@@ -39,7 +39,8 @@ class Speech:
     """An ASGI answer that speaks. `begin` first, then headers may be set, then call it once.
 
     `in_band`: `encode` can say an error inside the body; otherwise the body is cut. The text is given to
-    the session whole, or so that no more than `feed` characters wait there.
+    the session whole, or so that no more than `feed` characters wait there; then a `rehearsal` passes over
+    it first, since what is wrong with it may come after a long silence.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class Speech:
         in_band: bool,
         receive: Receive,
         feed: int | None = None,
+        rehearsal: Speaking | None = None,
     ) -> None:
         self.headers: dict[str, str] = {}
         self.started: Started | None = None
         self.status = 200
         self._text = Text(request.start.context, request.text)
         self._feed = feed
+        self._rehearsal = rehearsal
         self._session = session
         self._charge = charge
         self._slot = slot
@@ -73,11 +76,15 @@ class Speech:
     async def begin(self) -> None:
         """Speak up to the first packet. Raises `StreamerError`, or `ClientGone`."""
         try:
-            text = self._text
-            self._charge.take(len(text.text), self._session.quote(text))
-            if self._feed is None:
+            text, rehearsal = self._text, self._rehearsal
+            if self._feed is None or rehearsal is None:
+                self._charge.take(len(text.text), self._session.quote(text))
                 self._session.text(text)
                 self._session.end()
+            else:
+                passing = rehearse(rehearsal, text.text, self._feed)
+                speaker = await while_listening(self._receive, passing)
+                self._charge.take(rehearsal.characters, speaker.cost)
             await while_listening(self._receive, self._first())
         except BaseException as error:
             await self.aclose("failed" if isinstance(error, StreamerError) else "gone")
@@ -178,7 +185,12 @@ def open_speech(
         charge = meter.start(request.start.context, counted=True)
         undo.callback(charge.close, None, "refused")
         session = open_session()
+        rehearsal = None if feed is None else open_session()
         undo.pop_all()
     return Speech(
-        request, session, charge, slot, encode, in_band=in_band, receive=receive, feed=feed
+        *(request, session, charge, slot, encode),
+        in_band=in_band,
+        receive=receive,
+        feed=feed,
+        rehearsal=rehearsal,
     )

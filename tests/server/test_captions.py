@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -71,21 +72,24 @@ class Cues(ScriptedSession):
 
     async def events(self) -> AsyncGenerator[Event, None]:
         context, number = self.start.context, 0
-        async for event in super().events():
-            if isinstance(event, Audio) and event.packet.duration:
-                number += 1
-                word = event.packet.data.decode()
-                self._spoken = max(self._spoken, self.input.find(word, self._spoken) + len(word))
-                if word == "skipped":
-                    yield Skipped(context, str(number), "late")
-                elif word == "late":
-                    yield Late(context, str(number), FRAME * 5, 1.35)
-                if word != "skipped":
-                    yield SegmentStarted(context, number, word, 0, 0, "end", cue=str(number))
-            elif isinstance(event, Done):
-                self._spoken = len(self.input)
-                event = self.done("end")
-            yield event
+        async with aclosing(super().events()) as events:
+            async for event in events:
+                if isinstance(event, Audio) and event.packet.duration:
+                    number += 1
+                    word = event.packet.data.decode()
+                    self._spoken = max(
+                        self._spoken, self.input.find(word, self._spoken) + len(word)
+                    )
+                    if word == "skipped":
+                        yield Skipped(context, str(number), "late")
+                    elif word == "late":
+                        yield Late(context, str(number), FRAME * 5, 1.35)
+                    if word != "skipped":
+                        yield SegmentStarted(context, number, word, 0, 0, "end", cue=str(number))
+                elif isinstance(event, Done):
+                    self._spoken = len(self.input)
+                    event = self.done("end")
+                yield event
 
 
 class CueSessions(Sessions):
@@ -221,7 +225,7 @@ async def test_what_is_longer_than_a_session_may_hold_is_fed_as_room_comes(
     ):
         answer = await http.post(CAPTIONS, content=text)
         assert answer.content == text.replace(" ", "").encode()
-        (session,) = sessions.made
+        session = sessions.made[0]
         assert isinstance(session, Cues)
         assert "".join(session.pieces) == text
         assert len(session.pieces) > len(text) // Cues.LIMIT
@@ -248,20 +252,36 @@ async def test_an_error_before_the_first_sound_is_a_status(
 
 
 @pytest.mark.asyncio
-async def test_an_error_after_it_is_told_or_cuts_the_answer(
+async def test_what_is_wrong_far_behind_is_a_status_too(
     tmp_path: Path, sessions: CueSessions
 ) -> None:
-    text = "one " * 600 + "TTML"
+    text = "one " * 2000 + "TTML"
+    limit = Cues.LIMIT
     async with (
-        running(tmp_path, sessions=sessions, max_pending_chars=Cues.LIMIT) as server,
+        running(tmp_path, sessions=sessions, max_pending_chars=limit) as server,
+        server.http() as http,
+    ):
+        answer = await http.post(CAPTIONS, content=text)
+        assert code_of(answer) == (422, "invalid_captions", "text")
+        assert not any(session.packets for session in sessions.made)
+
+
+@pytest.mark.asyncio
+async def test_an_error_after_the_first_sound_is_told_or_cuts_the_answer(
+    tmp_path: Path, sessions: CueSessions
+) -> None:
+    text = "one " * 600 + "fail"
+    limit = Cues.LIMIT
+    async with (
+        running(tmp_path, sessions=sessions, max_pending_chars=limit) as server,
         server.http() as http,
     ):
         answer = await http.post(CAPTIONS, content=text, params={"delivery": "lines"})
         last = json.loads(answer.text.splitlines()[-1])
-        assert (last["type"], last["code"]) == ("error", "invalid_captions")
+        assert (last["type"], last["code"]) == ("error", "engine_failed")
         with pytest.raises(httpx.RemoteProtocolError):
             await http.post(CAPTIONS, content=text)
-        assert server.service.ledger.counters.errors["invalid_captions"] == 2
+        assert server.service.ledger.counters.errors["engine_failed"] == 2
 
 
 @pytest.mark.asyncio
@@ -270,6 +290,9 @@ async def test_bodies_that_are_no_captions(tmp_path: Path) -> None:
         assert code_of(await http.post(CAPTIONS, content=b"x" * 5000))[:2] == (
             *(413, "message_limit"),
         )
+        for empty in (b"", b"\xef\xbb\xbf\r\n \n"):
+            answer = await http.post(CAPTIONS, content=empty)
+            assert code_of(answer) == (422, "invalid_captions", "text")
         latin = "WEBVTT\n\n00:00.000 --> 00:01.000\nGrüße\n".encode("latin-1")
         answer = await http.post(CAPTIONS, content=latin)
         assert code_of(answer) == (422, "invalid_captions", "encoding")
