@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from streamer.errors import StreamerError
-from streamer.types import Start, Word
+from streamer.types import Caption, Start, Word
 
 JobStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
 PENDING: tuple[JobStatus, ...] = ("queued", "running")
@@ -90,7 +90,8 @@ class CueSummary:
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """One rendering of a job's text. `words` in samples of `sample_rate`, with offsets into the text;
-    what is told of a job is without them. `cues`: of a job of captions."""
+    what is told of a job is without them, and without its `captions`. `cues`: of a job of captions.
+    `captions`: None where none are kept."""
 
     index: int
     seed: int
@@ -99,6 +100,7 @@ class JobResult:
     audio_ms: float
     words: tuple[Word, ...] = ()
     cues: CueSummary | None = None
+    captions: tuple[Caption, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

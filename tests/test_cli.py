@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import webvtt
 
 import streamer
 from streamer.audio.decoder import decode
@@ -114,6 +116,8 @@ def test_a_group_without_a_command_shows_its_commands_line_by_line(
         (["say", "-f", ".", "-o", "x.wav"], "file"),
         (["say", " ", "-o", "x.wav"], "text"),
         (["say", "hi", "-o", "x.wav", "--url", "nonsense"], "url"),
+        (["say", "hi", "-o", "x.wav", "--captions", "x.txt"], "x.txt"),
+        (["say", "hi", "-o", "x.wav", "--captions", "nowhere/x.vtt", *TONE], "nowhere/x.vtt"),
         (["serve", "--port", "70000"], "port"),
         (["serve", "--nonsense", "1"], "--nonsense"),
         (["serve", "--config", "missing.toml"], "missing.toml"),
@@ -366,9 +370,7 @@ def test_a_key_is_shown_once_listed_and_revoked(
     listed = json.loads(capsys.readouterr().out)
     assert listed[0]["limits"] == {"contexts": 3, "budget": 2.5}
     assert listed[0]["revoked"] is None
-    assert listed[0]["scopes"] == [
-        *("speak", "publish", "listen", "manage", "usage", "tokens")
-    ]
+    assert listed[0]["scopes"] == [*("speak", "publish", "listen", "manage", "usage", "tokens")]
     everything = b"".join(p.read_bytes() for p in (tmp_path / "data").rglob("*") if p.is_file())
     assert key.encode() not in everything
     assert run(["keys", "revoke", "app", *there]) == 0
@@ -457,3 +459,36 @@ def test_progress_is_told_on_a_terminal_only(
     assert run(["say", TEXT, "-o", "said.wav", *TONE]) == 0
     assert "said.wav: " in terminal.getvalue()
     assert "25 characters" in terminal.getvalue()
+
+
+def captions_of(path: Path) -> list[webvtt.Caption]:
+    """As a library reads them."""
+    text = path.read_text()
+    if path.suffix == ".srt":
+        return list(webvtt.from_buffer(io.StringIO(text), format="srt").captions)
+    return list(webvtt.from_string(text, strict=True).captions)
+
+
+def test_captions_of_what_is_said_are_written_beside_it(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    here = ["say", TEXT, "-o", "here.wav", "--seed", "1", *TONE]
+    there = ["say", TEXT, "-o", "there.wav", "--seed", "1", "--url", server.url]
+    assert run([*here, "--captions", "here.vtt"]) == 0
+    assert run([*here, "--captions", "here.srt"]) == 0
+    assert run([*there, "--captions", "there.vtt"]) == 0
+    assert (tmp_path / "there.vtt").read_text() == (tmp_path / "here.vtt").read_text()
+    read, plain = captions_of(tmp_path / "here.vtt"), captions_of(tmp_path / "here.srt")
+    assert " ".join(" ".join(caption.lines) for caption in plain) == TEXT
+    assert [(c.start, c.end) for c in plain] == [(c.start, c.end) for c in read]
+    assert len(re.findall(r"<\d\d:\d\d:\d\d\.\d{3}>", (tmp_path / "here.vtt").read_text())) >= 3
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_captions_are_not_there_when_speaking_fails(tmp_path: Path) -> None:
+    (tmp_path / "said.vtt").write_text("before")
+    engine = f"{__name__}:{failing_engine.__name__}"
+    arguments = ["say", TEXT, "-o", "said.wav", "--captions", "said.vtt", "--engines", engine]
+    assert run(arguments) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["said.vtt"]
+    assert (tmp_path / "said.vtt").read_text() == "before"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from streamer.cli import source
 from streamer.cli.remote import DEFAULT_URL, AsJson, ClientKey, Remote, Url, asked, part
 from streamer.cli.sink import FORMATS, format_of, open_sink
 from streamer.cli.table import print_fields, print_json, print_table
+from streamer.cli.track import caption_format
 from streamer.cli.waiting import finished
 from streamer.errors import InvalidParameter
 from streamer.protocols.native import jobs as native
@@ -112,7 +113,8 @@ def new(
         job = await finished(remote, job)
         if output is not None:
             for index in range(len(job.results)):
-                await _save(remote, job.id, index, _named(output, index, len(job.results)))
+                named = _named(output, index, len(job.results))
+                await _save(remote, job.id, "audio", {"result": index}, named)
         return job
 
     job = asked(url, key, submitted)
@@ -184,7 +186,23 @@ def audio(
     key: ClientKey = None,
 ) -> None:
     """Write the sound of a completed job, in the format that the job was given."""
-    asked(url, key, lambda remote: _save(remote, job, result, output))
+    asked(url, key, lambda remote: _save(remote, job, "audio", {"result": result}, output))
+
+
+@app.command("captions")
+def captions(
+    job: JobId,
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write: .vtt or .srt."),
+    ],
+    result: Annotated[int, typer.Option(min=0, help="Which one; the first is 0.")] = 0,
+    url: Url = DEFAULT_URL,
+    key: ClientKey = None,
+) -> None:
+    """Write captions of what a completed job has spoken."""
+    params = {"format": caption_format(output), "result": result}
+    asked(url, key, lambda remote: _save(remote, job, "captions", params, output))
 
 
 @app.command("webhooks")
@@ -234,8 +252,10 @@ def _named(output: str, index: int, count: int) -> str:
     return output if count == 1 else str(path.with_stem(f"{path.stem}-{index + 1}"))
 
 
-async def _save(remote: Remote, job: str, result: int, output: str) -> None:
-    pieces = remote.download(f"/v1/jobs/{part(job)}/audio", {"result": result})
+async def _save(
+    remote: Remote, job: str, what: str, params: Mapping[str, str | int], output: str
+) -> None:
+    pieces = remote.download(f"/v1/jobs/{part(job)}/{what}", params)
     async with aclosing(pieces), open_sink(output) as sink:
         async for piece in pieces:
             await sink.write(piece)

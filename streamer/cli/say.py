@@ -17,6 +17,7 @@ from streamer.cli.options import CLIENT_KEY, takes_settings
 from streamer.cli.progress import Progress
 from streamer.cli.running import run_async
 from streamer.cli.sink import FORMATS, Sink, format_of, open_sink, player
+from streamer.cli.track import CaptionTrack, caption_format, open_captions
 from streamer.cli.utterance import Utterance, in_process, on_server
 from streamer.config import Settings
 from streamer.errors import EngineFailed, InvalidParameter, StreamerError
@@ -50,6 +51,13 @@ def say(
         str | None,
         typer.Option(metavar="|".join(FORMATS), help="Format, if the file's name doesn't say it."),
     ] = None,
+    captions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.vtt|FILE.srt",
+            help="Write captions of what is spoken: WebVTT with word times, or SubRip.",
+        ),
+    ] = None,
     voice: Annotated[str | None, typer.Option(help="Voice (see streamer voices).")] = None,
     model: Annotated[str | None, typer.Option(help="Engine, or engine/model.")] = None,
     language: Annotated[str | None, typer.Option(help="BCP 47 tag, or auto.")] = None,
@@ -67,40 +75,49 @@ def say(
     ] = None,
     key: Annotated[str | None, typer.Option(envvar=CLIENT_KEY, help="The server's key.")] = None,
 ) -> None:
-    """Speak a text into a file, to standard output or through a player."""
+    """Speak a text into a file, to standard output or through a player, and write captions of it."""
     audio = format_of(output, format)
     audio = replace(audio, sample_rate=sample_rate or audio.sample_rate, bit_rate=bit_rate)
     if output is None:
         player()
+    if captions is not None:
+        caption_format(captions)
     start = Start(
         "say",
         OptionsUpdate(voice, model, language, instructions, speed, pitch, volume, seed),
         audio,
         timestamps="segment",
         lead_ms=None if output is None else DOWNLOAD_LEAD_MS,
+        captions=captions is not None,
     )
     pieces = source.of(text, file)
     if url is not None:
-        run_async(_say(on_server(start, url, key), pieces, output))
+        run_async(_say(on_server(start, url, key), pieces, output, captions))
         return
     catalogue = load_catalogue(settings)
-    run_async(_say(in_process(start, catalogue, settings), pieces, output))
+    run_async(_say(in_process(start, catalogue, settings), pieces, output, captions))
 
 
 async def _say(
     opening: AbstractAsyncContextManager[Utterance],
     pieces: AsyncGenerator[str, None],
     output: str | None,
+    captions: str | None,
 ) -> None:
     """Read, speak and write at once; whatever fails first ends all of it."""
     try:
-        async with aclosing(pieces), opening as utterance, open_sink(output) as sink:
+        async with (
+            aclosing(pieces),
+            opening as utterance,
+            open_sink(output) as sink,
+            open_captions(captions) as track,
+        ):
             progress = Progress(output)
             room = Room(utterance.room)
             async with asyncio.TaskGroup() as group:
                 feeding = group.create_task(_feed(pieces, utterance, room))
                 with progress:
-                    await _drain(utterance, sink, room, progress)
+                    await _drain(utterance, sink, track, room, progress)
                 feeding.cancel()
     except* StreamerError as errors:
         raise _first(errors) from None
@@ -159,8 +176,11 @@ async def _feed(pieces: AsyncIterator[str], utterance: Utterance, room: Room) ->
     await utterance.end()
 
 
-async def _drain(utterance: Utterance, sink: Sink, room: Room, progress: Progress) -> None:
+async def _drain(
+    utterance: Utterance, sink: Sink, track: CaptionTrack, room: Room, progress: Progress
+) -> None:
     async for event in utterance.events():
+        await track.push(event)
         match event:
             case Started():
                 progress.started(event)

@@ -85,13 +85,13 @@ def player() -> list[str]:
     raise InvalidParameter(f"no player found ({names}): give -o FILE", param="output")
 
 
-def open_sink(output: str | None) -> AbstractAsyncContextManager[Sink]:
-    """The place for a file name, `-` (standard output) or None (a player)."""
+def open_sink(output: str | None, param: str = "output") -> AbstractAsyncContextManager[Sink]:
+    """The place for a file name, `-` (standard output) or None (a player). `param` is what errors name."""
     if output is None:
         return _played()
     if output == "-":
         return _printed()
-    return _filed(Path(output))
+    return _filed(Path(output), param)
 
 
 @asynccontextmanager
@@ -102,8 +102,8 @@ async def _printed() -> AsyncGenerator[Sink, None]:
 
 
 @asynccontextmanager
-async def _filed(path: Path) -> AsyncGenerator[Sink, None]:
-    file, temporary = _create(path)
+async def _filed(path: Path, param: str) -> AsyncGenerator[Sink, None]:
+    file, temporary = _create(path, param)
     try:
         with file:
             yield _File(file)
@@ -118,7 +118,7 @@ async def _filed(path: Path) -> AsyncGenerator[Sink, None]:
         raise
 
 
-def _create(path: Path) -> tuple[BinaryIO, str | None]:
+def _create(path: Path, param: str) -> tuple[BinaryIO, str | None]:
     """An open file, and its name until it is whole; none for a device or a pipe, written as they are."""
     try:
         if path.exists() and not path.is_file():
@@ -127,7 +127,7 @@ def _create(path: Path) -> tuple[BinaryIO, str | None]:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         return os.fdopen(descriptor, "w+b"), name
     except OSError as error:
-        raise InvalidParameter(f"{path}: {error.strerror}", param="output") from None
+        raise InvalidParameter(f"{path}: {error.strerror}", param=param) from None
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from streamer.files import FileStore, new_id
 from streamer.jobs import table
 from streamer.jobs.counts import JobCounts
 from streamer.jobs.queue import Queue
-from streamer.jobs.speaking import Rendering
+from streamer.jobs.speaking import Rendering, keeps_captions
 from streamer.jobs.table import Entry
 from streamer.resources import Job, JobResult, StoredFile
 from streamer.tasks import settled
@@ -60,6 +60,7 @@ class Endings:
         now = self.clock()
         expires = now + self._lifetime(job.request.ttl_s)
         captions = job.request.start.input == "captions"
+        kept = keeps_captions(job.request.start)
         results = tuple(
             JobResult(
                 at,
@@ -72,6 +73,7 @@ class Endings:
                 one.audio_ms,
                 one.words,
                 one.cues if captions else None,
+                one.captions if kept else None,
             )
             for at, one in enumerate(made)
         )

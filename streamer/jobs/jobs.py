@@ -225,6 +225,18 @@ class Jobs:
             raise NotFound("no such job", param="id")
         return replace(told, words=words)
 
+    async def captions(self, key: str, id: str, result: int = 0) -> JobResult:
+        """A result with its captions, as long as its sound is there. Raises as `file`, and `NotAvailable`
+        where there are none."""
+        job = await self._find(key, id, NATIVE)
+        told, _ = await self._sound(job, result)
+        captions = await self._database.read(lambda c: results.captions(c, job.id, result))
+        if captions is None:
+            raise NotAvailable(
+                "no captions of this job were kept: ask for them with it", param="id"
+            )
+        return replace(told, captions=captions)
+
     async def _sound(self, job: Job, result: int) -> tuple[JobResult, StoredFile]:
         if job.status in PENDING:
             after = min(60, math.ceil(job.estimate_s or 1.0))

@@ -9,7 +9,7 @@ from typing import Any
 
 from streamer.jobs import stored
 from streamer.resources import CueSummary, JobResult
-from streamer.types import Word
+from streamer.types import Caption, Word
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS job_results (
@@ -20,6 +20,10 @@ CREATE TABLE IF NOT EXISTS job_results (
 CREATE TABLE IF NOT EXISTS job_cues (
     job TEXT NOT NULL, result INTEGER NOT NULL, spoken INTEGER NOT NULL, late INTEGER NOT NULL,
     skipped INTEGER NOT NULL, worst_late_ms REAL NOT NULL,
+    PRIMARY KEY (job, result)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS job_captions (
+    job TEXT NOT NULL, result INTEGER NOT NULL, captions BLOB NOT NULL,
     PRIMARY KEY (job, result)
 ) WITHOUT ROWID;
 """
@@ -45,6 +49,14 @@ def insert(connection: sqlite3.Connection, job: str, results: Sequence[JobResult
             if (cues := one.cues) is not None
         ],
     )
+    connection.executemany(
+        "INSERT INTO job_captions VALUES (?, ?, ?)",
+        [
+            (job, one.index, stored.encode_captions(one.captions))
+            for one in results
+            if one.captions is not None
+        ],
+    )
 
 
 def of(connection: sqlite3.Connection, job: str) -> tuple[JobResult, ...]:
@@ -63,8 +75,16 @@ def words(connection: sqlite3.Connection, job: str, result: int) -> tuple[Word, 
     return None if row is None else stored.decode_words(row[0])
 
 
+def captions(connection: sqlite3.Connection, job: str, result: int) -> tuple[Caption, ...] | None:
+    """The captions of one result; None where none were kept."""
+    query = "SELECT captions FROM job_captions WHERE job = ? AND result = ?"
+    row = connection.execute(query, (job, result)).fetchone()
+    return None if row is None else stored.decode_captions(row[0])
+
+
 def let_go(connection: sqlite3.Connection, job: str) -> list[str]:
-    """Their words are forgotten. Ids of their files."""
+    """Their words and captions are forgotten. Ids of their files."""
+    connection.execute("DELETE FROM job_captions WHERE job = ?", (job,))
     connection.execute("UPDATE job_results SET words = x'5b5d' WHERE job = ?", (job,))
     query = "SELECT file FROM job_results WHERE job = ?"
     return [stored.decode_file(row[0]).id for row in connection.execute(query, (job,)).fetchall()]
@@ -73,6 +93,7 @@ def let_go(connection: sqlite3.Connection, job: str) -> list[str]:
 def forget(connection: sqlite3.Connection, jobs: Sequence[tuple[str]]) -> None:
     connection.executemany("DELETE FROM job_results WHERE job = ?", jobs)
     connection.executemany("DELETE FROM job_cues WHERE job = ?", jobs)
+    connection.executemany("DELETE FROM job_captions WHERE job = ?", jobs)
 
 
 def _result(

@@ -14,7 +14,7 @@ import msgspec
 
 from streamer.errors import StreamerError, from_code
 from streamer.resources import JobRequest, StoredFile
-from streamer.types import Word
+from streamer.types import Caption, Word
 
 FORMAT = 4
 """The newest that this program reads. 1; 2: of a foreign dialect, which a program that knows none would tell
@@ -46,6 +46,9 @@ _STORED = msgspec.json.Decoder(Stored)
 _FILE = msgspec.json.Decoder(StoredFile)
 _ERROR = msgspec.json.Decoder(_Error)
 _WORDS = msgspec.json.Decoder(list[tuple[str, int, int, int]])
+_CAPTIONS = msgspec.json.Decoder(
+    list[tuple[str, int, int, str | None, list[tuple[str, int, int, int]]]]
+)
 
 
 def format_of(stored: Stored) -> int:
@@ -63,11 +66,26 @@ def decode(data: bytes) -> Stored:
 
 
 def encode_words(words: tuple[Word, ...]) -> bytes:
-    return msgspec.json.encode([(word.text, word.start, word.end, word.offset) for word in words])
+    return msgspec.json.encode(_rows(words))
+
+
+def _rows(words: tuple[Word, ...]) -> list[tuple[str, int, int, int]]:
+    return [(word.text, word.start, word.end, word.offset) for word in words]
 
 
 def decode_words(data: bytes) -> tuple[Word, ...]:
     return tuple(Word(*row) for row in _WORDS.decode(data))
+
+
+def encode_captions(captions: tuple[Caption, ...]) -> bytes:
+    return msgspec.json.encode([(c.text, c.start, c.end, c.cue, _rows(c.words)) for c in captions])
+
+
+def decode_captions(data: bytes) -> tuple[Caption, ...]:
+    return tuple(
+        Caption("", index, text, start, end, tuple(Word(*row) for row in words), cue)
+        for index, (text, start, end, cue, words) in enumerate(_CAPTIONS.decode(data))
+    )
 
 
 def encode_file(file: StoredFile) -> bytes:

@@ -106,6 +106,7 @@ def _kept(service: Service) -> list[BaseRoute]:
         "/v1/jobs/{id}": manage(get=jobs.get, delete=jobs.cancel),
         "/v1/jobs/{id}/audio": manage(get=jobs.audio),
         "/v1/jobs/{id}/words": manage(get=jobs.words),
+        "/v1/jobs/{id}/captions": manage(get=jobs.captions),
         "/v1/files": manage(get=files.list, post=files.create),
         "/v1/files/{id}": manage(get=files.get, delete=files.delete),
         "/v1/files/{id}/content": manage(get=files.content, signed=True),

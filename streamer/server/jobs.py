@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from streamer.captions.files import CONTENT_TYPES, caption_file
 from streamer.protocols.native import jobs as wire
 from streamer.protocols.strict import Schema
 from streamer.resources import JobRequest
@@ -18,6 +20,7 @@ from streamer.server.service import Service
 
 _LIST: Schema[wire.JobsQuery] = Schema(wire.JobsQuery)
 _RESULT: Schema[wire.ResultQuery] = Schema(wire.ResultQuery)
+_CAPTIONS: Schema[wire.CaptionsQuery] = Schema(wire.CaptionsQuery)
 
 
 class JobEndpoints:
@@ -83,3 +86,10 @@ class JobEndpoints:
         index = query_of(request, _RESULT).result
         result = await self._jobs.words(meter.key.id, request.path_params["id"], index)
         return json_answer(wire.encode_words(result.words, result.sample_rate))
+
+    async def captions(self, request: Request, meter: Meter) -> Response:
+        query = query_of(request, _CAPTIONS)
+        result = await self._jobs.captions(meter.key.id, request.path_params["id"], query.result)
+        captions, rate = result.captions or (), result.sample_rate
+        file = await asyncio.to_thread(caption_file, captions, rate, query.format)
+        return Response(file, headers={"content-type": CONTENT_TYPES[query.format]})

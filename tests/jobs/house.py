@@ -40,11 +40,14 @@ class NoSender:
         raise AssertionError("nothing is sent here")
 
 
-def request(text: str = TEXT, *, timestamps: Any = "word", **fields: Any) -> JobRequest:
+def request(
+    text: str = TEXT, *, timestamps: Any = "word", captions: bool = False, **fields: Any
+) -> JobRequest:
     """A job whose first result has the seed 1."""
     options = fields.pop("options", OptionsUpdate(seed=1))
     audio = fields.pop("audio", AudioFormat("pcm_s16le", sample_rate=24000))
-    return JobRequest(Start("job", options, audio, timestamps=timestamps), text, **fields)
+    start = Start("job", options, audio, timestamps=timestamps, captions=captions)
+    return JobRequest(start, text, **fields)
 
 
 def event(job: Job) -> Mapping[str, Any]:

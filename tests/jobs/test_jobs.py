@@ -20,6 +20,7 @@ from streamer.errors import (
     InvalidParameter,
     JobLimit,
     LanguageNotSupported,
+    NotAvailable,
     NotFound,
     NotReady,
     StreamerError,
@@ -223,6 +224,7 @@ async def test_sound_is_not_ready_then_there_then_gone(tmp_path: Path) -> None:
         assert first.status == "completed"
         assert home.blobs() == set()
         assert await home.sql("SELECT words FROM job_results") == [(b"[]",)]
+        assert await home.sql("SELECT * FROM job_captions") == []
         with pytest.raises(Gone):
             await home.jobs.file("k", job.id)
         assert await home.jobs.cancel("k", job.id) == first
@@ -376,6 +378,24 @@ async def test_a_file_tells_its_own_length(tmp_path: Path, codec: str, container
     assert samples == round(result.audio_ms * result.sample_rate / 1000)
 
 
+async def test_captions_are_kept_where_words_are_and_where_they_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path) as home:
+        worded, _ = await home.jobs.submit("k", request(results=2))
+        asked, _ = await home.jobs.submit("k", request(timestamps="none", captions=True))
+        neither, _ = await home.jobs.submit("k", request(timestamps="none"))
+        for job in (worded, asked, neither):
+            await home.ended("k", job.id)
+        for job, index in ((worded, 0), (worded, 1), (asked, 0)):
+            result = await home.jobs.captions("k", job.id, index)
+            assert " ".join(" ".join(c.text for c in result.captions or ()).split()) == TEXT
+            assert all(c.words and c.end <= result.audio_ms * 24 for c in result.captions or ())
+        with pytest.raises(NotAvailable):
+            await home.jobs.captions("k", neither.id)
+
+
+@pytest.mark.asyncio
 async def test_what_is_told_of_a_job_reads_neither_its_text_nor_its_words(tmp_path: Path) -> None:
     async with house(tmp_path, run=False) as home:
         job, _ = await home.jobs.submit("k", request(webhook=HOOK), idempotency_key="a")

@@ -12,7 +12,7 @@ from streamer.jobs import stored
 from streamer.jobs.speaking import seed_of, start_of
 from streamer.jobs.stored import Stored
 from streamer.resources import StoredFile, WebhookTarget
-from streamer.types import OptionsUpdate, Word
+from streamer.types import Caption, OptionsUpdate, Word
 from tests.jobs.house import request
 
 OLD = (
@@ -87,6 +87,11 @@ def test_fields_of_a_newer_program_of_the_same_format_are_passed_over() -> None:
 def test_words_files_and_errors_come_back_as_they_were() -> None:
     words = (Word("Grüße", 0, 100, 0), Word("dich", 120, 200, 6))
     assert stored.decode_words(stored.encode_words(words)) == words
+    captions = (
+        Caption("", 0, "Grüße\ndich", 0, 200, words),
+        Caption("", 1, "!", 300, 400, (), "7"),
+    )
+    assert stored.decode_captions(stored.encode_captions(captions)) == captions
     file = StoredFile("file_1", "k", "result", "audio/wav", 3, 1.5, 2.5, "", 12.5)
     assert stored.decode_file(stored.encode_file(file)) == file
     for error in (

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
+import html
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import webvtt
 
 from streamer.engines.tone import Tone
 from streamer.server.limits import KeyLimits
@@ -93,6 +96,39 @@ async def test_words_of_a_job_are_those_of_its_text(tmp_path: Path) -> None:
         assert times[-1] <= result["audio_ms"]
         sound = (await http.get(result["url"])).content
         assert len(sound) == result["size"] > 1000
+
+
+@pytest.mark.asyncio
+async def test_captions_of_a_job_are_a_file_that_a_library_reads(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    catalogue = Catalogue({"tone": Tone()})
+    with_tone = sessions(settings, catalogue)
+    async with (
+        running(tmp_path, catalogue=catalogue, sessions=with_tone) as server,
+        server.http() as http,
+    ):
+        job = await ended(
+            http, await asked(http, "One & two three. And <four> more of them, then.")
+        )
+        path = f"{JOBS}/{job['id']}/captions"
+        answer = await http.get(path)
+        assert answer.headers["content-type"] == "text/vtt; charset=utf-8"
+        captions = webvtt.from_string(answer.text, strict=True).captions
+        said = " ".join(html.unescape(caption.text) for caption in captions)
+        assert " ".join(said.split()) == "One & two three. And <four> more of them, then."
+        assert "<00:00:0" in answer.text
+        answer = await http.get(path + "?format=srt&result=0")
+        assert answer.headers["content-type"] == "application/x-subrip; charset=utf-8"
+        plain = webvtt.from_buffer(io.StringIO(answer.text), format="srt").captions
+        assert [(c.start, c.end) for c in plain] == [(c.start, c.end) for c in captions]
+        assert answer.text.startswith("1\n00:00:0")
+        assert code_of(await http.get(path + "?format=ass"))[1:] == ("invalid_parameter", "format")
+        assert code_of(await http.get(path + "?result=1"))[:2] == (404, "not_found")
+        silent = await ended(http, await asked(http, "One.", timestamps="none"))
+        answer = await http.get(f"{JOBS}/{silent['id']}/captions")
+        assert code_of(answer)[1:] == ("not_available", "id")
+        await http.delete(f"{JOBS}/{job['id']}")
+        assert code_of(await http.get(path))[:2] == (410, "gone")
 
 
 @pytest.mark.asyncio

@@ -72,6 +72,12 @@ class ResultQuery(wire.Strict, kw_only=True):
     result: Annotated[int, Meta(ge=0, le=15)] = 0
 
 
+class CaptionsQuery(ResultQuery, kw_only=True):
+    """Of which of a job's results, and as what, its captions are wanted."""
+
+    format: Literal["vtt", "srt"] = "vtt"
+
+
 _JOB: Schema[_Job] = Schema(_Job)
 
 
