@@ -37,6 +37,8 @@ class Heard:
     words: list[dict[str, Any]] = field(default_factory=list)
     segments: list[dict[str, Any]] = field(default_factory=list)
     marks: list[dict[str, Any]] = field(default_factory=list)
+    cues: list[dict[str, Any]] = field(default_factory=list)
+    """What was told of cues and captions."""
     messages: int = 0
     packets: int = 0
     bytes: int = 0
@@ -240,6 +242,8 @@ class Client:
                 heard.segments.append(message)
             case "words":
                 heard.words += message["words"]
+            case "late" | "skipped" | "caption":
+                heard.cues.append(message)
             case "mark":
                 heard.marks.append(message)
             case "audio":

@@ -31,6 +31,20 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
     "text": (1, None, [], {}, True, 1.0),
     "at": (-1, 2**53 + 1, 1.5, "0", [], float("nan")),
     "mark": (1, "m" * 257, [], True),
+    "id": (1, "i" * 257, [], True, {}),
+    "start_ms": (-1, 1.1e13, "0", [], True, float("nan"), float("inf"), float("-inf"), "first"),
+    "end_ms": (-0.001, 1e300, "00:00:01.000", {}, float("nan"), False),
+    "input": ("Captions", "vtt", "", 1, [], True),
+    "captions": (1, "true", "webvtt", {}),
+    "channel": ("", "a b", "a/b", "ä", "x" * 65, "hall\n", "../hall", 7, [], True),
+    "back_ms": (-1, 30_001, "0", [], float("nan"), True),
+    "cues": (
+        *(1, [], "late", {"x": 1}, {"origin_ms": -1}, {"origin_ms": "last"}, {"origin_ms": []}),
+        *({"delay_ms": 60_001}, {"delay_ms": "1"}, {"max_rate": 0.99}, {"max_rate": 2.01}),
+        *({"max_rate": float("nan")}, {"max_late_ms": -1}, {"max_late_ms": 1e9}, {"overrun": ""}),
+        *({"overlap": "sum"}, {"overlap": 1}, {"descriptions": "none"}, {"speakers": []}),
+        *({"speakers": {"": "heart"}}, {"speakers": {"A": ""}}, {"speakers": {"A": None}}),
+    ),
     "played_ms": (-1, 1e13, "0", [], float("nan"), float("inf"), True),
     "audio": (
         *(1, [], "opus", {"codec": "vorbis"}, {"codec": 5}, {"container": "zip"}, {"codec": ""}),
@@ -48,11 +62,14 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
 START = (
     *("voice", "model", "language", "instructions", "speed", "pitch", "volume", "seed"),
     *("timestamps", "cut", "lexicon", "strict", "trace", "pacing", "audio"),
+    *("input", "cues", "captions", "channel"),
 )
 SPOKEN = START[:8]
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "start": ("context", *START),
     "text": ("context", "text", "at", "mark", *SPOKEN),
+    "cue": ("context", "text", "id", "start_ms", "end_ms", "voice"),
+    "subscribe": ("context", "channel", "audio", "timestamps", "captions", "back_ms"),
     "flush": ("context",),
     "end": ("context",),
     "interrupt": ("context", "played_ms"),

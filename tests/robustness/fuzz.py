@@ -12,6 +12,7 @@ import httpx
 
 from streamer.errors import CODES
 from streamer.text.alignment import client_words
+from tests.robustness.captions import captions, cue_options
 from tests.robustness.checks import GOOD, idle, speaks
 from tests.robustness.client import DEADLINE_S, OURS, Client, client
 from tests.robustness.fields import CODECS, CONTAINERS, RATES
@@ -153,6 +154,10 @@ def _native_body(random: Random) -> dict[str, Any]:
         "audio": {name: audio[name] for name in random.sample(sorted(audio), random.randrange(5))},
     }
     chosen = random.sample(sorted(body), random.randrange(1, 6))
+    if random.random() < 0.15:
+        chosen += ["input", "cues", "captions"]
+        body |= {"input": "captions", "text": captions(random), "captions": True}
+        body["cues"] = cue_options(random)
     return {name: body[name] for name in ("text", *chosen)}
 
 

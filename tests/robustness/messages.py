@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
+from tests.robustness.captions import CHANNELS, captions, cue, cue_options
 from tests.robustness.fields import (
     CODECS,
     CONTAINERS,
@@ -22,6 +23,7 @@ from tests.robustness.fields import (
     VOICES,
     WRONG,
 )
+from tests.robustness.stories import stories
 from tests.robustness.texts import odd_text
 
 Deserves = Literal["error", "anything"]
@@ -79,8 +81,11 @@ class Fuzzer:
         kind = (
             kind
             or random.choices(
-                ("start", "text", "flush", "end", "interrupt", "cancel", "played", "report"),
-                (6, 9, 2, 3, 3, 2, 2, 1),
+                (
+                    *("start", "text", "cue", "subscribe", "flush", "end"),
+                    *("interrupt", "cancel", "played", "report"),
+                ),
+                (6, 9, 6, 2, 2, 3, 3, 2, 2, 1),
             )[0]
         )
         message: dict[str, Any] = {"type": kind, "context": random.choice(CONTEXTS)}
@@ -88,13 +93,19 @@ class Fuzzer:
             case "start":
                 message |= self._options(START)
             case "text":
-                message["text"] = odd_text(random)
+                message["text"] = captions(random) if random.random() < 0.2 else odd_text(random)
                 if random.random() < 0.2:
                     message |= self._options(SPOKEN)
                 if random.random() < 0.2:
                     message["mark"] = odd_text(random)[:256]
                 if random.random() < 0.3:
                     message["at"] = random.choice((0, 0, 0, 1, 5, 100, 2**53))
+            case "cue":
+                message |= cue(random)
+            case "subscribe":
+                names = ("audio", "timestamps", "captions", "channel")
+                message |= self._options(names) | {"channel": random.choice(CHANNELS)}
+                message["back_ms"] = random.choice((0, 0.5, 5000, 30_000))
             case "interrupt" | "played":
                 message["played_ms"] = random.choice((0, 0.001, 137.5, 1e6, 1e12, 5e-324))
             case "report":
@@ -126,9 +137,16 @@ class Fuzzer:
             "trace": lambda: random.random() < 0.5,
             "pacing": lambda: {"lead_ms": random.choice((20, 100, 1000, 60000))},
             "audio": self._audio,
+            # Often, so that cues meet contexts that take them.
+            "input": lambda: random.choice(("text", "captions", "captions")),
+            "cues": lambda: cue_options(random),
+            "captions": lambda: random.random() < 0.7,
+            "channel": lambda: random.choice(CHANNELS),
         }
-        chosen = random.sample(names, random.randrange(min(5, len(names))))
-        return {name: valid[name]() for name in chosen}
+        chosen = set(random.sample(names, random.randrange(min(5, len(names)))))
+        if "cues" in chosen:
+            chosen.add("input")
+        return {name: valid[name]() for name in sorted(chosen)}
 
     def _audio(self) -> dict[str, Any]:
         random = self._random
@@ -166,7 +184,9 @@ class Fuzzer:
         yield Fuzzed("unknown field", json.dumps(message), "error")
 
     def _missing_field(self) -> Iterator[Fuzzed]:
-        message = self.command(self._random.choice(("start", "text", "flush", "end", "played")))
+        message = self.command(
+            self._random.choice(("start", "text", "cue", "subscribe", "flush", "end", "played"))
+        )
         del message["played_ms" if message["type"] == "played" else "context"]
         yield Fuzzed("missing field", json.dumps(message), "error")
 
@@ -261,30 +281,7 @@ class Fuzzer:
 
     def _story(self) -> Iterator[Fuzzed]:
         """Valid messages in an order of which the last can't be right."""
-        name = f"story-{self._random.randrange(10**9)}"
-        start = {"type": "start", "context": name, "voice": "tone-low", "pacing": {"lead_ms": 20}}
-        text = {"type": "text", "context": name, "text": "A long text that is not over soon. " * 20}
-        end = {"type": "end", "context": name}
-        stories: tuple[tuple[dict[str, Any], ...], ...] = (
-            (start, start),
-            (start, text, start),
-            (start, text, end, text),
-            (start, text, end, text | {"text": ""}),
-            (start, text, text | {"at": 10**6}),
-            (text | {"at": 7},),
-            *((end | {"type": kind},) for kind in ("end", "flush", "interrupt", "cancel")),
-            *((end | {"type": kind},) for kind in ("pause", "continue")),
-            (start, text, end | {"type": "pause"}, start),
-            (start, text, end | {"type": "pause"}, end | {"type": "continue"}, start),
-            (start, text, end | {"type": "pause"}, end | {"type": "cancel"}, end),
-            (start | {"voice": "nobody"},),
-            (start, text | {"voice": "nobody"}),
-            (start, text, text | {"speed": 9}),
-            (start, text, end | {"type": "cancel"}, end | {"type": "cancel"}),
-            (start, text, end | {"type": "interrupt"}, end | {"type": "flush"}),
-            ({"type": "resume", "session": "s", "token": "t", "received": {"a": 1}},),
-            ({"type": "authenticate", "key": "k"},),
-        )
-        *before, last = self._random.choice(stories)
+        told = stories(f"story-{self._random.randrange(10**9)}")
+        *before, last = self._random.choice(told)
         yield from (Fuzzed("story", json.dumps(message)) for message in before)
         yield Fuzzed(f"story ends by {last['type']}", json.dumps(last), "error")
