@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 from hypothesis import example, given
@@ -31,8 +32,11 @@ def kept(*, vary: bool = True, **options: float) -> Stored:
     return Stored(request(options=OptionsUpdate(seed=7, **options)), vary)  # type: ignore[arg-type]
 
 
-def test_the_first_result_is_what_was_asked_for() -> None:
-    assert start_of(kept(), 0) == kept().request.start
+def test_the_first_result_is_what_was_asked_for_with_captions_where_words_are_kept() -> None:
+    asked = kept().request.start
+    assert start_of(kept(), 0) == replace(asked, captions=True)
+    silent = Stored(request(timestamps="none"))
+    assert start_of(silent, 0) == silent.request.start
 
 
 def test_results_have_seeds_that_follow_and_stay_in_range() -> None:
