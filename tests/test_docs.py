@@ -103,7 +103,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     """Every command line of ours in the docs."""
     for name, text in TEXTS.items():
         for line in re.findall(
-            r"\bstreamer ((?:serve|say|jobs|voices|keys|doctor)\b[^`#|&\n]*)", text
+            r"\bstreamer ((?:serve|say|captions|jobs|voices|keys|doctor)\b[^`#|&\n]*)", text
         ):
             yield name, shlex.split(line.replace("…", "").replace("'", ""))
 
