@@ -13,8 +13,8 @@ from streamer.text.captions.sounds import without_asides, without_sounds
 from streamer.text.captions.speakers import turn
 from streamer.types import Descriptions
 
-MOST_MS = 100 * 3_600_000.0
-"""100 hours: what two digits of hours can say. A cue at a later time is a mistake, or meant to be one."""
+MOST_MS = 1e13
+"""As far as times go in the protocol: one may be the time of day since 1970. Sessions have bounds of their own."""
 _CHARACTER_MS = 65.0
 """How long a character takes, where a cue of several speakers has no end: 15 a second."""
 _CARRIED_MS = 1000.0

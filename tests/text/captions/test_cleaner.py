@@ -150,7 +150,7 @@ def test_a_sentence_that_is_not_finished_goes_on_with_its_speaker() -> None:
         (-1.0, 1.0),
         (2.0, 1.0),
         (1.0, 1.0),
-        (4e8, 5e8),
+        (4e13, 5e13),
         (float("nan"), None),
     ],
 )
