@@ -157,6 +157,11 @@ class Settings:
         "Most text of one context in all; how much is kept to tell what was heard.",
         minimum=1,
     )
+    max_captions_s: float = _row(
+        43200.0,
+        "Longest sound of captions over HTTP and in jobs; cues beyond are skipped, silence ends there.",
+        minimum=1,
+    )
     max_contexts: int = _row(16, "Most contexts at once on one connection.", minimum=1)
     max_connections: int = _row(
         1000, "Most WebSockets, HTTP requests that speak and uploads, together, at once.", minimum=1

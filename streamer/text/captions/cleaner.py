@@ -14,7 +14,7 @@ from streamer.text.captions.speakers import turn
 from streamer.types import Descriptions
 
 MOST_MS = 1e13
-"""As far as times go in the protocol: one may be the time of day since 1970. Sessions have bounds of their own."""
+"""As far as times go in the protocol: they may be since 1970. Sessions have bounds of their own."""
 _CHARACTER_MS = 65.0
 """How long a character takes, where a cue of several speakers has no end: 15 a second."""
 _CARRIED_MS = 1000.0
