@@ -82,7 +82,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["serve"], ["say"], ["jobs"], ["voices"], ["keys"], ["doctor"]]
+    "command", [[], ["serve"], ["say"], ["captions"], ["jobs"], ["voices"], ["keys"], ["doctor"]]
 )
 def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*command, "--help"]) == 0

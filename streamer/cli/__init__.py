@@ -1,4 +1,5 @@
-"""The command line: `serve`, `say`, `jobs`, `voices`, `keys`, `doctor`. It knows all, nothing knows it.
+"""The command line: `serve`, `say`, `captions`, `jobs`, `voices`, `keys`, `doctor`. It knows all,
+nothing knows it.
 
 Exit codes: 0 done, 1 it failed, 2 what was asked can't be had, 130 interrupted, 143 terminated. An
 error is one line that names the parameter.
@@ -16,7 +17,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import streamer
-from streamer.cli import doctor, jobs, keys, say, serve, voices
+from streamer.cli import captions, doctor, jobs, keys, say, serve, voices
 from streamer.errors import ServerError, StreamerError
 
 app = typer.Typer(
@@ -47,6 +48,7 @@ def common(
 
 app.command("serve")(serve.serve)
 app.command("say")(say.say)
+app.command("captions")(captions.captions)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(voices.app, name="voices")
 app.add_typer(keys.app, name="keys")

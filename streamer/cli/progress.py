@@ -18,12 +18,12 @@ REFRESH_S = 0.1
 class Progress:
     """A line on standard error while it lasts and one when it is done; silent without a terminal."""
 
-    def __init__(self, output: str | None) -> None:
+    def __init__(self, output: str | None, waiting: str = "waiting for text") -> None:
         self._console = Console(stderr=True, quiet=not sys.stderr.isatty(), highlight=False)
         self._output = "played" if output is None else output
         self._begun = self._shown = time.monotonic()
         self._first: float | None = None
-        self._status = Status("waiting for text", console=self._console)
+        self._status = Status(waiting, console=self._console)
         self._rate = 1
         self._who = ""
 
@@ -55,6 +55,13 @@ class Progress:
             seconds = samples / self._rate
             speed = seconds / max(now - self._first, 0.001)
             self._status.update(f"{seconds:.1f} s of sound, {speed:.0f} times real time")
+
+    def note(self, line: str) -> None:
+        """What is to be known without a terminal too."""
+        if self._console.quiet:
+            print(line, file=sys.stderr)
+        else:
+            self._console.print(line, markup=False, soft_wrap=True)
 
     def done(self, event: Done) -> None:
         self._console.print(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 from urllib.parse import parse_qs, quote
@@ -105,7 +105,24 @@ class Remote:
         self, path: str, params: Mapping[str, Any] | None = None
     ) -> AsyncGenerator[bytes, None]:
         """The body of an answer, as it arrives."""
-        async with self._sent(self._http.build_request("GET", path, params=params)) as answer:
+        async with aclosing(self.stream("GET", path, params=params)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[bytes, None]:
+        """The body of any answer, as it arrives."""
+        request = self._http.build_request(
+            method, path, params=params, content=body, headers=dict(headers or {})
+        )
+        async with self._sent(request) as answer:
             async for piece in answer.aiter_bytes():
                 yield piece
 

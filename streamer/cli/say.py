@@ -16,12 +16,13 @@ from streamer.cli.engines import load_catalogue
 from streamer.cli.options import CLIENT_KEY, takes_settings
 from streamer.cli.progress import Progress
 from streamer.cli.running import run_async
-from streamer.cli.sink import FORMATS, Sink, format_of, open_sink, player
-from streamer.cli.track import CaptionTrack, caption_format, open_captions
+from streamer.cli.sink import FORMATS, format_of, player
+from streamer.cli.speaking import speak
+from streamer.cli.track import caption_format
 from streamer.cli.utterance import Utterance, in_process, on_server
 from streamer.config import Settings
-from streamer.errors import EngineFailed, InvalidParameter, StreamerError
-from streamer.types import Audio, Done, Failed, OptionsUpdate, SegmentStarted, Start, Started
+from streamer.errors import InvalidParameter
+from streamer.types import Done, Event, OptionsUpdate, SegmentStarted, Start
 
 QUIET_S = 60.0
 """No segment for so long: what waits can't be spoken at all, so more may come."""
@@ -104,39 +105,28 @@ async def _say(
     output: str | None,
     captions: str | None,
 ) -> None:
-    """Read, speak and write at once; whatever fails first ends all of it."""
-    try:
-        async with (
-            aclosing(pieces),
-            opening as utterance,
-            open_sink(output) as sink,
-            open_captions(captions) as track,
-        ):
-            progress = Progress(output)
-            room = Room(utterance.room)
-            async with asyncio.TaskGroup() as group:
-                feeding = group.create_task(_feed(pieces, utterance, room))
-                with progress:
-                    await _drain(utterance, sink, track, room, progress)
-                feeding.cancel()
-    except* StreamerError as errors:
-        raise _first(errors) from None
-    except* OSError as errors:
-        raise _first(errors) from None
+    room, progress = Room(), Progress(output)
 
+    def told(event: Event) -> None:
+        match event:
+            case SegmentStarted():
+                room.spoken(event.offset + len(event.text))
+            case Done(reason="end"):
+                progress.done(event)
+            case _:
+                pass
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    async def feed(utterance: Utterance) -> None:
+        await _feed(pieces, utterance, room)
+
+    async with aclosing(pieces):
+        await speak(opening, feed, output, captions, progress, told)
 
 
 class Room:
     """How much text waits for the voice; who reads the text waits here while it is too much."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._pushed = 0
         self._spoken = 0
         self._more = asyncio.Event()
@@ -149,9 +139,9 @@ class Room:
         self._spoken = offset
         self._more.set()
 
-    async def wait(self, characters: int) -> None:
-        """Wait until so many more fit."""
-        while self._pushed + characters - self._spoken > self._most:
+    async def wait(self, characters: int, most: int) -> None:
+        """Wait until no more than `most` wait with so many more."""
+        while self._pushed + characters - self._spoken > most:
             self._more.clear()
             try:
                 async with asyncio.timeout(QUIET_S):
@@ -167,34 +157,10 @@ async def _feed(pieces: AsyncIterator[str], utterance: Utterance, room: Room) ->
     async for piece in pieces:
         for start in range(0, len(piece), step):
             part = piece[start : start + step]
-            await room.wait(len(part))
+            await room.wait(len(part), utterance.room)
             await utterance.push(part)
             room.pushed(len(part))
         blank = blank and not piece.strip()
     if blank:
         raise InvalidParameter("nothing to say", param="text")
     await utterance.end()
-
-
-async def _drain(
-    utterance: Utterance, sink: Sink, track: CaptionTrack, room: Room, progress: Progress
-) -> None:
-    async for event in utterance.events():
-        await track.push(event)
-        match event:
-            case Started():
-                progress.started(event)
-            case SegmentStarted():
-                room.spoken(event.offset + len(event.text))
-            case Audio():
-                await sink.write(event.packet.data)
-                progress.sounded(event.packet.pts + event.packet.duration)
-            case Failed():
-                raise event.error
-            case Done():
-                if event.reason != "end":
-                    raise EngineFailed(f"the server ended it: {event.reason}")
-                progress.done(event)
-                return
-            case _:
-                pass

@@ -35,13 +35,24 @@ async def of_text(text: str) -> AsyncGenerator[str, None]:
 
 async def of_file(path: Path) -> AsyncGenerator[str, None]:
     """A file, in pieces; a named pipe as it arrives."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise InvalidParameter(f"{path}: {error.strerror}", param="file") from None
+    descriptor = _opened(path)
     try:
         async for piece in of_descriptor(descriptor, str(path)):
             yield piece
+    finally:
+        os.close(descriptor)
+
+
+async def bytes_of(path: Path) -> AsyncGenerator[bytes, None]:
+    """The bytes of a file, or with `-` of standard input, as they arrive."""
+    if path == Path("-"):
+        async for data in _read(sys.stdin.fileno(), "standard input"):
+            yield data
+        return
+    descriptor = _opened(path)
+    try:
+        async for data in _read(descriptor, str(path)):
+            yield data
     finally:
         os.close(descriptor)
 
@@ -55,20 +66,35 @@ async def of_descriptor(descriptor: int, name: str) -> AsyncGenerator[str, None]
     """What can be read from a descriptor, without waiting for its end. UTF-8, a byte order mark is
     dropped."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    try:
+        async for data in _read(descriptor, name):
+            if piece := decoder.decode(data):
+                yield piece
+        if piece := decoder.decode(b"", final=True):
+            yield piece
+    except UnicodeDecodeError as error:
+        raise InvalidParameter(f"{name} is not UTF-8: {error.reason}", param="text") from None
+
+
+async def _read(descriptor: int, name: str) -> AsyncGenerator[bytes, None]:
+    """At most `PIECE` bytes at a time."""
     waits = not stat.S_ISREG(os.fstat(descriptor).st_mode)  # epoll takes no regular files
     try:
         while True:
             if waits:
                 await _readable(descriptor)
-            data = os.read(descriptor, PIECE)
-            if piece := decoder.decode(data, final=not data):
-                yield piece
-            if not data:
+            if not (data := os.read(descriptor, PIECE)):
                 return
-    except UnicodeDecodeError as error:
-        raise InvalidParameter(f"{name} is not UTF-8: {error.reason}", param="text") from None
+            yield data
     except IsADirectoryError:
         raise InvalidParameter(f"{name}: Is a directory", param="file") from None
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise InvalidParameter(f"{path}: {error.strerror}", param="file") from None
 
 
 async def _readable(descriptor: int) -> None:

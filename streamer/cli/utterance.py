@@ -1,4 +1,4 @@
-"""One utterance of `say`, spoken in this process or by a server: text in, events out."""
+"""One utterance of `say` or `captions`, spoken in this process or by a server: text in, events out."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Protocol
 
+from streamer.captions.session import CaptionSession
 from streamer.client import Context, connect
 from streamer.config import Settings
 from streamer.session import Session
+from streamer.sessions import open_session
 from streamer.types import Event, Start, Text
 from streamer.voices import Catalogue
 
@@ -26,6 +28,11 @@ class Utterance(Protocol):
     room: int
     """Most characters that may wait for the voice."""
 
+    @property
+    def pending(self) -> int | None:
+        """Characters that wait for it; None where only the server knows."""
+        ...
+
     async def push(self, text: str) -> None: ...
     async def end(self) -> None: ...
     def events(self) -> AsyncIterator[Event]: ...
@@ -33,22 +40,30 @@ class Utterance(Protocol):
 
 @asynccontextmanager
 async def in_process(
-    start: Start, catalogue: Catalogue, settings: Settings
+    start: Start, catalogue: Catalogue, settings: Settings, *, paced: bool = False
 ) -> AsyncGenerator[Utterance, None]:
-    """Spoken here, as fast as it can be made; the catalogue is closed at the end, since threads that
-    still synthesise while Python ends bring the process down."""
-    patient = replace(settings, idle_s=FOREVER_S, max_context_chars=sys.maxsize)
+    """Spoken here, as fast as it can be made unless it is `paced`; the catalogue is closed at the end, since
+    threads that still synthesise while Python ends bring the process down."""
+    patient = replace(settings, idle_s=FOREVER_S)
+    if start.input == "text":  # of captions a session keeps no more than that, and goes on
+        patient = replace(patient, max_context_chars=sys.maxsize)
     async with aclosing(catalogue):
-        session = Session(start, catalogue=catalogue, settings=patient, paced=False)
+        session = open_session(start, catalogue=catalogue, settings=patient, paced=paced)
         async with aclosing(session.events()) as events:
             yield _Local(session, events, settings.max_pending_chars)
 
 
 class _Local:
-    def __init__(self, session: Session, events: AsyncIterator[Event], room: int) -> None:
+    def __init__(
+        self, session: Session | CaptionSession, events: AsyncIterator[Event], room: int
+    ) -> None:
         self.room = room
         self._session = session
         self._events = events
+
+    @property
+    def pending(self) -> int | None:
+        return self._session.pending
 
     async def push(self, text: str) -> None:
         self._session.text(Text(self._session.context, text))
@@ -77,6 +92,10 @@ class _Remote:
     def __init__(self, context: Context, room: int) -> None:
         self.room = room
         self._context = context
+
+    @property
+    def pending(self) -> int | None:
+        return None
 
     async def push(self, text: str) -> None:
         await self._context.push(text)
