@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from streamer.captions.layout import LINE, LINES, flat, lines, penalty, place_between, width
+from streamer.captions.layout import LINE, LINES, fits, flat, lines, penalty, place_between, width
 from streamer.text.alignment import client_words
 from streamer.text.marks import (
     CLAUSE_MARKS,
@@ -252,15 +252,13 @@ class _Told:
             place = place_between(self.text, end, start) if start < len(self.text) else start
             if place is None:
                 continue
-            text = flat(self.text[self.at : place])
-            fits = width(text) <= LINE or len(lines(text)) <= LINES
-            if places and (place > most or not fits):
+            if places and (place > most or not fits(self.text[self.at : place])):
                 break
             places.append(place)
         return places
 
     def _cost(self, place: int, ideal: float) -> float:
-        before, after = self.text[self.at : place], self.text[place:]
+        before, after = self.text[self.at : place], self.text[place : place + LINE]
         return penalty(before, after) + 1.5 * abs(width(flat(before)) - ideal) / (LINE * LINES)
 
     def _last_place(self) -> int:

@@ -39,6 +39,8 @@ _SPACE = re.compile(r"[^\S\u00a0\u202f]+")
 
 def width(text: str) -> float:
     """In characters of a line."""
+    if text.isascii():
+        return len(text)
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide * (_WIDE - 1)
 
@@ -92,33 +94,49 @@ def penalty(before: str, after: str) -> float:
     return 0.3 if follows and _word(follows[0]) in _LEADING else 0.5
 
 
+def fits(text: str) -> bool:
+    """Whether a text has room in a caption."""
+    text = flat(text)
+    length = width(text)
+    if length <= LINE or length > LINES * LINE + 1:
+        return length <= LINE
+    return len(_filled(_pieces(text))) <= LINES
+
+
 def lines(text: str) -> list[str]:
     """A text in as few lines as it takes, two of them where they read best."""
     text = flat(text)
-    if width(text) <= LINE:
+    length = width(text)
+    if length <= LINE:
         return [text] if text else []
     pieces = _pieces(text)
-    best: tuple[float, list[str]] | None = None
-    for n in range(1, len(pieces)):
-        upper, lower = "".join(pieces[:n]).strip(), "".join(pieces[n:]).strip()
-        if (above := width(upper)) > LINE:
+    best: tuple[float, int] | None = None
+    above, at = 0.0, 0
+    for piece in pieces[:-1]:
+        above, at = above + width(piece), at + len(piece)
+        if width(piece.rstrip()) - width(piece) + above > LINE:
             break
-        if (below := width(lower)) > LINE:
+        if length - above > LINE:
             continue
-        cost = penalty(upper, lower) + abs(above - below) / LINE + (0.2 if above > below else 0.0)
+        cost = penalty(text[:at], text[at:]) + abs(length - 2 * above) / LINE
+        cost += 0.2 * (2 * above > length)
         if best is None or cost < best[0]:
-            best = cost, [upper, lower]
-    return best[1] if best else _filled(pieces)
+            best = cost, at
+    if best is None:
+        return _filled(pieces)
+    return [text[: best[1]].strip(), text[best[1] :].strip()]
 
 
 def _filled(pieces: list[str]) -> list[str]:
     """Line by line, each as full as it can be."""
-    found, line = [], ""
+    found: list[str] = []
+    line, length = "", 0.0
     for piece in pieces:
-        if line and width((line + piece).strip()) > LINE:
+        if line and length + width(piece.rstrip()) > LINE:
             found.append(line.strip())
-            line = ""
+            line, length = "", 0.0
         line += piece
+        length += width(piece)
     return [*found, line.strip()]
 
 
@@ -126,14 +144,18 @@ def _pieces(text: str) -> list[str]:
     """What stays on one line, each with the space behind it; nothing longer than a line."""
     found = []
     for token in re.findall(r"[^ ]+ ?", text):
-        at = 0
-        for i in range(1, len(token.rstrip())):
-            whole = width(token[at : i + 1]) <= LINE
-            splits = _unspaced(token[i - 1]) or _unspaced(token[i])
-            allowed = not (_never_first(token[i]) or _opens(token[i - 1]))
-            if (splits and allowed) or not (whole or unicodedata.combining(token[i])):
+        at, length, before = 0, 0.0, ""
+        for i, character in enumerate(token.rstrip()):
+            wide = width(character)
+            whole = length + wide <= LINE or unicodedata.combining(character)
+            splits = _unspaced(before) or _unspaced(character)
+            if i > at and (
+                not whole or (splits and not (_never_first(character) or _opens(before)))
+            ):
                 found.append(token[at:i])
-                at = i
+                at, length = i, 0.0
+            length += wide
+            before = character
         found.append(token[at:])
     return found
 
