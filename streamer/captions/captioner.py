@@ -7,9 +7,9 @@ of its last. How long captions stay on a screen is `legible`.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from streamer.captions.layout import LINE, LINES, fits, flat, lines, penalty, place_between, width
 from streamer.text.alignment import client_words
@@ -41,6 +41,8 @@ PAUSE_S = 1.0
 _FULL = 0.9
 """How full captions of two lines are on average: lines break between words."""
 _SILENT = CLOSING | OPENING | set(STOPS + WIDE_STOPS + CLAUSE_MARKS + WIDE_CLAUSE_MARKS)
+_FAR = 1000
+"""Characters that a caption's length is chosen by: more of them are as many full ones."""
 KEPT = 256
 """Segments known at a time: those that are spoken, and those that may be said again behind a pause."""
 
@@ -184,6 +186,7 @@ class _Told:
         self.words: list[Word] = []
         self.at = 0
         self._spans = [(at, at + len(word)) for at, word in client_words(self.text)]
+        self._begins = [at for at, _ in self._spans] + [len(self.text)]
         self._plan = -1, 0
 
     def before(self, offset: int) -> int:
@@ -232,7 +235,7 @@ class _Told:
             whole = len(self.text)
             places = self._places(whole)
             if places[-1:] != [whole]:
-                rest = width(flat(self.text[self.at :]))
+                rest = width(flat(self.text[self.at : self.at + _FAR]))
                 ideal = rest / max(1, -(-rest // (LINE * LINES * _FULL)))
                 whole = min(places, key=lambda place: self._cost(place, ideal), default=whole)
             self._plan = self.at, whole
@@ -246,9 +249,10 @@ class _Told:
 
     def _places(self, most: int) -> list[int]:
         """Where a caption may end that begins here, as far as one goes, the first in any case."""
-        spans = [span for span in self._spans if span[0] >= self.at]
+        first = bisect_left(self._spans, (self.at, 0))
         places: list[int] = []
-        for (_, end), (start, _) in pairwise([*spans, (len(self.text), 0)]):
+        for index in range(first, len(self._spans)):
+            end, start = self._spans[index][1], self._begins[index + 1]
             place = place_between(self.text, end, start) if start < len(self.text) else start
             if place is None:
                 continue
