@@ -118,6 +118,8 @@ class Connection:
     def detach(self) -> None:
         """It is over: free every context at once."""
         if not self._lost:
+            cut = self._contexts.listeners if self._writer.stalled else 0
+            self._meter.ledger.counters.channel_listeners_cut += cut
             self._stalled()
         self._writer.detach()
         self._lost = True

@@ -14,6 +14,7 @@ from streamer.errors import (
     StreamerError,
     UnknownContext,
 )
+from streamer.server.channels import Subscription
 from streamer.server.meter import Charge, Meter
 from streamer.server.recovery import Recovery, recover
 from streamer.server.reports import Reports
@@ -87,15 +88,19 @@ class Contexts:
         """Set while nothing is live."""
         self.quiet.set()
 
+    @property
+    def listeners(self) -> int:
+        """How many of them listen to channels."""
+        return sum(isinstance(live.session, Subscription) for live in self._lives.values())
+
     def get(self, context: str) -> Live | None:
         return self._lives.get(context)
 
     def live(self, context: str) -> Live:
         """The live context of that name. Raises `UnknownContext`."""
-        try:
-            return self._lives[context]
-        except KeyError:
-            raise UnknownContext(f"no context {context[:64]!r}", param="context") from None
+        if (live := self._lives.get(context)) is None:
+            raise UnknownContext(f"no context {context[:64]!r}", param="context")
+        return live
 
     def start(self, start: Start | Subscribe) -> Live:
         """Begin a context. Raises what the limits or the session have against it."""
@@ -105,8 +110,8 @@ class Contexts:
             raise ContextLimit(
                 f"{self._bound} contexts are live on this connection", limit=self._bound
             )
-        listens = isinstance(start, Subscribe)
-        charge = (self._meter.listen if listens else self._meter.start)(start.context)
+        meter = self._meter
+        charge = (meter.listen if isinstance(start, Subscribe) else meter.start)(start.context)
         try:
             ring = None if self._rings is None else self._rings.new()
             live = Live(start.context, self._sessions(start), charge, ring)
@@ -119,8 +124,7 @@ class Contexts:
         self._tasks[live].add_done_callback(lambda _: self._ended(live))
         return live
 
-    def _ended(self, live: Live) -> None:
-        """Its task has, whether it ever ran or not."""
+    def _ended(self, live: Live) -> None:  # whether its task ever ran or not
         del self._tasks[live]
         if isinstance(live.session, Holding):
             live.session.release()

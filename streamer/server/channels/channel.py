@@ -31,6 +31,8 @@ BURST_S = 0.2
 a packet does."""
 EARLY_S = 0.5
 """Who has less than this left is sent more in half that time."""
+LEAST_WAIT_S = 0.001
+"""So that what is due in no time at all, by rounding, is not asked for again and again."""
 GRACE_S = 5.0
 """Packets are kept for so much longer than anybody may go back, so that who does can get them."""
 
@@ -204,7 +206,7 @@ class Channel:
         due = [self._lead() - LEAST_S, self._burst_in()]
         if self.publication is None:
             due.append(self._left_at + self._settings.channel_linger_s - self._clock())
-        return max(0.0, min(due))
+        return max(LEAST_WAIT_S, min(due))
 
     def _kept(self) -> int:
         back_s = self._settings.channel_back_s + GRACE_S
