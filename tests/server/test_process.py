@@ -86,16 +86,28 @@ async def server(directory: Path, *arguments: str) -> AsyncIterator[Process]:
         await logs
 
 
-async def speak(process: Process, name: str, text: str, began: asyncio.Event) -> dict[str, Any]:
-    """One utterance; its last message."""
+async def speak(
+    process: Process,
+    name: str,
+    text: str,
+    began: asyncio.Event,
+    end: asyncio.Event | None = None,
+) -> dict[str, Any]:
+    """One utterance; its last message. `end`: when its end is said, else at once."""
     async with process.socket() as socket:
         for message in (
             {"type": "start", "context": name, "pacing": {"lead_ms": 100}},
             {"type": "text", "context": name, "text": text},
-            {"type": "end", "context": name},
         ):
             await socket.send(json.dumps(message))
+        over = json.dumps({"type": "end", "context": name})
+        if end is None:
+            await socket.send(over)
         async for answer in socket:
+            if end is not None and not began.is_set() and isinstance(answer, bytes):
+                began.set()
+                await end.wait()
+                await socket.send(over)
             if isinstance(answer, bytes):
                 began.set()
             elif (decoded := json.loads(answer))["type"] in ("done", "error"):
@@ -106,21 +118,23 @@ async def speak(process: Process, name: str, text: str, began: asyncio.Event) ->
 
 @pytest.mark.asyncio
 async def test_sigterm_under_live_streams_lets_all_finish_and_exits_with_0(tmp_path: Path) -> None:
-    text = "This utterance is live while the server is told to go, and it goes on to its end."
+    text = "This utterance is live while the server is told to go. And it goes on to its end."
     async with server(tmp_path) as process:
-        began = [asyncio.Event() for _ in range(STREAMS)]
+        began, end = [asyncio.Event() for _ in range(STREAMS)], asyncio.Event()
+        # Half of them have said all; however busy the machine is, the others are live.
         speakers = [
-            asyncio.create_task(speak(process, f"c{i}", text, event))
+            asyncio.create_task(speak(process, f"c{i}", text, event, end if i % 2 else None))
             for i, event in enumerate(began)
         ]
         await asyncio.gather(*(event.wait() for event in began))
         process.process.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.3)
-        assert not any(speaker.done() for speaker in speakers)
+        assert not any(speaker.done() for speaker in speakers[1::2])
         with pytest.raises(InvalidStatus) as caught:
             async with process.socket():
                 pass
         assert caught.value.response.status_code == 503
+        end.set()
         ends = await asyncio.gather(*speakers)
         assert [(end["type"], end.get("reason")) for end in ends] == [("done", "end")] * STREAMS
         assert len({end["samples"] for end in ends}) == 1
