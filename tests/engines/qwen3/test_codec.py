@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -140,13 +141,16 @@ def test_in_half_precision_streamed_is_whole_to_40_db(dtype: torch.dtype, kept_d
 
 def test_the_thousandth_frame_costs_what_the_first_did(codec: Codec) -> None:
     codes, slots, state = codes_of(1, 1000, seed=13), torch.tensor([0]), codec.state(1)
-    size, costs = state.flat.shape, set()
+    size, costs = state.flat.shape, list[int]()
     for start in range(0, 1000, 8):
-        with FlopCounterMode(display=False) as counter:
+        # To count takes four times what it counts: only now and then, the first and the last call among it.
+        counter = FlopCounterMode(display=False) if start % 248 == 0 else None
+        with counter or nullcontext():
             sound = codec.decode(codes[:, :, start : start + 8], state, slots)
-        costs.add(counter.get_total_flops())
+        costs += [counter.get_total_flops()] if counter else []
         assert torch.isfinite(sound).all()
-    assert len(costs) == 1
+    assert len(costs) == 5
+    assert len(set(costs)) == 1
     assert state.flat.shape == size
     assert state.positions.tolist() == [1000, 0]
 
