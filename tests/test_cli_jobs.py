@@ -156,6 +156,20 @@ def test_a_job_submitted_is_an_id_and_its_sound_can_be_had_later(shell: Shell) -
     assert shown["results[0].size"] == str(os.path.getsize("later.flac"))
 
 
+def test_captions_of_a_job_are_written_as_the_files_name_says(shell: Shell) -> None:
+    job = shell.printed("new", TEXT, "--wait")
+    assert shell.printed("captions", job, "-o", "said.vtt") == ""
+    assert shell.printed("captions", job, "-o", "said.srt") == ""
+    assert Path("said.vtt").read_text().startswith("WEBVTT\n\n00:00:00.")
+    assert Path("said.srt").read_text().startswith("1\n00:00:00,")
+    said = Path("said.srt").read_text().split("\n", 2)[2]
+    assert " ".join(said.split()) == TEXT
+    code, _, err = shell.jobs("captions", job, "-o", "said.txt")
+    assert code == 2
+    assert "said.txt" in err
+    assert sorted(os.listdir()) == ["said.srt", "said.vtt"]
+
+
 def test_several_results_are_several_files_that_differ(shell: Shell) -> None:
     job = shell.told("new", TEXT, "-o", "out.wav", "--results", "3")
     files = [Path(f"out-{number}.wav") for number in (1, 2, 3)]
