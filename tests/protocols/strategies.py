@@ -103,7 +103,7 @@ commands = st.one_of(
         st.sampled_from(["binary", "json"]),
         st.sampled_from(["none", "segment", "word", "char"]),
         st.booleans(),
-        st.floats(0, 30_000),
+        st.floats(0, 300_000),
     ),
     st.builds(types.Flush, contexts),
     st.builds(types.End, contexts),

@@ -37,7 +37,7 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
     "input": ("Captions", "vtt", "", 1, [], True),
     "captions": (1, "true", "webvtt", {}),
     "channel": ("", "a b", "a/b", "ä", "x" * 65, "hall\n", "../hall", 7, [], True),
-    "back_ms": (-1, 30_001, "0", [], float("nan"), True),
+    "back_ms": (-1, 300_001, "0", [], float("nan"), True),
     "cues": (
         *(1, [], "late", {"x": 1}, {"origin_ms": -1}, {"origin_ms": "last"}, {"origin_ms": []}),
         *({"delay_ms": 60_001}, {"delay_ms": "1"}, {"max_rate": 0.99}, {"max_rate": 2.01}),

@@ -19,6 +19,7 @@ from streamer.server.auth import ANONYMOUS, Key
 from streamer.server.endpoint import Endpoint
 from streamer.server.logs import configure
 from streamer.server.meter import Meter
+from tests.server.channels.hall import hall, seated
 from tests.server.running import Running, hear, hear_until, running, say
 from tests.server.test_tokens import APP, Clock, bearer, clock, kept, lending, made, refused
 from tests.server.test_websocket import refusal
@@ -102,6 +103,30 @@ async def test_publishing_wants_its_scope_and_the_tokens_channel(
                 await say(socket, type="start", context="a", channel="hall")
                 error = (await hear_until(socket, "error"))[-1]
                 assert (error["code"], error["param"]) == ("scope_missing", "scope")
+
+
+@pytest.mark.asyncio
+async def test_listening_wants_its_scope_and_the_tokens_channel(tmp_path: Path) -> None:
+    async with hall(tmp_path) as server:
+        key = server.keys.new("app")
+        async with server.http(headers=bearer(key)) as http, seated(server, key=key) as seat:
+            await seat.publish("a")
+            await seat.until("a", "started")
+            for scopes, channels, param in (
+                (["listen"], ["lobby"], "channel"),
+                (["listen"], ["lobby", "hall"], None),
+                (["listen"], None, None),
+                (["speak", "publish"], ["hall"], "scope"),
+            ):
+                token = await made(http, scopes=scopes, channels=channels)
+                async with seated(server, key=token) as listener:
+                    await listener.say(type="subscribe", context="x", channel="hall")
+                    heard = await listener.until("x", "started" if param is None else "error")
+                    assert heard.told[-1].get("param") == param
+                    if param is None:
+                        await listener.say(type="text", context="x", text="Mine.")
+                        error = (await listener.until("x", "error")).told[-1]
+                        assert error["code"] == "not_available"
 
 
 # What is lent.

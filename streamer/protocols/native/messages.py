@@ -38,7 +38,7 @@ CueId: TypeAlias = Annotated[str, Meta(max_length=256)]
 CaptionMs: TypeAlias = Annotated[float, Meta(ge=0, le=1e13)]
 """On a caption clock, which may be the time of day since 1970."""
 DelayMs: TypeAlias = Annotated[float, Meta(ge=0, le=60_000)]
-BackMs: TypeAlias = Annotated[float, Meta(ge=0, le=30_000)]
+BackMs: TypeAlias = Annotated[float, Meta(ge=0, le=300_000)]
 Speakers: TypeAlias = Annotated[
     dict[
         Annotated[str, Meta(min_length=1, max_length=128)],

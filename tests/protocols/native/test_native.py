@@ -182,6 +182,26 @@ def test_a_bad_message_of_no_context_ends_the_connection(
         ({"type": "start", "pacing": {"lead_ms": 5}}, "invalid_parameter", "pacing.lead_ms"),
         ({"type": "start", "lexicon": {"": "x"}}, "invalid_parameter", "lexicon"),
         ({"type": "start", "lexicon": {"a": 1}}, "invalid_parameter", "lexicon"),
+        ({"type": "start", "input": "vtt"}, "invalid_parameter", "input"),
+        ({"type": "start", "captions": 1}, "invalid_parameter", "captions"),
+        ({"type": "start", "channel": "hall 1"}, "invalid_parameter", "channel"),
+        ({"type": "start", "channel": "hall\n"}, "invalid_parameter", "channel"),
+        ({"type": "start", "channel": "x" * 65}, "invalid_parameter", "channel"),
+        ({"type": "start", "cues": {"origin": 0}}, "unknown_parameter", "cues.origin"),
+        ({"type": "start", "cues": {"origin_ms": "last"}}, "invalid_parameter", "cues.origin_ms"),
+        ({"type": "start", "cues": {"max_rate": 0.9}}, "invalid_parameter", "cues.max_rate"),
+        ({"type": "start", "cues": {"max_late_ms": -1}}, "invalid_parameter", "cues.max_late_ms"),
+        ({"type": "start", "cues": {"overrun": "drop"}}, "invalid_parameter", "cues.overrun"),
+        ({"type": "start", "cues": {"speakers": {"": "a"}}}, "invalid_parameter", "cues.speakers"),
+        ({"type": "cue"}, "invalid_parameter", "text"),
+        ({"type": "cue", "text": "x", "start_ms": -1}, "invalid_parameter", "start_ms"),
+        ({"type": "cue", "text": "x", "end_ms": "2"}, "invalid_parameter", "end_ms"),
+        ({"type": "cue", "text": "x", "id": "i" * 257}, "invalid_parameter", "id"),
+        ({"type": "cue", "text": "x", "speed": 2}, "unknown_parameter", "speed"),
+        ({"type": "subscribe"}, "invalid_parameter", "channel"),
+        ({"type": "subscribe", "channel": ""}, "invalid_parameter", "channel"),
+        ({"type": "subscribe", "channel": "a", "back_ms": -1}, "invalid_parameter", "back_ms"),
+        ({"type": "subscribe", "channel": "a", "voice": "heart"}, "unknown_parameter", "voice"),
         ({"type": "text"}, "invalid_parameter", "text"),
         ({"type": "text", "text": 5}, "invalid_parameter", "text"),
         ({"type": "text", "text": "x", "at": -1}, "invalid_parameter", "at"),
@@ -214,6 +234,25 @@ def test_null_is_the_same_as_leaving_a_field_out() -> None:
     message = {"type": "start", "context": "a", **dict.fromkeys(fields)}
 
     assert Server().receive(json.dumps(message)) == [Start("a")]
+
+
+def test_the_origin_is_a_time_or_that_of_the_first_cue() -> None:
+    for said, meant in ((None, 0.0), (0, 0.0), (61000.5, 61000.5), ("first", None)):
+        message = {"type": "start", "context": "a", "cues": {"origin_ms": said}}
+        (start,) = Server().receive(json.dumps(message))
+        assert isinstance(start, Start)
+        assert start.cues == types.CueOptions(origin_ms=meant)
+
+
+def test_a_listener_chooses_how_sound_travels_as_a_speaker_does() -> None:
+    server = Server()
+    audio = {"codec": "mp3", "transport": "json"}
+    message = {"type": "subscribe", "context": "a", "channel": "hall", "audio": audio}
+    assert server.receive(json.dumps(message)) == [
+        types.Subscribe("a", "hall", AudioFormat("mp3"), transport="json")
+    ]
+    server.send(started("a"))
+    assert isinstance(server.send(Audio("a", Packet(b"abc", 0, 480)))[0], str)
 
 
 def test_interrupt_and_cancel_without_context_mean_all() -> None:
@@ -249,6 +288,9 @@ def test_ten_thousand_mangled_messages_are_each_a_command_or_a_typed_error() -> 
         '{"type":"start","context":"a","voice":"heart","audio":{"codec":"opus"},"speed":1.0}',
         '{"type":"text","context":"a","text":"Grüße, 世界 \\u2026","at":0,"mark":"m"}',
         '{"type":"interrupt","context":"a","played_ms":12.5}',
+        '{"type":"start","context":"a","input":"captions","cues":{"origin_ms":"first"}}',
+        '{"type":"cue","context":"a","id":"1","start_ms":1000,"end_ms":2e3,"text":"<v Ann>Hm."}',
+        '{"type":"subscribe","context":"a","channel":"hall-1","back_ms":5000.0}',
         '{"type":"resume","session":"s","token":"t","received":{"a":3}}',
         '{"type":"report","context":"a","underruns":0,"drift_ppm":-3.0}',
     ]
