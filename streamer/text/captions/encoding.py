@@ -57,7 +57,7 @@ class Decoder:
         except UnicodeError as error:
             offset = self._fed - held + getattr(error, "start", 0)
             raise InvalidCaptions(
-                f"not {self._name}: the byte at {offset} can't be read; name the encoding",
+                f"a byte that is not {self._name}: name the encoding",
                 param="encoding",
                 offset=offset,
             ) from None

@@ -3,6 +3,7 @@ holds the line still (YouTube's automatic captions). What was said is not said t
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ _LEAST_WORDS = 5
 _WHOLE_WORDS = 3
 """A cue of fewer words may be said again: "No." "No."."""
 _STOPS = (".", "?", "!", "…", '"', "”", "。", "？", "！")
+
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff\uff00-\uffef]"
+)
+"""Characters of scripts that put no blanks between words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class RollUp:
         if start is not None and end is not None and end - start <= _HELD_MS:
             return True
         words = sum(len(line.split()) for line in now.lines)
-        return words >= _WHOLE_WORDS and _follows(before, now, _SAME_MS)
+        return start is not None and words >= _WHOLE_WORDS and _follows(before, now, _SAME_MS)
 
 
 def _follows(before: _Shown, now: _Shown, gap_ms: float) -> bool:
@@ -105,6 +111,8 @@ def _overlap(before: Sequence[str], now: Sequence[str]) -> tuple[int, int]:
         if line.startswith(last) and not last.endswith(_STOPS):
             if line[len(last)] == " ":
                 return count - 1, len(last) + 1
+            if _UNSPACED.match(line, len(last)):
+                return count - 1, len(last)
             if (cut := last.rfind(" ") + 1) or count > 1:  # the last word was not whole
                 return count - 1, cut
     return _words(before, now)

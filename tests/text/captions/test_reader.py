@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import pytest
+import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import InvalidCaptions
 from streamer.text.captions import CueReader, Dropped, ParsedCue
 from streamer.types import Descriptions
+from tests.text.captions.hostile import many
 
 VTT = """\ufeffWEBVTT - a talk
 Kind: captions
@@ -189,6 +191,21 @@ def test_times_that_are_none_drop_one_cue(head: str, times: str) -> None:
     assert isinstance(cues[0], Dropped)
     assert cues[0].reason == "invalid"
     assert cues[1] == ParsedCue("2", 5000.0, 6000.0, "kept")
+
+
+def test_a_file_is_read_as_the_library_reads_all_of_it() -> None:
+    text = "".join(many(300, seed=4, bad=0.0)).replace("\r\n", "\n").replace("\r", "\n")
+    whole = webvtt.from_string(text).captions
+    cues = read(text, descriptions="speak")
+    assert len(cues) == len(whole) == 300
+    marks = str.maketrans("()♪", "   ")
+    for cue, caption in zip(cues, whole, strict=True):
+        assert isinstance(cue, ParsedCue)
+        assert cue.id == caption.identifier
+        times = caption.start_time.in_milliseconds(), caption.end_time.in_milliseconds()
+        assert (cue.start_ms, cue.end_ms) == times
+        said = caption.text.translate(marks).replace("&amp;", "&")
+        assert cue.text.translate(marks).split() == said.split()
 
 
 PIECES = st.sampled_from(

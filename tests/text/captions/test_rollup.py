@@ -76,7 +76,7 @@ def test_youtubes_captions_are_spoken_once() -> None:
             ["we all live in a yellow", "all live in a yellow\nsubmarine"],
             "we all live in a yellow|submarine",
         ),
-        (["the very same words", "the very same words"], "the very same words|"),
+        (["今日は", "今日は晴れ", "今日は晴れです\n明日も"], "今日は|晴れ|です 明日も"),
         (["ANN: I say\nthis and", "this and\nthat."], "I say this and|that."),
     ],
 )
@@ -96,6 +96,15 @@ def test_what_rolls_up_or_grows_is_spoken_once(shown: list[str], said: str, time
 )
 def test_what_is_said_again_is_spoken_again(texts: list[str]) -> None:
     assert spoken(*texts) == texts
+
+
+def test_a_cue_that_is_only_held_longer_is_spoken_once() -> None:
+    assert spoken("the very same words", "the very same words") == ["the very same words", ""]
+
+
+def test_a_message_that_somebody_sends_again_is_spoken_again() -> None:
+    texts = ["the very same words", "the very same words"]
+    assert spoken(*texts, timed=False) == texts
 
 
 def test_what_was_off_the_screen_is_spoken_again() -> None:
