@@ -94,7 +94,7 @@ export interface SubscribeOptions {
   timestamps?: "none" | "segment" | "word" | "char";
   /** Have `caption` events too. */
   captions?: boolean;
-  /** Begin so long ago, as far as that is kept: 0 to 30 000. Default 0: live. */
+  /** Begin so long ago, as far as that is kept: 0 to 300 000. Default 0: live. */
   back_ms?: number;
   signal?: AbortSignal;
 }
