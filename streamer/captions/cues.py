@@ -42,8 +42,8 @@ class Waiting:
     """It can't be said again: it is stretched."""
     failure: StreamerError | None = None
     made_at: float = 0.0
-    dropped: bool = False
-    """It is spoken no more: another has its place."""
+    over: bool = False
+    """No take of it is wanted any more: it has begun, or another has its place."""
 
     @property
     def made(self) -> bool:

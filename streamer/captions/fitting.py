@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from streamer.captions import timing
 from streamer.captions.cues import Queue, Waiting
-from streamer.captions.takes import Take, hurries_natively, stretched_length
+from streamer.captions.takes import Take, hurries_natively
 from streamer.captions.timing import Placed
+from streamer.captions.track import stretched_length
 from streamer.prices import Prices
 from streamer.types import CueOptions
 

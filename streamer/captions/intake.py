@@ -4,6 +4,7 @@ the one they are of.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
@@ -23,7 +24,7 @@ Skip = Callable[[str, SkipReason], None]
 
 class Intake:
     """The cues of one context. `skip` is told of those that are not spoken; `now` is the sample that is
-    heard now, None where nobody listens."""
+    heard now, None where nobody listens. The captions are `longest` samples long at most."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Intake:
         *,
         now: Callable[[], int | None],
         skip: Skip,
+        longest: float = math.inf,
     ) -> None:
         options = start.cues
         self.wishes = Wishes(start, catalogue)
@@ -50,6 +52,7 @@ class Intake:
         self._rate = rate
         self._now = now
         self._skip = skip
+        self._longest = longest
         self._voices: dict[str, Wish] = {}
         self._speakers = {
             name.casefold(): self._voice(voice, "cues.speakers")
@@ -60,6 +63,8 @@ class Intake:
         self._cleaner = Cleaner(speakers=names, descriptions=descriptions)
         self._segmenting = start.options.language or "auto"
         self._numbered = 0
+        self._corrected: list[Waiting] = []
+        """What was corrected last: its takes are good for the same text at another time."""
 
     def new(self, command: Text) -> str:
         """What of a text has not come before. Raises `TextGap`."""
@@ -82,15 +87,22 @@ class Intake:
         """The block that is open ends here."""
         self._take(self._reader.flush(), None)
 
-    def wish(self, cue: Cue) -> Wish:
-        """How a cue is to be spoken, but for the names within it. Raises `UnknownVoice`."""
-        if cue.voice is None:
+    def wish(self, voice: str | None) -> Wish:
+        """How a cue is to be spoken, of a voice or a name, but for the names within it. Raises
+        `UnknownVoice`."""
+        if voice is None:
             return self.wishes.now
-        return self._speakers.get(cue.voice.casefold()) or self._voice(cue.voice, "voice")
+        return self._speakers.get(voice.casefold()) or self._voice(voice, "voice")
+
+    def updated(self, options: OptionsUpdate) -> Wish:
+        """What it would be with these. Raises what they deserve."""
+        if options.voice is not None and options.voice.casefold() in self._speakers:
+            return self.wish(options.voice)
+        return self.wishes.updated(options)
 
     def cue(self, cue: Cue) -> None:
         """One by itself; of an `id` that is known: that one, corrected. Raises `UnknownVoice`."""
-        wish = self.wish(cue)
+        wish = self.wish(cue.voice)
         id = cue.id or self._number()
         start_ms, end_ms = cue.start_ms, cue.end_ms
         waiting = self.queue.of(id)
@@ -103,7 +115,12 @@ class Intake:
         else:
             self._take(cleaned, wish, id)
 
-    def wish_of_all(self) -> Iterator[Wish]:
+    def again(self, id: str) -> None:
+        """A cue behind the end: one that was said twice, over another socket, or it is too late."""
+        if id not in self.begun and not self.queue.of(id):
+            self._skip(id, "late")
+
+    def wishes_of_all(self) -> Iterator[Wish]:
         """Everyone who may be asked to speak."""
         yield self.wishes.now
         yield from self._speakers.values()
@@ -138,9 +155,10 @@ class Intake:
                 self._forget(one.id)
                 self._skip(one.id, one.reason)
                 continue
-            known = self.queue.of(one.id)
-            if known:
-                self._forget(one.id)
+            if one.id in self.begun:
+                self._go_on(one.id, [one], wish or self.wishes.now)
+                continue
+            self._forget(one.id)
             self._add(one, wish or self.wishes.now)
 
     def _forget(self, id: str) -> None:
@@ -151,12 +169,13 @@ class Intake:
             waiting += parts
             number += 1
         for cue in waiting:
-            cue.dropped = True
+            cue.over = True
             self.queue.remove(cue)
+        self._corrected = waiting or self._corrected
 
     def _ends(self, end_ms: float | None) -> None:
         if end_ms is not None:
-            self.length = max(self.length, self._at(end_ms))
+            self.length = round(max(self.length, min(self._at(end_ms), self._longest)))
 
     def _at(self, ms: float) -> int:
         return timing.position(ms, self.origin_ms or 0.0, self._rate)
@@ -165,7 +184,7 @@ class Intake:
         if self.origin_ms is None:
             self.origin_ms = cue.start_ms or 0.0
         start = self._now() if cue.start_ms is None else self._at(cue.start_ms)
-        if start is not None and start < 0:
+        if start is not None and not 0 <= start < self._longest:
             self._skip(cue.id, "invalid")
             return
         self._ends(cue.end_ms)
@@ -189,7 +208,11 @@ class Intake:
         self.cues += 1
         for part, piece in enumerate(_pieces(text, self._segmenting)):
             begin = None if part else start
-            self.queue.add(Waiting(id, part, piece, begin, due, order, wish, self._clock(), timed))
+            cue = Waiting(id, part, piece, begin, due, order, wish, self._clock(), timed)
+            for before in self._corrected:
+                if (before.id, before.text, before.wish) == (id, piece, wish):
+                    cue.natural, cue.hurried = before.natural, before.hurried
+            self.queue.add(cue)
 
     def _go_on(self, id: str, cleaned: list[ParsedCue | Dropped], wish: Wish) -> None:
         """More of a cue that has begun is spoken behind it; anything else comes too late."""

@@ -19,6 +19,8 @@ AHEAD_S = 30.0
 likely to be corrected."""
 MERGED = 4
 """At most so many are said in one breath; so many are made, however long they are."""
+LOOK_S = 0.5
+"""How often it is looked whether a cue's time has come near."""
 SOON_S = 0.5
 """A cue that is due so soon is not asked for again: it is stretched."""
 
@@ -56,10 +58,17 @@ class Making:
         self._told = told
         self._live = live
         self._work = asyncio.Event()
+        self._looked = 0
 
     def look(self) -> None:
         """There may be something to make."""
+        self._looked = self._track.position
         self._work.set()
+
+    def pushed(self) -> None:
+        """The time of a cue may have come near."""
+        if self._live and self._track.position - self._looked > LOOK_S * self._rate:
+            self.look()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -84,7 +93,7 @@ class Making:
                 return cue, cue.wanted
             if not cue.made:
                 hurry = None if self._live else self._to_hurry()
-                far = self._live and self._due_in(cue.order) > AHEAD_S
+                far = self._live and self.due_in(cue.order) > AHEAD_S
                 full = made > AHEAD_S * self._rate and number >= MERGED
                 if hurry is not None or far or full:
                     return hurry or self._to_hurry()
@@ -97,16 +106,16 @@ class Making:
         for cue, rate, at in self._fitting.to_hurry(
             self._queue, track.position, track.placed, AHEAD
         ):
-            if not self._live or self._due_in(at) > SOON_S:
+            if not self._live or self.due_in(at) > SOON_S:
                 return cue, rate
         return None
 
     async def _make(self, cue: Waiting, rate: float) -> None:
         def lead() -> float:
-            return self._due_in(cue.order)
+            return self.due_in(cue.order)
 
         try:
-            take = await self._takes.speak(cue.text, cue.wish, rate, lead, lambda: not cue.dropped)
+            take = await self._takes.speak(cue.text, cue.wish, rate, lead, lambda: not cue.over)
         except StreamerError as error:
             failure = error.with_traceback(None)
             if rate == 1:
@@ -126,7 +135,7 @@ class Making:
             if take.characters and engine not in self.engines:
                 self.engines.append(engine)
 
-    def _due_in(self, position: int) -> float:
+    def due_in(self, position: int) -> float:
         """Seconds until a listener hears that sample; +inf where nobody does."""
         lead = self._lead()
         ahead = (position - self._track.position) / self._rate

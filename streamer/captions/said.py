@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from streamer.timeline import heard_length
 from streamer.types import Word
@@ -21,11 +22,14 @@ class Said:
         self._texts: deque[tuple[int, str]] = deque()
         self._words: deque[Word] = deque()
 
+    @property
+    def next(self) -> int:
+        """The offset of the next text."""
+        return self.end + len(BETWEEN) if self.end else 0
+
     def add(self, text: str) -> int:
         """Its offset."""
-        if self.end:
-            self.end += len(BETWEEN)
-        offset = self.end
+        offset = self.end = self.next
         self._texts.append((offset, text))
         self.end += len(text)
         while len(self._texts) > 1 and self.end - self._texts[0][0] > self._most:
@@ -37,9 +41,9 @@ class Said:
     def tell(self, words: tuple[Word, ...]) -> None:
         self._words += words
 
-    def heard(self, played: int) -> tuple[str, tuple[Word, ...], str]:
-        """Up to a sample: the text, its words, and the text that was not heard."""
-        text = BETWEEN.join(text for _, text in self._texts)
+    def heard(self, played: int, waiting: Iterable[str]) -> tuple[str, tuple[Word, ...], str]:
+        """Up to a sample: the text, its words, and the text that was not heard, with what waits."""
+        text = BETWEEN.join([*(text for _, text in self._texts), *waiting])
         words = tuple(word for word in self._words if word.end <= played)
         if not words:
             return "", (), text

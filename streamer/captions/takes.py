@@ -117,23 +117,6 @@ def hurries_natively(wish: Wish, rate: float) -> bool:
     return native(asked, engine).speed > native(wish.options, engine).speed
 
 
-def stretched(take: Take, by: float, rate: int) -> Take:
-    """The same, so many times as fast. Takes some ms for each second."""
-    if by <= 1:
-        return take
-    dsp = Dsp(rate, speed=by)
-    samples = np.concatenate([np.zeros(0, np.float32), *dsp.push(take.samples), *dsp.flush()])
-    words = tuple(
-        replace(word, start=round(word.start / by), end=round(word.end / by)) for word in take.words
-    )
-    return replace(take, samples=samples, words=words, rate=take.rate * by)
-
-
-def stretched_length(length: int, by: float) -> int:
-    """Of `stretched`."""
-    return length if by <= 1 else round(length * (1 / by))
-
-
 class _Sound:
     """The sound of one text, line by line."""
 

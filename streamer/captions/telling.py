@@ -38,8 +38,6 @@ class Telling:
         self.events: deque[Event] = deque()
         self.lost = False
         """Whether sound of the latest segment is missing."""
-        self.first_at: float | None = None
-        """When the first text or cue came."""
         self._start = start
         self._context = start.context
         self._packets = packets
@@ -47,6 +45,7 @@ class Telling:
         self._said = said
         self._clock = clock
         self._index = 0
+        self._since: float | None = None
         self._begun: deque[tuple[int, bool]] = deque()
         """Where segments begin whose first packet has not been made, and whether sound before is missing."""
         captioner = Captioner(start.context, packets.sample_rate) if start.captions else None
@@ -74,8 +73,8 @@ class Telling:
             joined = None if into is None or into is cue else into.id
             self.say(Late(self._context, cue.id, by, _told(rate), joined))
 
-    def begin(self, cue: Waiting, begin: int, take: Take, rate: float) -> None:
-        """A cue begins there. Its sound is placed, and what it says is told."""
+    def begin(self, cue: Waiting, begin: int, take: Take, stretch: float = 1.0) -> int:
+        """A cue begins there. Its sound is placed, and what it says is told. Where it ends."""
         offset = self._said.add(cue.text)
         start = self._at(begin)
         self.say(
@@ -83,24 +82,25 @@ class Telling:
                 *(self._context, self._index, cue.text, offset, start, "flush", self.lost),
                 trace=self._trace(cue),
                 cue=cue.id,
-                rate=_told(rate),
+                rate=_told(take.rate * stretch),
             )
         )
         self._index += 1
         self._begun.append((start, self.lost))
         self.lost = take.lost
-        self._track.place(begin, take.samples, cue.due)
+        end = self._track.place(begin, take.samples, cue.due, stretch)
         words = tuple(
             replace(
                 word,
-                start=self._at(begin + word.start),
-                end=self._at(begin + word.end),
+                start=self._at(begin + round(word.start / stretch)),
+                end=self._at(begin + round(word.end / stretch)),
                 offset=offset + word.offset,
             )
             for word in take.words
         )
         self._said.tell(words)
         self._words(Words(self._context, words, take.timing))
+        return end
 
     def push(self, most: int | None = None) -> None:
         """A slice of what comes next, `most` samples at most."""
@@ -144,7 +144,9 @@ class Telling:
     def _trace(self, cue: Waiting) -> Trace | None:
         if not self._start.trace:
             return None
-        since = cue.received_at if self.first_at is None else self.first_at
+        if self._since is None:
+            self._since = cue.received_at
+        since = self._since
         times = (cue.received_at, cue.received_at, cue.made_at, self._clock())
         return Trace(*(round(1000 * (at - since), 3) for at in times))
 

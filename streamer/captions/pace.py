@@ -1,0 +1,141 @@
+"""How far ahead of its listener a context of captions is, and what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from streamer.config import Settings
+from streamer.listeners import Listeners
+from streamer.packets import Packets
+from streamer.session import PACKETS_PER_TURN
+from streamer.timeline import Clock, Pacer, Playhead
+from streamer.types import Packet
+
+GAP_LEAD_S = 0.1
+"""How far ahead of its listener silence is sent, so that a cue that comes at its time is hardly late."""
+SOON_S = 0.001
+"""What is so near is now: a clock may ring early."""
+HOLD_LEAD_S = 0.06
+"""While a cue is due and is being made, silence waits until the listener has no more than this."""
+
+
+class Pace:
+    """`lead_s`: how far ahead of its play-out sound is sent; None: nobody plays it as it comes. In the
+    `background` nobody waits, either, and nothing is ever idle."""
+
+    def __init__(
+        self,
+        packets: Packets,
+        settings: Settings,
+        clock: Callable[[], float],
+        listeners: Listeners,
+        *,
+        lead_s: float | None,
+        background: bool,
+    ) -> None:
+        self.live = lead_s is not None
+        self.background = background
+        self.gap_s = GAP_LEAD_S if lead_s is None else min(GAP_LEAD_S, lead_s)
+        self.first_at: float | None = None
+        """When the first text or cue came."""
+        self.first_audio_ms: float | None = None
+        self.underruns = 0
+        self._packets = packets
+        self._idle_s = settings.idle_s
+        self._clock = clock
+        self._listeners = listeners
+        self._pacer = Pacer(clock, lead_s, background=background)
+        self._playhead = Playhead(self._pacer, packets.sample_rate)
+        self._wake = asyncio.Event()
+        self._quiet_since = clock()
+        self._turn = 0
+
+    def lead(self) -> float:
+        """As `streamer.engines.base.Lead`."""
+        return self._pacer.lead()
+
+    def came(self) -> None:
+        """Something came of the client."""
+        now = self._clock()
+        if self.first_at is None:
+            self.first_at = now
+        self._quiet_since = max(self._quiet_since, now)
+        self.wake()
+
+    def begins(self) -> None:
+        """The context is asked for its sound from now on."""
+        self._quiet_since = self._clock()
+
+    def speaks(self) -> None:
+        """What is pushed now is speech."""
+        lead = self.lead()
+        self._quiet_since = self._clock() + (lead if 0 < lead < math.inf else 0.0)
+
+    @property
+    def idle_in(self) -> float:
+        """Seconds until there has been nothing for so long that the context ends."""
+        if self.background:
+            return math.inf
+        return self._quiet_since + self._idle_s - self._clock()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    async def sleep(self, seconds: float | None) -> None:
+        """For so long, or until it is woken."""
+        self._wake.clear()
+        try:
+            # Not wait_for: until Python 3.12 it loses a cancellation that comes right after.
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def may_push(self, keep_s: float) -> bool:
+        """Whether the listener has no more than this; else it is waited for that, or for being woken."""
+        over = self.lead() - keep_s
+        if over <= SOON_S:
+            return True
+        await self.sleep(over)
+        return False
+
+    async def before_packet(self) -> None:
+        """Until a packet may be sent."""
+        self._turn += 1
+        if (wait := self._pacer.wait()) > 0:
+            await asyncio.sleep(wait)
+        elif self._turn % PACKETS_PER_TURN == 0:
+            await asyncio.sleep(0)
+            if self.background:
+                await self._listeners.let_pass()
+
+    def pushes(self) -> None:
+        """Sound is pushed: was there any left?"""
+        if self.live and -math.inf < self.lead() < 0:
+            self.underruns += 1
+
+    def sent(self, packet: Packet) -> None:
+        if self.first_audio_ms is None and packet.duration:
+            since = self._clock() if self.first_at is None else self.first_at
+            self.first_audio_ms = round(1000 * (self._clock() - since), 3)
+        samples = max(0, packet.pts + packet.duration) - max(0, packet.pts)
+        self._pacer.sent(samples / self._packets.sample_rate)
+        self._packets.sent(packet, 0)
+
+    def heard_now(self) -> int | None:
+        """The sample, at the engine's rate, that is heard now; None where nobody listens."""
+        if not self.live:
+            return None
+        sent_s = max(0, self._packets.end) / self._packets.sample_rate
+        return max(0, round((sent_s - max(0.0, self.lead())) * self._packets.rate))
+
+    def played(self, played_ms: float) -> None:
+        """The listener reports how far it has played."""
+        self._playhead.report(played_ms)
+
+    def played_at(self, played_ms: float | None) -> tuple[int, Clock]:
+        """How far it has, and by whose clock."""
+        return self._playhead.at(played_ms, self._packets.samples)
