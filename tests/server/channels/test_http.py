@@ -254,7 +254,7 @@ async def test_a_server_that_drains_ends_who_listens_to_nobody(tmp_path: Path) -
             await seat.say(type="cancel")
             await seat.until("a", "done")
         server.server.should_exit = True
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             await asyncio.gather(*(player.task for player in players))
             await server.task
         assert not any(player.cut for player in players)
@@ -266,7 +266,7 @@ async def test_a_server_that_has_waited_long_enough_ends_all(tmp_path: Path) -> 
         async with speaking(server):
             player = await Player(http, "/v1/listen/hall.mp3").begun()
             server.server.should_exit = True
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(15):
                 await player.task
                 await server.task
         assert not player.cut
