@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { captionScenarios } from "./playground_captions.mjs";
 
 const [modules, executablePath, url, name, wants = "{}"] = process.argv.slice(2);
 const wanted = JSON.parse(wants);
@@ -11,7 +12,7 @@ const { chromium } = load("playwright-core");
 const AXE = readFileSync(load.resolve("axe-core/axe.min.js"), "utf8");
 const LONG = 20000;
 
-const told = { errors: [], sent: [], types: [] };
+const told = { errors: [], sent: [], texts: 0, types: [] };
 const browser = await chromium.launch({
   executablePath,
   headless: true,
@@ -31,7 +32,11 @@ async function open(address = url, options = {}) {
   });
   page.on("websocket", (socket) => {
     socket.on("framereceived", ({ payload }) => told.types.push(typeof payload === "string" ? JSON.parse(payload).type : "sound"));
-    socket.on("framesent", ({ payload }) => told.sent.push(JSON.parse(payload).type));
+    socket.on("framesent", ({ payload }) => {
+      const message = JSON.parse(payload);
+      told.sent.push(message.type);
+      told.texts += message.text?.length ?? 0;
+    });
   });
   await page.goto(address);
   return page;
@@ -47,6 +52,11 @@ async function speak(page, words) {
   await page.click("#play");
 }
 
+/** What a finger misses. */
+const small = (page) => page.locator("button:visible, select:visible, input:visible").evaluateAll((all) => all
+  .filter((one) => !["radio", "checkbox", "range", "file"].includes(one.type) && one.getBoundingClientRect().height < 40)
+  .map((one) => one.id || one.textContent));
+
 /** Serious faults that a screen reader or a keyboard meets (axe-core, WCAG 2.2 A and AA). */
 async function faults(page) {
   await page.evaluate(AXE);
@@ -55,6 +65,8 @@ async function faults(page) {
 }
 
 const scenarios = {
+  ...captionScenarios({ open, text, told, wanted, url }),
+
   async speaks() {
     const page = await open();
     await ready(page);
@@ -260,8 +272,9 @@ const scenarios = {
     await download.saveAs(wanted.path);
     await page.click("#tab-jobs");
     await page.click("#job-new");
-    await page.waitForSelector("#job-list audio");
-    told.job = await text(page, "#job-list li");
+    const job = page.locator("#job-list li", { hasText: `${wanted.text.length} characters` }).first();
+    await job.locator("audio").waitFor();
+    told.job = await job.textContent();
     told.files = await page.locator("#file-list li").count();
     await page.setInputFiles("#upload", { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
     await page.waitForFunction(() => [...document.querySelectorAll("#file-list li")].some((item) => item.textContent.includes("notes.txt")));
@@ -279,8 +292,10 @@ const scenarios = {
     told.skipped = await page.evaluate(() => document.activeElement.id);
     await page.focus("#tab-speak");
     await page.keyboard.press("ArrowRight");
+    told.captions = await page.evaluate(() => document.activeElement.id);
+    await page.keyboard.press("ArrowRight");
     told.tab = await page.evaluate(() => [document.activeElement.id, document.querySelector("[role=tabpanel]:not([hidden])").id]);
-    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("Home");
     await page.focus("#play");
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.querySelectorAll("#said span:not(.coming)").length > 2);
@@ -308,6 +323,19 @@ const scenarios = {
       await page.click("#key-open");
       told.faults[`${colorScheme} key`] = await faults(page);
       await page.keyboard.press("Escape");
+      await page.click("#tab-captions");
+      await page.waitForSelector("#captions-play");
+      told.faults[`${colorScheme} captions`] = await faults(page);
+      await page.check("#publish");
+      await page.fill("#channel", `axe-${colorScheme}`);
+      await page.click("#captions-play");
+      await page.waitForSelector("#listener:not([hidden])");
+      await page.waitForSelector("#cue-list [data-state=speaking]");
+      told.faults[`${colorScheme} cues`] = await faults(page);
+      const listener = await open(await page.inputValue("#listener-link"), { colorScheme });
+      await listener.waitForSelector("#lines p");
+      told.faults[`${colorScheme} listener`] = await faults(listener);
+      await page.keyboard.press("Escape");
       for (const tab of ["voices", "jobs"]) {
         await page.click(`#tab-${tab}`);
         told.faults[`${colorScheme} ${tab}`] = await faults(page);
@@ -327,11 +355,21 @@ const scenarios = {
     await page.tap("#play");
     await page.waitForSelector("#timeline tbody tr");
     told.width = await page.evaluate(() => document.documentElement.scrollWidth);
-    told.small = await page.locator("button:visible, select:visible, input:visible").evaluateAll((all) => all
-      .filter((one) => !["radio", "range", "file"].includes(one.type) && one.getBoundingClientRect().height < 40)
-      .map((one) => one.id || one.textContent));
+    told.small = await small(page);
     await page.tap("#interrupt");
     await status(page, "Interrupted");
+    await page.setViewportSize({ width: 320, height: 640 });
+    await page.tap("#tab-captions");
+    await page.locator("#captions-options summary").tap();
+    await page.check("#publish");
+    await page.tap("#captions-play");
+    await page.waitForSelector("#listener:not([hidden])");
+    await page.waitForSelector("#cue-list [data-state=speaking]");
+    told.captions = await page.evaluate(() => document.documentElement.scrollWidth);
+    const listener = await open(await page.inputValue("#listener-link"), { viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true });
+    await listener.waitForSelector("#lines p");
+    told.listener = await listener.evaluate(() => document.documentElement.scrollWidth);
+    told.small.push(...(await small(page)), ...(await small(listener)));
   },
 
   async weighs() {
@@ -357,6 +395,25 @@ const scenarios = {
       await page.click("#interrupt");
       await status(page, "Interrupted");
       await shoot(page, `${file}-interrupted`);
+      await page.click("#tab-captions");
+      await page.waitForSelector("#captions-play");
+      await page.waitForTimeout(300);
+      await shoot(page, `${file}-captions`);
+      if (await page.isHidden("#publish")) await page.locator("#captions-options summary").click();
+      await page.check("#publish");
+      await page.click("#captions-play");
+      await page.waitForFunction(() => document.querySelectorAll("#cue-list .late").length > 0);
+      await page.waitForTimeout(2500);
+      await shoot(page, `${file}-cues`);
+      const listener = await open(await page.inputValue("#listener-link"), options);
+      await listener.click("#listen");
+      await listener.waitForFunction(() => document.querySelectorAll("#lines p").length > 1);
+      await shoot(listener, `${file}-listener`, false);
+      await listener.context().close();
+      await page.click("#render");
+      await page.waitForSelector("#rendered button");
+      await page.waitForFunction(() => document.getElementById("captions-status").textContent.includes("to the end"));
+      await shoot(page, `${file}-cues-heard`);
       for (const tab of ["voices", "jobs"]) {
         await page.click(`#tab-${tab}`);
         await page.waitForTimeout(300);

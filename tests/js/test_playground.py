@@ -183,18 +183,21 @@ def test_page_can_be_used_by_keys_alone(play: Play) -> None:
     told = play("keyboard")
     assert told["first"] == "Skip to the text"
     assert told["skipped"] == "text"
+    assert told["captions"] == "tab-captions"
     assert told["tab"] == ["tab-voices", "voices"]
 
 
 def test_page_has_no_serious_fault_for_a_screen_reader(play: Play) -> None:
     faults = play("axe", text=LONG)["faults"]
-    assert len(faults) == 16
+    assert len(faults) == 22
     assert {state: found for state, found in faults.items() if found} == {}
 
 
 def test_page_fits_a_phone(play: Play) -> None:
     told = play("phone", text=LONG)
     assert told["width"] <= 360
+    assert told["captions"] <= 320
+    assert told["listener"] <= 320
     assert told["small"] == []
 
 

@@ -63,6 +63,7 @@ export function remedy(error) {
     connection_failed: "Is it running? Press Speak to try again.",
     context_lost: "The connection was gone for too long, or the server began anew. Press Speak to begin again.",
     text_limit: "Let it come in token by token, or make a job of it.",
+    channel_limit: "Other channels have to end first.",
     unreachable: "Is it running? This page tries again when you press Speak.",
     draining: "It is shutting down. Try again in a moment.",
     budget_spent: "The key's budget is used up.",

@@ -3,6 +3,7 @@
 import { ask, askJson } from "./api.js";
 
 const WATCH_MS = 1000;
+const RETRY_MS = 5000;
 
 /** The panel. `wish()` is what the form of the first panel says; `failed(error)` shows what went wrong. */
 export class JobPanel {
@@ -10,6 +11,7 @@ export class JobPanel {
   #failed;
   #timer = 0;
   #shown = new Map();
+  #showing = null;
 
   constructor({ wish, failed }) {
     this.#wish = wish;
@@ -21,19 +23,34 @@ export class JobPanel {
   /** Show, and look again while one is unfinished. */
   async show() {
     clearTimeout(this.#timer);
-    const [{ jobs }, { files }] = await Promise.all([askJson("/v1/jobs?limit=50"), askJson("/v1/files?limit=50")]);
-    this.#list("job-list", jobs, (job) => this.#job(job), "No jobs yet. One speaks the text of the first tab while nobody listens.");
-    this.#list("file-list", files, (file) => this.#file(file), "No files yet.");
-    const unfinished = jobs.some((job) => ["queued", "running"].includes(job.status));
+    const showing = (this.#showing = {});
+    const [jobs, files] = await Promise.allSettled([askJson("/v1/jobs?limit=50"), askJson("/v1/files?limit=50")]);
+    if (showing !== this.#showing) return; // hidden, or asked again meanwhile
+    this.#told("job-list", jobs, "jobs", (job) => this.#job(job), "No jobs yet. One speaks the text of the first tab while nobody listens.");
+    this.#told("file-list", files, "files", (file) => this.#file(file), "No files yet.");
+    const unfinished = jobs.value?.jobs.some((job) => ["queued", "running"].includes(job.status));
     if (unfinished) this.#timer = setTimeout(() => this.#again(), WATCH_MS);
+    const fault = jobs.reason ?? files.reason;
+    if (fault) throw fault;
+  }
+
+  /** What was answered; what was refused says so in its place, where there is nothing better. */
+  #told(id, { value, reason }, name, draw, none) {
+    if (value) this.#list(id, value[name], draw, none);
+    else if (!this.#shown.get(id)?.size) this.#list(id, [], draw, reason.message);
   }
 
   hide() {
+    this.#showing = null;
     clearTimeout(this.#timer);
   }
 
   #again() {
-    this.show().catch(this.#failed);
+    this.show().catch((error) => {
+      this.#failed(error);
+      clearTimeout(this.#timer);
+      if (this.#showing) this.#timer = setTimeout(() => this.#again(), RETRY_MS);
+    });
   }
 
   /** What has not changed stays as it is, with its focus and its sound. */
@@ -57,9 +74,16 @@ export class JobPanel {
   }
 
   async #create() {
-    const { text, options, audio } = this.#wish();
-    await askJson("/v1/jobs", { method: "POST", json: { text, ...options, audio } });
-    await this.show();
+    const button = document.getElementById("job-new");
+    if (button.disabled) return; // a double click
+    button.disabled = true;
+    try {
+      const { text, options, audio } = this.#wish();
+      await askJson("/v1/jobs", { method: "POST", json: { text, ...options, audio } });
+      await this.show();
+    } finally {
+      button.disabled = false;
+    }
   }
 
   async #upload(input) {

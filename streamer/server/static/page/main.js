@@ -1,7 +1,7 @@
 // The page: what is on it, and what belongs together.
 
 import { Refusal, ask, key, remedy, takeKeyFromAddress } from "./api.js";
-import { JobPanel } from "./jobs.js";
+import { Line } from "./line.js";
 import { Said } from "./said.js";
 import { extension, snippet } from "./snippets.js";
 import { Speech } from "./speak.js";
@@ -13,6 +13,7 @@ import { Wave } from "./wave.js";
 const $ = (id) => document.getElementById(id);
 const FORMATS = { opus: "Opus", mp3: "MP3", aac: "AAC", flac: "FLAC", pcm_s16le: "WAV" };
 const RATIOS = ["speed", "pitch", "volume"];
+const narrow = matchMedia("(max-width: 44rem)").matches;
 
 takeKeyFromAddress();
 
@@ -58,7 +59,12 @@ function showFigures(figures) {
 
 const LAMPS = { idle: "Not connected", connecting: "Connecting", open: "Connected", reconnecting: "Connection lost, trying again", closed: "Not connected" };
 
-const speech = new Speech({
+const line = new Line((state) => {
+  $("connection").dataset.state = state;
+  $("connection").textContent = LAMPS[state];
+});
+
+const speech = new Speech(line, {
   state: say,
   text: (piece) => said.push(piece),
   words: (words) => said.words(words),
@@ -70,10 +76,6 @@ const speech = new Speech({
   figures: showFigures,
   heardAll: () => said.done(),
   cut: (length) => { said.cut(length); timeline.lost(0); },
-  connection(state) {
-    $("connection").dataset.state = state;
-    $("connection").textContent = LAMPS[state];
-  },
   player({ state, reason }) {
     $("unlock").hidden = state !== "locked";
     if (state === "locked" || state === "interrupted") say(reason);
@@ -95,16 +97,12 @@ function buttons() {
 // What is wished.
 
 const picker = new Picker($("voice"), $("voice-list"), voices, changed);
-$("format").append(...Object.entries(FORMATS).map(([codec, name]) => new Option(name, codec)));
+const formats = (select) => select.append(...Object.entries(FORMATS).map(([codec, name]) => new Option(name, codec)));
+formats($("format"));
 
 /** The form, defaults left out. */
 function wish() {
-  const options = {};
-  if (picker.chosen) {
-    options.voice = picker.chosen.id;
-    const namesakes = voices.all.filter((voice) => voice.id === picker.chosen.id);
-    if (namesakes.length > 1) options.model = picker.chosen.engine;
-  }
+  const options = voices.wish(picker.chosen);
   for (const name of ["language", "instructions"]) if ($(name).value.trim()) options[name] = $(name).value.trim();
   for (const name of RATIOS) if (Number($(name).value) !== 1) options[name] = Number($(name).value);
   if ($("seed").value.trim() !== "" && $("seed").validity.valid) options.seed = Number($("seed").value);
@@ -147,7 +145,7 @@ async function begin() {
     $("options").open = true; // where it can be seen
     return $("seed").reportValidity();
   }
-  await speech.interrupt();
+  await Promise.all([speech.interrupt(), captions?.stop()]);
   $("banner").hidden = true;
   said.clear();
   timeline.clear();
@@ -213,8 +211,34 @@ const panel = new VoicePanel(voices, {
   failed,
   changed: () => changed(),
 });
-const jobs = new JobPanel({ wish, failed });
-const parts = tabs(document.querySelector("[role=tablist]"), (id) => (id === "jobs" ? jobs.show().catch(failed) : jobs.hide()));
+const parts = tabs(document.querySelector("[role=tablist]"), (id) => {
+  shown = id;
+  if (id !== "jobs") jobs?.hide();
+  attempt(coming[id] ?? (() => {}))();
+});
+
+// Parts that come when they are first shown.
+
+let shown = "speak";
+let captions = null;
+let jobs = null;
+
+const coming = {
+  async captions() {
+    if (captions) return;
+    const [{ CaptionPanel }, markup] = await Promise.all([import("./captions.js"), ask("page/captions.html").then((answer) => answer.text())]);
+    if (captions) return; // asked for twice
+    $("captions").innerHTML = markup;
+    formats($("render-format"));
+    if (narrow) $("captions-options").open = false;
+    captions = new CaptionPanel({ line, voices, before: () => speech.interrupt(), failed });
+  },
+  async jobs() {
+    const { JobPanel } = await import("./jobs.js");
+    jobs ??= new JobPanel({ wish, failed });
+    if (shown === "jobs") await jobs.show();
+  },
+};
 
 $("speak-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -230,10 +254,15 @@ $("key-dialog").addEventListener("close", () => {
   const answer = $("key-dialog").returnValue;
   if (answer === "use") key.set($("key").value.trim());
   if (answer === "forget") key.set("");
-  if (answer) speech.close().then(load);
+  if (!answer) return;
+  speech.close();
+  captions?.close();
+  line.close().then(load);
 });
 addEventListener("keydown", (event) => {
-  if (event.isComposing || !speech.live) return;
+  if (event.isComposing) return;
+  if (event.key === "Escape" && captions?.live && !$("key-dialog").open) captions.stop();
+  if (!speech.live) return;
   if (event.key === "Escape" && !$("key-dialog").open) attempt(() => speech.interrupt())();
   if (event.key === " " && event.ctrlKey) {
     event.preventDefault();
@@ -241,7 +270,7 @@ addEventListener("keydown", (event) => {
   }
 });
 for (const area of [$("speak"), $("options")]) area.addEventListener("input", changed);
-if (matchMedia("(max-width: 44rem)").matches) $("options").open = false;
+if (narrow) $("options").open = false;
 
 await load();
 changed();

@@ -1,19 +1,18 @@
 // One utterance after the other: text in, sound and words out, and what the page shows of it.
 
 import { Player } from "/client/player.js";
-import { StreamerClient } from "/client/streamer.js";
-import { credential } from "./api.js";
+import { newPlayer } from "./line.js";
 
 /** About what a language model's token is: up to four characters of a word, with the blank before it. */
 const TOKEN = /\s*[^\s]{1,4}|\s+/gu;
 
 /**
  * Speaks, and tells `view` what happens: state(text), text(piece), words(words), word(offset), segment(event, ms),
- * segmentHeard(index, ms), figures(object), cut(length), heardAll(), over(line, error), connection(state), level(ms, peak), player(detail).
+ * segmentHeard(index, ms), figures(object), cut(length), heardAll(), over(line, error), level(ms, peak), player(detail).
  */
 export class Speech {
   #view;
-  #client = null;
+  #line;
   #player = null;
   #context = null;
   #feeding = null;
@@ -23,7 +22,8 @@ export class Speech {
   #stopping = null;
   paused = false;
 
-  constructor(view) {
+  constructor(line, view) {
+    this.#line = line;
     this.#view = view;
   }
 
@@ -40,14 +40,12 @@ export class Speech {
     return this.#context?.started?.seed ?? this.#figures.seed;
   }
 
-  /** Forget the connection: another key is to be used. */
-  async close() {
-    const client = this.#client;
+  /** The connection is to be another. */
+  close() {
     const player = this.#player;
-    this.#client = this.#player = null;
+    this.#player = null;
     if (this.#context) this.#over(this.#context, "Broken off.");
     player?.close();
-    await client?.close();
   }
 
   /** Speak `text`; with a `rate` it comes in so many tokens a second. Call it in a gesture. */
@@ -59,7 +57,7 @@ export class Speech {
     this.#figures = {};
     this.#segments = [];
     this.paused = false;
-    const context = this.#client.start({ ...options, audio: Player.audio(), trace: true });
+    const context = this.#line.client.start({ ...options, audio: Player.audio(), trace: true });
     this.#context = context;
     player.play(context).catch(() => {}); // `end` tells it
     this.#feeding = new AbortController();
@@ -104,12 +102,10 @@ export class Speech {
     await this.#player?.unlock();
   }
 
-  /** The client and its player, made when first needed. */
+  /** Its player, made when first needed. */
   #ready() {
-    if (this.#client) return this.#player;
-    const client = new StreamerClient(location.origin, credential() ? { key: credential() } : {});
-    client.addEventListener("state", ({ detail }) => this.#view.connection(detail.state));
-    const player = new Player(client, { workletUrl: "/client/worklet.js" });
+    if (this.#player) return this.#player;
+    const player = newPlayer(this.#line);
     player.addEventListener("event", ({ detail }) => this.#message(detail.event));
     player.addEventListener("word", ({ detail }) => this.#view.word(detail.word.offset));
     player.addEventListener("segment", ({ detail }) => this.#segmentHeard(detail.segment));
@@ -117,9 +113,7 @@ export class Speech {
     player.addEventListener("level", ({ detail }) => this.#view.level(this.position, detail.level));
     player.addEventListener("state", ({ detail }) => this.#view.player(detail));
     player.addEventListener("end", ({ detail }) => this.#ended(detail.context, detail.error));
-    this.#client = client;
-    this.#player = player;
-    return player;
+    return (this.#player = player);
   }
 
   async #feed(context, text, rate, signal) {

@@ -27,6 +27,13 @@ export class Voices {
     return this.all.filter((voice) => matches(voice, words));
   }
 
+  /** What asks for this voice, null for the server's default: by engine too, where several have one of that name. */
+  wish(voice) {
+    if (!voice) return {};
+    const several = this.all.filter((other) => other.id === voice.id).length > 1;
+    return { voice: voice.id, ...(several && { model: voice.engine }) };
+  }
+
   /** Which engines can do it: "clone", "design" or "instructions". */
   able(what) {
     return Object.keys(this.engines).filter((name) => this.engines[name][what]);
@@ -59,7 +66,7 @@ export class Picker {
     list.addEventListener("pointerdown", (event) => {
       event.preventDefault(); // the field keeps the focus
       const option = event.target.closest("[role=option]");
-      if (option) this.choose(this.#found[[...list.children].indexOf(option)]);
+      if (option && !option.hasAttribute("aria-disabled")) this.choose(this.#found[[...list.children].indexOf(option)]);
     });
   }
 
@@ -71,13 +78,14 @@ export class Picker {
   }
 
   #open(search = this.#input.value) {
-    this.#found = [null, ...this.#voices.search(search)].slice(0, SHOWN);
+    const all = this.#voices.search(search);
+    this.#found = [null, ...all.slice(0, SHOWN)];
     const same = (voice) => voice?.id === this.chosen?.id && voice?.engine === this.chosen?.engine;
     if (!search && !this.#found.some(same)) this.#found.splice(1, 0, this.chosen);
     this.#at = search ? Math.min(1, this.#found.length - 1) : this.#found.findIndex(same);
     this.#list.replaceChildren(...this.#found.map((voice, i) => {
       const option = document.createElement("li");
-      option.id = `voice-${i}`;
+      option.id = `${this.#list.id}-${i}`;
       option.setAttribute("role", "option");
       option.textContent = voice ? told(voice) : "Default";
       if (voice) {
@@ -87,9 +95,19 @@ export class Picker {
       }
       return option;
     }));
+    if (all.length > SHOWN) this.#list.append(this.#more(all.length - SHOWN));
     this.#list.hidden = false;
     this.#input.setAttribute("aria-expanded", "true");
     this.#mark();
+  }
+
+  /** Says that the list goes on; can't be chosen. */
+  #more(count) {
+    const line = document.createElement("li");
+    line.setAttribute("role", "option");
+    line.setAttribute("aria-disabled", "true");
+    line.textContent = `${count} more: type a name, a language or an engine`;
+    return line;
   }
 
   #mark() {
