@@ -11,6 +11,7 @@ from streamer import connect
 from streamer.client import Client, Context
 from streamer.errors import ContextLost
 from streamer.types import Done, Event, Start, Started
+from tests.robustness.caption_drops import captions_over_drops, listen_over_drops
 from tests.robustness.checks import idle, log_is_clean, metric
 from tests.robustness.drops import (
     HASTE,
@@ -74,6 +75,18 @@ async def test_20_lost_sockets_are_not_heard(server: ServerProcess) -> None:
 @pytest.mark.asyncio
 async def test_pauses_are_right_to_a_word_over_lost_sockets(server: ServerProcess) -> None:
     assert await pause_over_drops(server, 15, seed=1) >= 20
+    await idle(server)
+
+
+@pytest.mark.asyncio
+async def test_each_cue_is_heard_once_over_lost_sockets(server: ServerProcess) -> None:
+    assert await captions_over_drops(server, 2, seed=4) >= 1
+    await idle(server)
+
+
+@pytest.mark.asyncio
+async def test_who_listens_over_lost_sockets_hears_what_others_hear(server: ServerProcess) -> None:
+    assert await listen_over_drops(server, 4, seed=1) >= 3
     await idle(server)
 
 

@@ -26,7 +26,7 @@ def stories(name: str) -> tuple[tuple[dict[str, Any], ...], ...]:
         (start, text, end | {"type": "pause"}, end | {"type": "cancel"}, end),
         (spoken,),
         (start, spoken),
-        (timed, spoken, end, spoken | {"id": "new"}),
+        (timed, spoken, end, spoken | {"id": ""}),
         (timed, spoken, spoken | {"voice": "nobody"}),
         (timed, spoken, end | {"type": "pause"}),
         (timed, text | {"text": "<tt xmlns='http://www.w3.org/ns/ttml'><body/></tt>\n"}, end),

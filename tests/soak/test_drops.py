@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.robustness.caption_drops import captions_over_drops, listen_over_drops
 from tests.robustness.checks import (
     files_back,
     footprint,
@@ -29,6 +30,8 @@ async def test_200_lost_sockets_are_not_heard() -> None:
         before = footprint(server)
         assert await speak_over_drops(server, 200, seed=7) >= 120
         assert await pause_over_drops(server, 100, seed=8) >= 150
+        assert await captions_over_drops(server, 40, seed=9) >= 20
+        assert await listen_over_drops(server, 20, seed=9) >= 15
         await idle(server)
         async with asyncio.timeout(60):
             while await metric(server, "streamer_detached_connections"):
