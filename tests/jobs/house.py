@@ -21,7 +21,7 @@ from streamer.engines.tone import Tone
 from streamer.files import FileStore
 from streamer.jobs import Jobs
 from streamer.resources import Job, JobRequest
-from streamer.session import Session
+from streamer.sessions import open_session as speaking
 from streamer.types import AudioFormat, OptionsUpdate, Start, Word
 from streamer.usage import Usage
 from streamer.voices import Catalogue
@@ -133,8 +133,8 @@ async def house(
     path = directory / "streamer.sqlite3"
     schemas = [usage_.SCHEMA, FileStore.SCHEMA, Webhooks.SCHEMA, Jobs.SCHEMA]
 
-    def open_session(start: Start, *, background: bool = True, key: str = "") -> Session:
-        return Session(
+    def open_session(start: Start, *, background: bool = True, key: str = "") -> Any:
+        return speaking(
             start, catalogue=catalogue, settings=settings, paced=False, background=background
         )
 
