@@ -249,8 +249,8 @@ class Runner:
         if entry.urgent:
             open_session = partial(open_session, background=False)
         made: list[Rendering] = []
-        asked, limit = kept.request, self._settings.max_pending_chars
-        longest_s, mime, count = asked.longest_s, mime_of(asked), asked.results
+        asked, count = kept.request, kept.request.results
+        how = self._settings.max_pending_chars, asked.longest_s, mime_of(asked)
         for result in range(count):
 
             def told(characters: int, before: int = result * entry.characters // count) -> None:
@@ -258,11 +258,9 @@ class Runner:
 
             session = open_session(start_of(kept, result))
             name = f"{entry.id}-{entry.claims}-{result}"
-            writer = await create_writer(self._endings.files, name, kept.request, self._encoding)
+            writer = await create_writer(self._endings.files, name, asked, self._encoding)
             try:
-                made.append(
-                    await speak(session, asked.text, name, writer, told, limit, longest_s, mime)
-                )
+                made.append(await speak(session, asked.text, name, writer, told, *how))
             except BaseException:
                 await writer.abort()
                 raise
