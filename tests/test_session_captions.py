@@ -93,6 +93,36 @@ def test_a_caption_comes_before_the_last_of_its_sound() -> None:
             assert any(segment.start <= event.start for segment in segments)
 
 
+@pytest.mark.parametrize("engine", [ScriptedEngine, WordEngine])
+def test_a_caption_that_was_not_sent_before_a_pause_comes_again_as_what_was_heard_and_the_rest(
+    engine: type[ScriptedEngine],
+) -> None:
+    async def main() -> list[Caption]:
+        speaker = engine()
+        session = Session(
+            Start("c", SEED, PCM, cut="sentence", captions=True),
+            catalogue=Catalogue({speaker.name: speaker}),
+            settings=Settings(),
+        )
+        session.text(Text("c", "Hello there my “friend”, this is one. Two."))
+        session.end()
+        sent, paused = [], False
+        async with aclosing(session.events()) as events:
+            async for event in events:
+                if isinstance(event, Caption) and not paused:  # it is on its way out
+                    paused = True
+                    session.pause(played_ms=250.0)
+                    session.go_on()
+                elif isinstance(event, Caption):
+                    sent.append(event)
+        return sent
+
+    sent = asyncio.run(main())
+    assert [c.text for c in sent] == ["Hello there", "my “friend”, this is one.", "Two."]
+    assert [c.index for c in sent] == [0, 1, 2]
+    assert all(a.end <= b.start for a, b in pairwise(sent))
+
+
 def _lies(listener: Listener) -> list[Word]:
     """The captions' words as they lie now: those that were unheard at a pause are forgotten."""
     known: list[Word] = []

@@ -291,3 +291,13 @@ def test_lines_lose_nothing_and_are_never_too_long(text: str) -> None:
     found = lines(text)
     assert "".join("".join(found).split()) == "".join(text.split())
     assert all(line == line.strip() and 0 < width(line) <= LINE for line in found)
+
+
+def test_no_line_begins_with_what_closes_or_is_small() -> None:
+    for length in range(20, 60):
+        part = "「キャッチャー」、チャッチャー。"[: length % 7 + 2]
+        text = part * (length // len(part))
+        broken = lines(text)
+        assert "".join(broken) == text
+        assert all(line[0] not in "」、。ャッー" for line in broken[1:])
+        assert all(line[-1] != "「" for line in broken)
