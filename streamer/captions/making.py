@@ -46,6 +46,8 @@ class Making:
         """That engines were given, and what that cost: once each, also if it was said again faster."""
         self.cost = 0.0
         self.engines: list[str] = []
+        self.hurried = 0
+        """Cues that were said again, faster."""
         self.now: Waiting | None = None
         """What is being made."""
         self._queue = queue
@@ -127,6 +129,7 @@ class Making:
             return
         if rate > 1:
             cue.hurried = take
+            self.hurried += 1
             return
         cue.natural, cue.made_at = take, self._clock()
         self.characters += take.characters

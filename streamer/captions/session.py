@@ -238,6 +238,11 @@ class CaptionSession:
         return self._pace.underruns
 
     @property
+    def hurried(self) -> int:
+        """Cues that their engine said twice, the second time faster."""
+        return self._making.hurried
+
+    @property
     def engine(self) -> str:
         """Who spoke, `+` between several."""
         return "+".join(self._making.engines) or self._intake.wishes.now.engine.name

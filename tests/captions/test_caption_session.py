@@ -698,7 +698,7 @@ def test_every_codec_keeps_the_length(codec: str) -> None:
 
 
 def test_each_cue_of_three_minutes_is_heard_at_its_time() -> None:
-    cues = talk(180, seed=7, dense=0.15)
+    cues = talk(180, seed=7, dense=0.06)
     come = virtual_time.run(spoken(vtt(cues), Tone()))
     check_times(come, {cue.id: cue.start_ms * RATE // 1000 for cue in cues})
     assert come.done.samples == cues[-1].end_ms * RATE // 1000 == len(come.sound)
