@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from streamer.errors import InvalidCaptions, TextLimit
+from streamer.server.auth import ANONYMOUS
 from streamer.server.limits import KeyLimits
 from streamer.types import (
     Audio,
@@ -400,3 +401,16 @@ async def test_a_listener_that_goes_away_stops_the_feeding_too(
         writer.transport.abort()
         await eventually(lambda: server.live == 0)
         await eventually(lambda: sessions.made[0].freed)
+
+
+@pytest.mark.asyncio
+async def test_cues_that_listeners_of_a_channel_are_told_of_are_not_counted_again(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as server:
+        meter, counters = server.service.meter(ANONYMOUS, "r"), server.service.ledger.counters
+        for charge in (meter.listen("heard"), meter.start("spoken")):
+            charge.observe(Late("c", "1", FRAME, 1.0))
+            charge.observe(Skipped("c", "2", "late"))
+            charge.close(None, "end")
+        assert counters.cues == {"late": 1, "skipped": 1}
