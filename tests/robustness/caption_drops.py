@@ -35,10 +35,11 @@ AHEAD_MS = 2000.0
 
 @dataclass(frozen=True)
 class Caption:
-    """What is said of one cue: its text as it grows, the first at `at_ms` of the captioner's clock."""
+    """What is said of one cue: its text as it grows, at `at_ms` of the captioner's clock; None: it comes
+    without a time."""
 
     id: str
-    at_ms: float
+    at_ms: float | None
     texts: Sequence[str]
 
     @property
@@ -47,13 +48,13 @@ class Caption:
 
 
 def live(random: Random, count: int) -> list[Caption]:
-    """Cues that come at their time, some of which grow."""
-    made = []
+    """Cues that come at their time, or without any; some of them grow."""
+    made, timed = [], random.random() < 0.7
     for number in range(count):
         words = [random.choice(WORDS) for _ in range(random.randrange(2, 5))]
         cut = random.randrange(1, len(words)) if random.random() < 0.4 else len(words)
         texts = [" ".join(words[:cut]), " ".join(words)] if cut < len(words) else [" ".join(words)]
-        made.append(Caption(f"cue {number}", EVERY_MS * number, texts))
+        made.append(Caption(f"cue {number}", EVERY_MS * number if timed else None, texts))
     return made
 
 
@@ -97,8 +98,9 @@ async def _captioned(
 async def _say(context: Context, said: Sequence[Caption], random: Random) -> None:
     for caption in said:
         for text in caption.texts:
-            times = (caption.at_ms, caption.at_ms + EVERY_MS)
-            await context.cue(text, *times, id=caption.id)
+            at = caption.at_ms
+            until = None if at is None else at + EVERY_MS
+            await context.cue(text, at, until, id=caption.id)
             await asyncio.sleep(random.random() * EVERY_MS / 1000 / len(caption.texts))
     await context.end()
 
@@ -122,10 +124,12 @@ def _check(said: Sequence[Caption], events: Sequence[Event]) -> None:
                 raise AssertionError(event)
             case SegmentStarted():
                 segments.setdefault(event.cue or "", []).append(event)
-    assert set(segments) == {caption.id for caption in said}
+    assert list(segments) == [caption.id for caption in said]
     for caption in said:
         spoken = " ".join(segment.text for segment in segments[caption.id])
         assert spoken.split() == caption.words, (caption, spoken)
+        if caption.at_ms is None:
+            continue
         begin = round(caption.at_ms * rate / 1000) + late.get(caption.id, 0)
         assert segments[caption.id][0].start == begin, (caption, segments[caption.id], late)
 
