@@ -181,13 +181,18 @@ def check_order(come: Heard) -> None:
         assert end is None or come.events[-1].samples == end
 
 
-def onset(sound: Samples, begin: int, end: int | None = None) -> int:
-    """The first loud sample from there on; the end if there is none."""
-    loud = np.flatnonzero(np.abs(sound[begin:end]) > LOUD)
+NEAR = 30 * RATE
+"""As far as speech is looked for."""
+
+
+def onset(sound: Samples, begin: int) -> int:
+    """The first loud sample from there on; the end if there is none near."""
+    loud = np.flatnonzero(np.abs(sound[begin : begin + NEAR]) > LOUD)
     return begin + int(loud[0]) if len(loud) else len(sound)
 
 
 def offset(sound: Samples, end: int) -> int:
-    """Behind the last loud sample before."""
-    loud = np.flatnonzero(np.abs(sound[:end]) > LOUD)
-    return int(loud[-1]) + 1 if len(loud) else 0
+    """Behind the last loud sample before; 0 if there is none near."""
+    begin = max(0, end - NEAR)
+    loud = np.flatnonzero(np.abs(sound[begin:end]) > LOUD)
+    return begin + int(loud[-1]) + 1 if len(loud) else 0
