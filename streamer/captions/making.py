@@ -54,7 +54,7 @@ class Making:
         self._track = track
         self._takes = takes
         self._fitting = fitting
-        self._rate = rate
+        self.rate = rate
         self._lead = lead
         self._clock = clock
         self._told = told
@@ -69,7 +69,7 @@ class Making:
 
     def pushed(self) -> None:
         """The time of a cue may have come near."""
-        if self._live and self._track.position - self._looked > LOOK_S * self._rate:
+        if self._live and self._track.position - self._looked > LOOK_S * self.rate:
             self.look()
 
     async def run(self) -> None:
@@ -96,7 +96,7 @@ class Making:
             if not cue.made:
                 hurry = None if self._live else self._to_hurry()
                 far = self._live and self.due_in(cue.order) > AHEAD_S
-                full = made > AHEAD_S * self._rate and number >= MERGED
+                full = made > AHEAD_S * self.rate and number >= MERGED
                 if hurry is not None or far or full:
                     return hurry or self._to_hurry()
                 return cue, 1.0
@@ -141,5 +141,5 @@ class Making:
     def due_in(self, position: int) -> float:
         """Seconds until a listener hears that sample; +inf where nobody does."""
         lead = self._lead()
-        ahead = (position - self._track.position) / self._rate
+        ahead = (position - self._track.position) / self.rate
         return ahead + (0.0 if lead == -math.inf else lead)

@@ -20,8 +20,7 @@ ENGINE_GONE = 3
 
 
 class Placing:
-    """`live`: the sound's clock waits for nothing. `sure` says whether the slot of a cue is known, where it
-    can be waited for."""
+    """`live`: the sound's clock waits for nothing."""
 
     def __init__(
         self,
@@ -35,7 +34,6 @@ class Placing:
         rate: int,
         *,
         live: bool,
-        sure: Callable[[Waiting], bool],
     ) -> None:
         self._options = options
         self._intake = intake
@@ -47,7 +45,8 @@ class Placing:
         self._fitting = fitting
         self._rate = rate
         self._live = live
-        self._sure = sure
+        self.sure: Callable[[Waiting], bool] = lambda cue: True
+        """Whether the slot of a cue is known, where it can be waited for."""
         self._failed = 0
         """So many cues in a row."""
         self.due = False
@@ -91,7 +90,7 @@ class Placing:
     def _group(self, head: Waiting) -> Sequence[Waiting] | None:
         """The cues that are said in one breath from here on: one, where they are not merged. None: it is not
         known yet."""
-        if not self._live and not self._sure(head):
+        if not self._live and not self.sure(head):
             return None
         group = [head]
         if self._options.overrun == "merge":

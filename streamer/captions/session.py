@@ -16,12 +16,12 @@ from contextlib import AbstractContextManager, nullcontext
 from streamer.audio.encoder import open_encoder
 from streamer.audio.encoder import resolve as resolve_format
 from streamer.captions.booking import Booking
-from streamer.captions.cues import Waiting
 from streamer.captions.fitting import Fitting
 from streamer.captions.intake import Intake
 from streamer.captions.making import Making
-from streamer.captions.pace import HOLD_LEAD_S, SOON_S, Pace
+from streamer.captions.pace import Pace
 from streamer.captions.placing import Placing
+from streamer.captions.playing import Playing
 from streamer.captions.said import Said
 from streamer.captions.takes import Takes
 from streamer.captions.telling import Telling
@@ -29,16 +29,13 @@ from streamer.captions.track import Track
 from streamer.config import Settings
 from streamer.errors import (
     ContextConflict,
-    EngineFailed,
     InvalidParameter,
     NotAvailable,
-    StreamerError,
     TextLimit,
 )
 from streamer.listeners import Listeners
 from streamer.packets import Packets, Tap
 from streamer.prices import Prices
-from streamer.session import LITTLE_S
 from streamer.tasks import ended
 from streamer.types import (
     Audio,
@@ -46,7 +43,6 @@ from streamer.types import (
     Done,
     EndReason,
     Event,
-    Failed,
     Interrupted,
     Paused,
     Start,
@@ -54,9 +50,6 @@ from streamer.types import (
     Text,
 )
 from streamer.voices import Catalogue, Speaker
-
-GAP_S = 0.04
-"""Silence that is sent to a listener in one go."""
 
 
 class CaptionSession:
@@ -125,14 +118,13 @@ class CaptionSession:
             *(start.cues, self._intake, self._track, self._telling),
             *(self._said, self._making, fitting, rate),
             live=live,
-            sure=self._sure,
         )
-        self._runs_at: float | None = None
-        self._flushed = False
-        """The last cue is not waited for another behind it."""
-        self._ended = self._over = False
-        self._reason: EndReason = "end"
-        self._failure: StreamerError | None = None
+        self._playing = Playing(
+            *(start, self._intake, self._track, self._telling),
+            *(self._making, self._placing, self._pace, clock),
+            full=lambda: 2 * self.pending > self._limit,
+            done=self.done,
+        )
 
     @property
     def received(self) -> int:
@@ -150,7 +142,7 @@ class CaptionSession:
         if command.mark is not None:
             raise NotAvailable("captions have no marks", param="mark")
         known = command.at is not None and command.at + len(command.text) <= self.received
-        if self._ended and known:
+        if self._playing.ended and known:
             return  # said again, over another socket
         self._check_open("text")
         piece = self._intake.new(command)
@@ -162,7 +154,7 @@ class CaptionSession:
 
     def cue(self, command: Cue) -> None:
         """Take a cue, or the correction of one. Raises `TextLimit`, `ContextConflict`, `UnknownVoice`."""
-        if self._ended and command.id:
+        if self._playing.ended and command.id:
             self._intake.again(command.id)
             return
         self._check_open("type")
@@ -172,16 +164,14 @@ class CaptionSession:
 
     def flush(self) -> None:
         """What is open is whole, and the last cue is not waited for another."""
-        self._intake.flush()
-        self._flushed = True
+        self._playing.flush()
         self._came()
 
     def end(self, reason: EndReason = "end") -> None:
         """No more cues come: finish, with silence up to the last one's end."""
-        if not self._ended:
-            self._reason = reason
-            self.flush()
-            self._ended = True
+        if not self._playing.ended:
+            self._playing.end(reason)
+            self._came()
 
     def played(self, played_ms: float) -> None:
         """The listener reports how far it has played."""
@@ -195,7 +185,7 @@ class CaptionSession:
         """Nothing happens: it is never paused."""
 
     def _check_open(self, param: str) -> None:
-        if self._ended:
+        if self._playing.ended:
             raise ContextConflict("nothing comes after end", param=param)
 
     def _check_room(self, text: str) -> None:
@@ -288,11 +278,11 @@ class CaptionSession:
         try:
             with self._present():
                 yield self._started()
-                while waiting or not self._over:
+                while waiting or not self._playing.over:
                     if not waiting:
                         if making.done():
                             making.result()
-                        await self._step()
+                        await self._playing.step()
                         continue
                     event = waiting.popleft()
                     if isinstance(event, Audio):
@@ -303,105 +293,9 @@ class CaptionSession:
         finally:
             await ended(making)
 
-    async def _step(self) -> None:
-        """Place what begins, push a slice, or wait for what may change what is to be done."""
-        if not await self._running():
-            return
-        try:
-            if self._failure is None and self._placing.place():
-                return
-        except StreamerError as error:
-            self._failure = error.with_traceback(None)
-        pace, left = self._pace, self._track.end - self._track.position
-        due = self._failure is None and self._placing.due
-        until = self._placing.until if self._failure is None else None
-        if left:
-            if not (due and pace.live) or await pace.may_push(HOLD_LEAD_S):
-                pace.speaks()
-                self._push(left, until)
-        elif self._failure is not None:
-            self._finish()
-        elif due:
-            if not pace.live:
-                await pace.sleep(self._patience())
-            elif await pace.may_push(HOLD_LEAD_S):
-                self._push(round(GAP_S * self.rate))
-        elif self._ended and until is None:
-            self._fill()
-        elif pace.live and not self._ended:
-            if await pace.may_push(pace.gap_s):
-                self._push(round(GAP_S * self.rate), until)
-        elif until is not None:
-            self._push(until)
-        else:
-            await pace.sleep(self._patience())
-        self._end_if_idle()
-
-    async def _running(self) -> bool:
-        """Whether the sound's clock runs."""
-        if self._intake.origin_ms is None:
-            if not self._ended:
-                await self._pace.sleep(self._patience())
-                self._end_if_idle()
-                return False
-            self._intake.origin_ms = 0.0
-        if self._runs_at is None:
-            delay_s = self._start.cues.delay_ms / 1000 if self._pace.live else 0.0
-            self._runs_at = self._clock() + delay_s
-        if (left := self._runs_at - self._clock()) > SOON_S:
-            await self._pace.sleep(left)
-            return False
-        return True
-
-    def _push(self, *most: int | None) -> None:
-        self._pace.pushes()
-        self._telling.push(min((count for count in most if count is not None), default=None))
-        self._making.pushed()
-
-    def _fill(self) -> None:
-        """Silence up to the end of the captions, or the end."""
-        left = self._intake.length - self._track.position
-        if left > 0 and self._reason != "idle":
-            self._push(left)
-            return
-        if self._telling.lost:
-            self._failure = EngineFailed("synthesis failed within the last cue")
-        self._finish()
-
-    def _finish(self) -> None:
-        self._over = True
-        self._telling.flush()
-        failure = self._failure
-        self._telling.last(
-            self.done(self._reason) if failure is None else Failed(failure, self.context)
-        )
-
-    def _sure(self, cue: Waiting) -> bool:
-        """Whether the slot of a cue is known, where nobody hears that it is waited for."""
-        known = self._intake.queue.last_order > cue.order or not cue.timed
-        full = 2 * self.pending > self._limit  # then nothing may come before it has been spoken
-        return known or full or self._ended or self._flushed or self._pace.idle_in <= 0
-
-    def _end_if_idle(self) -> None:
-        if self._intake.queue.head is None and not self._ended and self._pace.idle_in <= 0:
-            try:
-                self.end("idle")
-            except StreamerError as error:  # what came is too little to be captions
-                self._ended, self._failure = True, error
-
-    def _patience(self) -> float | None:
-        """For how long nothing may come."""
-        waits = self._making.now is None and not self._ended and not self._pace.background
-        return max(0.01, self._pace.idle_in) if waits else None
-
     def _present(self) -> AbstractContextManager[None]:
         background = self._pace.background
-        return nullcontext() if background else self._listeners.listening(self._waits)
-
-    def _waits(self) -> bool:
-        """Whether a cue is being made for a listener who is about to hear it."""
-        cue = self._making.now
-        return cue is not None and self._making.due_in(cue.order) < LITTLE_S
+        return nullcontext() if background else self._listeners.listening(self._playing.waits)
 
     def _started(self) -> Started:
         encoder, wishes = self._encoder, self._intake.wishes
