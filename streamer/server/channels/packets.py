@@ -33,9 +33,10 @@ class Burst:
 
 
 class PacketRing:
-    """Packets are numbered from 0."""
+    """Packets are numbered from 0; the first begins at `pts`."""
 
-    def __init__(self) -> None:
+    def __init__(self, pts: int) -> None:
+        self._pts = pts
         self._bursts: deque[Burst] = deque()
         self.next = 0
 
@@ -60,10 +61,11 @@ class PacketRing:
                 return burst if number < burst.next else None
         return None
 
-    def packet(self, number: int) -> Packet | None:
-        """As `at`."""
-        burst = self.at(number)
-        return None if burst is None else burst.packets[number - burst.first]
+    def begin(self, number: int) -> int:
+        """Where this packet begins, or the next one."""
+        if (burst := self.at(number)) is not None:
+            return burst.packets[number - burst.first].pts
+        return self._bursts[-1].end if self._bursts else self._pts
 
     def find(self, pts: int) -> int:
         """Number of the first packet that ends behind this; the next one where none does yet."""

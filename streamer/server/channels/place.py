@@ -50,8 +50,7 @@ class Place:
         """The sample that its next packet begins with, or what it reads."""
         if self._stream is None:
             return self.since
-        packet = self._stream.packets.packet(self.number)
-        return self.since if packet is None else self._stream.position(packet.pts)
+        return self._stream.position(self._stream.packets.begin(self.number))
 
     def take(self, burst: Burst) -> bytes:
         """The packets of it that are next, in one piece."""

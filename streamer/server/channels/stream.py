@@ -35,7 +35,7 @@ class Stream:
         self.sample_rate = audio.sample_rate
         self._rate = rate
         self.encoder = open_encoder(audio, rate, self.at(self.begin))
-        self.packets = PacketRing()
+        self.packets = PacketRing(self.at(self.begin) - self.encoder.lead_in)
         self.listeners = 0
         self.idle_since = -math.inf
         """When the last listener left."""
