@@ -11,6 +11,7 @@ from streamer.captions.fitting import Fitting
 from streamer.captions.takes import Takes
 from streamer.captions.track import Track
 from streamer.errors import StreamerError
+from streamer.tasks import ended
 
 AHEAD = 16
 """Cues that are made and wait."""
@@ -59,12 +60,15 @@ class Making:
         self._clock = clock
         self._told = told
         self._live = live
+        self._task: asyncio.Task[None] | None = None
         self._work = asyncio.Event()
         self._looked = 0
 
     def look(self) -> None:
         """There may be something to make."""
         self._looked = self._track.position
+        if self.now is not None and self.now.over and self._task is not None:
+            self._task.cancel()
         self._work.set()
 
     def pushed(self) -> None:
@@ -80,11 +84,15 @@ class Making:
                 self._work.clear()
                 await self._work.wait()
                 continue
-            self.now = found[0]
+            # A task, to be cancelled where nobody wants it any more.
+            self.now, self._task = found[0], asyncio.create_task(self._make(*found))
             try:
-                await self._make(*found)
+                await asyncio.wait({self._task})
             finally:
                 self.now = None
+                await ended(self._task)
+            if not self._task.cancelled():
+                self._task.result()
             self._told()
 
     def _next(self) -> tuple[Waiting, float] | None:
@@ -117,7 +125,8 @@ class Making:
             return self.due_in(cue.order)
 
         try:
-            take = await self._takes.speak(cue.text, cue.wish, rate, lead, lambda: not cue.over)
+            book = self._book if rate == 1 else _once
+            take = await self._takes.speak(cue.text, cue.wish, rate, lead, book)
         except StreamerError as error:
             failure = error.with_traceback(None)
             if rate == 1:
@@ -125,21 +134,25 @@ class Making:
             else:
                 cue.wanted, cue.once = 1.0, True
             return
-        if take is None:
-            return
         if rate > 1:
             cue.hurried = take
             self.hurried += 1
             return
         cue.natural, cue.made_at = take, self._clock()
-        self.characters += take.characters
-        self.cost += take.cost
-        for engine in take.engine.split("+"):
-            if take.characters and engine not in self.engines:
+        for engine in filter(None, take.engine.split("+")):
+            if engine not in self.engines:
                 self.engines.append(engine)
+
+    def _book(self, characters: int, cost: float) -> None:
+        self.characters += characters
+        self.cost += cost
 
     def due_in(self, position: int) -> float:
         """Seconds until a listener hears that sample; +inf where nobody does."""
         lead = self._lead()
         ahead = (position - self._track.position) / self.rate
         return ahead + (0.0 if lead == -math.inf else lead)
+
+
+def _once(characters: int, cost: float) -> None:
+    """What is said again is booked already."""

@@ -98,6 +98,8 @@ class Placing:
                 due = cue.start is None or cue.start <= self._track.position
                 if not due or cue.wish.options != head.wish.options:
                     break
+                if len(self._queue.of(cue.id)) > 1:
+                    break
                 if self._live and not cue.made:
                     break
                 group.append(cue)

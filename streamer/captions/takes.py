@@ -34,6 +34,10 @@ FADE_DB = 40.0
 """A volume below this, in dB, has no ends to be found."""
 
 
+Book = Callable[[int, float], None]
+"""Takes how many characters an engine was given, and what they cost."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Take:
     """`samples` at the context's engine rate; `words` lie in them, with offsets into the cue's text. `rate`:
@@ -45,8 +49,6 @@ class Take:
     rate: float = 1.0
     lost: bool = False
     engine: str = ""
-    characters: int = 0
-    cost: float = 0.0
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -81,27 +83,23 @@ class Takes:
             synthesis.charge(line, at_most=True)
         return synthesis.cost(script.received)
 
-    async def speak(
-        self, text: str, wish: Wish, rate: float, lead: Lead, wanted: Callable[[], bool]
-    ) -> Take | None:
-        """None once it is not `wanted` any more. Empty where there is nothing to hear. Raises `EngineFailed`,
-        `LanguageNotSupported`."""
+    async def speak(self, text: str, wish: Wish, rate: float, lead: Lead, book: Book) -> Take:
+        """Empty where there is nothing to hear. What was handed to an engine is booked, however this ends.
+        Raises `EngineFailed`, `LanguageNotSupported`."""
         hurried = _faster(wish, rate)
         script = self._script(text, hurried, lead)
         synthesis = Synthesis(script, self._prices, self._rate, lead)
         sound = _Sound(self._rate)
-        async with aclosing(synthesis.spoken()) as spoken:
-            async for line, chunk in spoken:
-                if not wanted():
-                    return None
-                sound.push(line, chunk)
+        try:
+            async with aclosing(synthesis.spoken()) as spoken:
+                async for line, chunk in spoken:
+                    sound.push(line, chunk)
+        finally:
+            book(script.spoken, synthesis.cost(script.spoken))
         script.check()
         samples, words = sound.trimmed(wish.options.volume)
-        booked = script.spoken
-        return Take(
-            *(samples, words, sound.timing, rate, sound.lost, synthesis.engine),
-            *(booked, synthesis.cost(booked)),
-        )
+        engine = synthesis.engine if script.spoken else ""
+        return Take(samples, words, sound.timing, rate, sound.lost, engine)
 
     def _script(self, text: str, wish: Wish, lead: Lead) -> Script:
         script = Script(self._start, self._catalogue, self._settings, self._clock, lead)

@@ -675,6 +675,48 @@ def test_closing_it_frees_the_engine_and_its_task() -> None:
     assert virtual_time.run(run()) == 0
 
 
+def test_live_an_engine_that_hangs_on_one_cue_makes_no_other_late() -> None:
+    engine = ScriptedEngine()
+    engine.gate.clear()
+
+    async def script(one: object) -> AsyncIterator[None]:
+        one.cue(cue("a", 1, 5, 1))  # type: ignore[attr-defined]
+        one.cue(cue("b", 2, 5, 1))  # type: ignore[attr-defined]
+        one.cue(cue("d", 8, 5, 1))  # type: ignore[attr-defined]
+        await asyncio.sleep(3)
+        one.cue(Cue("c", "Said otherwise", "b"))  # type: ignore[attr-defined]
+        await asyncio.sleep(3)
+        engine.gate.set()
+        one.end()  # type: ignore[attr-defined]
+        yield
+
+    async def run() -> Heard:
+        one = session(engine, paced=True)
+        return await fed(one, script(one))
+
+    come = virtual_time.run(run())
+    assert come.skipped == [("a", "late"), ("b", "late")]
+    assert come.starts == {"d": 8}
+    assert engine.open == 0
+
+
+def test_what_an_engine_was_given_is_booked_also_if_nobody_waits_for_it() -> None:
+    engine = ScriptedEngine()
+    engine.capabilities = replace(engine.capabilities, price_per_1000=1000.0)
+    engine.gate.clear()
+
+    async def run() -> tuple[int, float]:
+        one = session(engine, paced=True)
+        one.cue(cue("a", 0, 5))
+        async with aclosing(one.events()) as events:
+            async for event in events:
+                if isinstance(event, Audio) and engine.open:
+                    break
+        return one.characters, one.cost
+
+    assert virtual_time.run(run()) == (len(words(5)), len(words(5)))
+
+
 def test_long_contexts_forget_what_was_heard() -> None:
     one = session(settings=Settings(max_context_chars=500))
     one.text(Text("c", vtt(talk(60))))
