@@ -129,6 +129,26 @@ async def test_listening_wants_its_scope_and_the_tokens_channel(tmp_path: Path) 
                         assert error["code"] == "not_available"
 
 
+@pytest.mark.asyncio
+async def test_nobody_begins_to_listen_with_a_token_that_has_expired(
+    tmp_path: Path, clock: Clock
+) -> None:
+    async with (
+        hall(tmp_path, change=clock.into) as server,
+        server.http(headers=bearer(server.keys.new("app"))) as http,
+    ):
+        publisher = await made(http, scopes=["publish"])
+        listener = await made(http, scopes=["listen"], ttl_s=10)
+        async with seated(server, key=publisher) as seat, seated(server, key=listener) as ear:
+            await seat.publish("a")
+            await seat.until("a", "started")
+            await ear.listen("x")
+            clock.now += 10
+            await ear.say(type="subscribe", context="y", channel="hall")
+            assert (await ear.until("y", "error")).told[-1]["code"] == "token_expired"
+            await ear.until("x", "segment", "packet")  # what had begun goes on
+
+
 # What is lent.
 
 

@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ import av
 from websockets.asyncio.client import ClientConnection
 
 from streamer.engines.tone import Tone
+from streamer.server.resources import Resources
 from streamer.server.run import sessions
 from streamer.voices import Catalogue
 from tests.server.running import Running, running, say, settings_for
@@ -124,12 +125,16 @@ class Seat:
 
 
 @asynccontextmanager
-async def hall(directory: Path, **changes: Any) -> AsyncIterator[Running]:
+async def hall(
+    directory: Path, change: Callable[[Resources], Resources] | None = None, **changes: Any
+) -> AsyncIterator[Running]:
     """A server that speaks tones."""
     changes.setdefault("channel_linger_s", LINGER_S)
     catalogue = Catalogue({"tone": Tone()})
     opens = sessions(settings_for(directory, **changes), catalogue)
-    async with running(directory, catalogue=catalogue, sessions=opens, **changes) as server:
+    async with running(
+        directory, catalogue=catalogue, sessions=opens, change=change, **changes
+    ) as server:
         yield server
     counters = server.service.ledger.counters
     assert counters.channels == 0
