@@ -587,4 +587,39 @@ async function latency({ url, text, runs, after, ...options }) {
   return told;
 }
 
-export const cases = { whole, stopped, pausedReally, twice, locked, pausedLocally, pausedRemotely, broken, unplayable, tidy, latency };
+/** A channel that one speaks on, joined when it has gone on for a while, and heard to its end. */
+async function tuned({ url, text, after, audio }) {
+  const speaker = new StreamerClient(url, { audio: "pcm_s16le" });
+  const spoken = say(speaker, text, { channel: `tuned-${audio ? "pcm" : "opus"}` });
+  const all = [];
+  let sent = 0;
+  const speaking = (async () => {
+    for await (const event of spoken) {
+      if (event.type === "words") all.push(...event.words.map((word) => word.text));
+      if (event.type === "audio") sent = event.pts / spoken.started.audio.sample_rate;
+    }
+  })();
+  await until(() => sent > after);
+  const set = await setUp(url, { client: audio ? { audio } : {} });
+  const { client, player, log, context } = set;
+  const listening = client.subscribe(spoken.start.channel);
+  const heard = player.play(listening);
+  await until(() => log.words.length > 1);
+  const refused = await player.pause().catch((error) => error.code);
+  const playing = player.state;
+  await heard;
+  await speaking;
+  const rate = log.last.started.audio.sample_rate;
+  const first = log.packets[0];
+  const answer = {
+    first_ms: (first.pts * 1000) / rate, words: log.words, all, refused, playing, states: log.states, errors: log.errors,
+    quoted: listening.words.every(({ text: word, offset }) => listening.text.startsWith(word, offset)),
+    told: notices.get(context).findLast(({ type }) => type === "end"),
+    sought: ((log.last.done.samples - first.pts) * 48000) / rate, end: (log.last.done.samples * 48000) / rate,
+  };
+  await speaker.close();
+  await tearDown(set);
+  return answer;
+}
+
+export const cases = { tuned, whole, stopped, pausedReally, twice, locked, pausedLocally, pausedRemotely, broken, unplayable, tidy, latency };

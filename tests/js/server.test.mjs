@@ -7,6 +7,7 @@ import { cuttingProxy } from "./cutting_proxy.mjs";
 
 const SERVER = new URL(process.env.SERVER_URL);
 const LIMIT = { timeout: 40_000 };
+const DROPS = Number(process.env.DROPS ?? 20);
 const TEXT = "The tones are counted 😀 one by one. ";
 
 async function all(context) {
@@ -136,7 +137,86 @@ test("errors come as what they are", LIMIT, async () => {
   client.close();
 });
 
-const DROPS = Number(process.env.DROPS ?? 20);
+test("cues are heard in their order, each told of", LIMIT, async () => {
+  const client = new StreamerClient(SERVER, { audio: "pcm_s16le" });
+  const context = client.start({ input: "captions", captions: true, cues: { max_rate: 1, delay_ms: 500 } });
+  const cues = [["a", 0, 300, "One 😀 two."], ["b", 300, 400, "Three four five."], ["c", 400, 900, "Six."], ["d", 900, 1000, "[music]"]];
+  for (const [id, start_ms, end_ms, text] of cues) context.cue({ id, start_ms, end_ms, text });
+  context.cue({ id: "b", start_ms: 300, end_ms: 400, text: "Three four five." });
+  context.end();
+  const events = await all(context);
+  const of = (type) => events.filter((event) => event.type === type);
+  assert.equal(context.text, "One 😀 two. Three four five. Six.");
+  assert.deepEqual(of("segment").map(({ cue, rate }) => [cue, rate]), [["a", 1], ["b", 1], ["c", 1]]);
+  assert.deepEqual(of("skipped").map(({ cue, reason }) => [cue, reason]), [["d", "description"]]);
+  assert.ok(of("late").every(({ cue, by_ms }) => /[bc]/.test(cue) && by_ms > 0));
+  assert.equal(of("late").at(-1).cue, "c");
+  assert.deepEqual(of("caption").map(({ text }) => text.replaceAll("\n", " ")), ["One 😀 two.", "Three four five.", "Six."]);
+  for (const { text, offset } of [...context.words, ...of("caption").flatMap(({ words }) => words)]) assert.ok(context.text.startsWith(text, offset));
+  client.close();
+});
+
+test("a channel is heard by all alike, wherever they join", LIMIT, async () => {
+  const client = new StreamerClient(SERVER, { audio: "pcm_s16le", pacing: { lead_ms: 200 } });
+  const speaker = client.start({ channel: "node" });
+  const speaking = all(speaker);
+  speaker.push(TEXT.repeat(2));
+  await client.connect();
+  const early = client.subscribe("node", { captions: true });
+  const heard = [];
+  const reading = (async () => {
+    for await (const event of early) heard.push(event);
+  })();
+  while (heard.filter(({ type }) => type === "words").length < 4) await new Promise((resolve) => setTimeout(resolve, 10));
+  const late = client.subscribe("node", { back_ms: 300 });
+  const after = [];
+  const joining = (async () => {
+    for await (const event of late) after.push(event);
+  })();
+  await assert.rejects(late.pause(), { code: "not_available" });
+  assert.throws(() => late.push("x"), { code: "not_available" });
+  while (after.filter(({ type }) => type === "audio").length < 20) await new Promise((resolve) => setTimeout(resolve, 10));
+  await Promise.all([early.cancel(), late.cancel(), speaker.cancel()]);
+  await Promise.all([reading, joining, speaking]);
+  const packets = new Map(heard.flatMap((event) => (event.type === "audio" ? [[event.pts, Buffer.from(event.data)]] : [])));
+  const joined = after.filter(({ type }) => type === "audio");
+  assert.ok(joined[0].pts > 0);
+  let same = 0;
+  for (const { pts, data } of joined) if (packets.has(pts)) same += Number(packets.get(pts).equals(Buffer.from(data)));
+  assert.ok(same >= 15 && same === joined.filter(({ pts }) => packets.has(pts)).length, `${same} of ${joined.length}`);
+  await assert.rejects(all(client.subscribe("nobody")), { code: "not_found", param: "channel" });
+  client.close();
+});
+
+test("cues outlive lost sockets, each heard once", { timeout: 20_000 + 1000 * DROPS }, async () => {
+  let cuts = 0;
+  for (let round = 1; cuts < DROPS / 2; round++) {
+    const random = chance(round);
+    const proxy = await cuttingProxy(SERVER.hostname, SERVER.port, () => 1500 + random() * 20_000);
+    const client = new StreamerClient(proxy.url, { environment: { random: () => random() / 10 } });
+    const context = client.start({ input: "captions", cues: { max_late_ms: 60_000 }, audio: { codec: "pcm_s16le", sample_rate: 8000 }, pacing: { lead_ms: 30_000 } });
+    const reading = all(context);
+    const texts = Array.from({ length: 20 }, (_, at) => `Cue ${at} 😀.`);
+    for (const [at, text] of texts.entries()) {
+      context.cue({ text, start_ms: at * 400, end_ms: at * 400 + 300 });
+      if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    context.end();
+    const events = await reading;
+    assert.equal(context.text, texts.join(" "), `round ${round}`);
+    let next = 0;
+    for (const { pts, duration } of events.filter(({ type }) => type === "audio")) {
+      assert.equal(pts, next);
+      next = pts + duration;
+    }
+    assert.equal(next, context.ending.samples);
+    client.close();
+    proxy.close();
+    cuts += proxy.cuts;
+    assert.ok(round < 60);
+  }
+});
+
 test(`${DROPS} drops change nothing of what is heard`, { timeout: 20_000 + 2000 * DROPS }, async () => {
   const speak = async (client, random) => {
     const context = client.start({ cut: "none", seed: 3, audio: { codec: "opus", bit_rate: 48000 }, pacing: { lead_ms: 60_000 } });

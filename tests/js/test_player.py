@@ -26,6 +26,7 @@ pytestmark = [
 
 TEXT = "The player says all of this. Then it ends."
 WORDS = [word.strip(".") for word in TEXT.split()]
+TUNED = "One two three 😀 four five. " * 6
 SAMPLE_RATE = 48000
 WORD_LATE_MS = 50.0
 SILENT_MS = 60.0
@@ -44,7 +45,8 @@ def told(node_modules: Path, site: str) -> Told:
     pcm = {"codec": "pcm_s16le", "sample_rate": SAMPLE_RATE}
     strict = f"{site}/player_strict.html"
     with ExitStack() as stack:
-        server = stack.enter_context(running_server("tone", ["--origins", insecure]))
+        settings = ["--origins", insecure, "--channel-linger-s", "0.5"]
+        server = stack.enter_context(running_server("tone", settings))
 
         def run(name: str, run: str, **more: Any) -> Told:
             argument = {"url": server.url, "text": TEXT, **more.pop("argument", {})}
@@ -86,6 +88,8 @@ def told(node_modules: Path, site: str) -> Told:
                 run("broken pcm", "broken", argument={"codec": "pcm_s16le"}),
                 run("unplayable", "unplayable"),
                 run("tidy", "tidy"),
+                run("tuned", "tuned", argument={"text": TUNED, "after": 1.5}),
+                run("tuned pcm", "tuned", argument={"text": TUNED, "after": 1.5, "audio": pcm}),
             ],
         )
         answers["metrics"] = {**server.metrics(), "pageErrors": []}
@@ -276,6 +280,24 @@ def test_what_ends_elsewhere_ends_here(told: Told) -> None:
     assert tidy["hasty"] == ["paused", "playing", "AbortError", "playing"]
     assert tidy["nothing"] == ["context_conflict"] * 3
     assert tidy["states"][-1] == "closed"
+
+
+@pytest.mark.parametrize("name", ["tuned", "tuned pcm"])
+def test_a_channel_is_heard_from_where_it_was_joined(told: Told, name: str) -> None:
+    tuned = told[name]
+    words = [word["text"] for word in tuned["words"]]
+
+    assert tuned["first_ms"] > 0
+    assert 2 <= len(words) < len(tuned["all"])
+    assert words == tuned["all"][-len(words) :]
+    assert tuned["words"][0]["position"] >= tuned["first_ms"]
+    assert min(word["position"] - word["start_ms"] for word in tuned["words"]) >= 0
+    assert tuned["quoted"], "offsets are of what its segments quote"
+    assert tuned["told"]["samples"] == tuned["sought"], "all of it from there"
+    assert tuned["told"]["media"] == tuned["end"], "on the channel's clock"
+    assert (tuned["refused"], tuned["playing"]) == ("not_available", "playing")
+    assert tuned["states"] == ["ready", "playing", "ready", "closed"]
+    assert tuned["errors"] == []
 
 
 def test_the_server_is_told_what_the_listener_heard(told: Told) -> None:

@@ -151,7 +151,7 @@ export class Player extends EventTarget {
 
   /** @param {Track} track */
   async #pause(track) {
-    if (track.gone || !track.context.pausable) return track.context.pause();
+    if (track.gone || track.context.pausable === false) return track.context.pause();
     if (!track.paused) {
       const quiet = this.#sound.quiet(track.id, "hold", track.until !== null);
       const answer = quiet.then((played_ms) => track.context.pause({ played_ms: (track.played = played_ms) }));
