@@ -178,7 +178,8 @@ class Listened:
     events: list[Event] = field(default_factory=list)
     packets: list[tuple[int, int, float]] = field(default_factory=list)
     """pts, duration, heard."""
-    dry: int = 0
+    dry_s: float = 0.0
+    """For how long in all there was nothing to play."""
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -207,7 +208,7 @@ async def listen(url: str, sent: list[Sent], audio: str = "opus") -> Listened:
                 come.events.append(event)
                 continue
             now = time.perf_counter()
-            come.dry += bool(played) and now > played
+            come.dry_s += max(0.0, now - played) if played else 0.0
             heard = max(now, played)
             come.packets.append((event.packet.pts, event.packet.duration, heard))
             played = heard + event.packet.duration / rate
@@ -249,7 +250,7 @@ def of_live(come: Listened, sent: list[Sent]) -> dict[str, Any]:
         "skipped": [f"{one.cue} {one.reason}" for one in skipped],
         "missing": len(missing),
         "untold": len(untold),
-        "dry": come.dry,
+        "dry_ms": round(1000 * come.dry_s, 1),
         "target_p95_ms": LIVE_TARGET_MS,
         "met": p95 <= LIVE_TARGET_MS and max(told) <= MOST_LATE_MS and not missing and not untold,
     }
