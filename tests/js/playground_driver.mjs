@@ -28,7 +28,7 @@ async function open(address = url, options = {}) {
   page.on("pageerror", (error) => told.errors.push(String(error)));
   page.on("console", (message) => {
     // What the server refuses is logged by the browser itself.
-    if (message.type() === "error" && !/status of 4\d\d|net::ERR_(FAILED|CONNECTION_REFUSED)|WebSocket connection/.test(message.text())) told.errors.push(message.text());
+    if (message.type() === "error" && !/status of (4\d\d|503)|net::ERR_(FAILED|CONNECTION_REFUSED)|WebSocket connection/.test(message.text())) told.errors.push(message.text());
   });
   page.on("websocket", (socket) => {
     socket.on("framereceived", ({ payload }) => told.types.push(typeof payload === "string" ? JSON.parse(payload).type : "sound"));
@@ -189,6 +189,41 @@ const scenarios = {
     told.kept = [await page.evaluate(() => window.sound.isConnected), await cancel.evaluate((button) => button === document.activeElement)];
     told.told = await page.locator("#job-list li small").allTextContents();
     told.made = await page.locator("#job-list img").count();
+  },
+
+  /** What is refused says so in its place; a list that failed once is asked for again; two clicks are one job. */
+  async persists() {
+    const refusal = (status, code) => ({ status, json: { error: { code, message: `refused: ${code}` } } });
+    const job = { id: "job_1", status: "running", progress: 0.5, voice: "", text_characters: 3, results: [], error: null };
+    let asked = 0;
+    let made = 0;
+    const page = await open();
+    await page.route("**/v1/files?*", (route) => route.fulfill(refusal(403, "scope_missing")));
+    await page.route("**/v1/jobs", (route) => { made++; return route.fulfill({ json: job }); });
+    await page.route("**/v1/jobs?*", (route) => route.fulfill(++asked === 2 ? refusal(503, "storage_unavailable") : { json: { jobs: [asked > 2 ? { ...job, status: "completed" } : job] } }));
+    await page.click("#tab-jobs");
+    await page.waitForSelector("#job-list progress");
+    told.refused = await text(page, "#file-list");
+    await page.waitForFunction(() => document.getElementById("job-list").textContent.includes("completed"));
+    told.asked = asked;
+    await page.dblclick("#job-new", { delay: 0 });
+    await page.waitForTimeout(300);
+    told.made = made;
+  },
+
+  /** The picker says that there are more. */
+  async manyVoices() {
+    const page = await browser.newPage();
+    const voices = Array.from({ length: 250 }, (_, i) => ({ id: `v${i}`, engine: "e", name: `Voice ${i}`, languages: ["en"], gender: "", description: "", kind: "preset" }));
+    await page.route("**/v1/voices", (route) => route.fulfill({ json: { voices, aliases: {}, engines: { e: {} } } }));
+    await page.goto(url);
+    await ready(page);
+    await page.click("#voice");
+    told.last = await page.locator("#voice-list li").last().textContent();
+    await page.locator("#voice-list li").last().click({ force: true });
+    told.open = await page.isVisible("#voice-list");
+    await page.keyboard.type("249");
+    told.found = await page.locator("#voice-list li").allTextContents();
   },
 
   async keys() {

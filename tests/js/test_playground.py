@@ -155,6 +155,20 @@ def test_jobs_that_have_not_changed_are_left_alone_and_names_are_text(play: Play
     assert f"failed: {name}" in told["told"][2]
 
 
+def test_a_list_that_is_refused_says_so_and_one_that_failed_is_asked_for_again(play: Play) -> None:
+    told = play("persists")
+    assert told["refused"] == "refused: scope_missing"
+    assert told["asked"] == 3
+    assert told["made"] == 1
+
+
+def test_a_list_of_voices_that_is_cut_says_how_many_more_there_are(play: Play) -> None:
+    told = play("manyVoices")
+    assert told["last"].startswith("50 more")
+    assert told["open"]
+    assert told["found"] == ["Default", "Voice 249en · e"]
+
+
 def test_voices_can_be_searched_and_the_example_follows(play: Play) -> None:
     told = play("voices")
     assert len(told["found"]) == 2  # the default, and the one
