@@ -40,9 +40,12 @@ class Place:
         return self._stream
 
     async def find(self) -> None:
-        """Wait until the sound that was there is encoded, and go to the packet."""
+        """Wait until the sound that was there is encoded, and go to the packet. Raises what the encoder
+        failed by."""
         if self._stream is not None:
             await self._stream.caught_up()
+            if self._stream.failure is not None:
+                raise self._stream.failure
             self.number = self._stream.packets.find(self._stream.at(self.since))
 
     @property

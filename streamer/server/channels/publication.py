@@ -66,7 +66,8 @@ class Publication:
         """Told by the session, with the sample it is for, of which the channel does not have the sound."""
         self._anchors: list[tuple[int, int]] = []
         """A sample of the session is this sample of the channel, and so on from there."""
-        self._offset = 0
+        self._offset = self._length = 0
+        """Of its text: where it begins in the channel's, and how much of it was told."""
 
     def enter(self, channel: Channel) -> None:
         """Speak on it."""
@@ -84,7 +85,8 @@ class Publication:
             self._sound = [_fading(np.concatenate(self._sound), round(FADE_S * channel.rate))]
             self._give(channel)
         self._waiting.clear()
-        channel.characters = self._offset + self._session.received + 1
+        spoken = self._session.received if self._start.input == "text" else 0
+        channel.characters = self._offset + max(spoken, self._length) + 1
         channel.leave(self)
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -114,6 +116,8 @@ class Publication:
                 self._sample_rate = event.audio.sample_rate
                 channel.voice, channel.engine = event.voice, event.engine
             case SegmentStarted() | Words() | Caption() | Mark():
+                if isinstance(event, SegmentStarted):
+                    self._length = max(self._length, event.offset + len(event.text))
                 for thing in _apart(event):
                     self._waiting.append((span_of(thing)[0], thing))
                 self._tell(channel)

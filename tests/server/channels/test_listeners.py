@@ -10,6 +10,8 @@ import pytest
 from streamer.audio.encoder import Encoder
 from streamer.types import Packet, Samples
 from tests.server.channels.hall import Heard, hall, seated
+from tests.server.returning import PATH
+from tests.server.running import eventually
 
 TEXT = "One two three four. Five six seven. "
 
@@ -160,3 +162,34 @@ async def test_an_encoder_that_fails_takes_nobody_else_along(
         await seat.over("a", "ear", "good")
         assert seat.heard["a"].told[-1]["reason"] == "end"
         assert len(seat.heard["ear"].words) == len(seat.heard["good"].words) == 7
+
+
+@pytest.mark.asyncio
+async def test_a_listener_whose_socket_is_lost_misses_nothing(tmp_path: Path) -> None:
+    async with hall(tmp_path) as server, seated(server) as seat:
+        await seat.publish("a", TEXT)
+        await seat.listen("ear")
+        async with seated(server, path=PATH) as lost:
+            await lost.listen("far", back_ms=30000)
+            ready = lost.heard[""].told[0]
+            while len(lost.heard["far"].packets) < 30:
+                await lost.next()
+            lost.socket.transport.abort()
+        counters = server.service.ledger.counters
+        await eventually(lambda: counters.detached)
+        assert counters.channel_listeners == 2
+        await seat.words("ear", 5)
+        async with seated(server, path=PATH) as back:
+            session = {name: ready[name] for name in ("session", "token")}
+            await back.say(type="resume", **session, received={})
+            await seat.say(type="end", context="a")
+            await back.over("far")
+            await seat.over("ear")
+        far, first = back.heard["far"], seat.heard["ear"]
+        assert contiguous(far)
+        assert far.words == first.words
+        assert (
+            far.by_pts.items()
+            >= {p: d for p, d in first.by_pts.items() if p >= far.packets[0].pts}.items()
+        )
+        assert counters.channel_listeners_cut == 0

@@ -232,3 +232,27 @@ async def test_a_server_that_drains_waits_for_who_speaks_but_not_for_who_listens
         ] * 3
         assert [word[0] for word in seat.heard["ear"].words] == ["One", "two", "three"]
         await server.task
+
+
+@pytest.mark.asyncio
+async def test_captions_are_published_on_their_own_clock(tmp_path: Path) -> None:
+    async with hall(tmp_path) as server, seated(server) as seat:
+        await seat.publish("a", input="captions")
+        await seat.listen("ear", captions=True)
+        for number in range(4):
+            start_ms = 800 + 900 * number
+            cue = {"id": f"c{number}", "start_ms": start_ms, "end_ms": start_ms + 600}
+            await seat.say(type="cue", context="a", text="One two.", **cue)
+        await seat.say(type="end", context="a")
+        await seat.over("a", "ear")
+        own, heard = seat.heard["a"], seat.heard["ear"]
+        assert [m["cue"] for m in heard.of("caption")] == ["c0", "c1", "c2", "c3"]
+        assert [m["cue"] for m in heard.of("segment")] == [m["cue"] for m in own.of("segment")]
+        assert not own.of("caption")
+        assert contiguous(heard)
+        by = [b[1] - a[1] for a, b in zip(own.words, heard.words, strict=True)]
+        assert len(by) == 8
+        assert by == sorted(by), "its clock goes back"
+        assert by[-1] < 1000
+        # What follows on it counts on.
+        assert [word[3] for word in heard.words] == [word[3] for word in own.words]
