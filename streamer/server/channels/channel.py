@@ -22,8 +22,8 @@ from streamer.server.channels.stream import Stream
 from streamer.server.metrics import Counters
 from streamer.types import AudioFormat, Caption, Samples
 
-LEAST_S = 0.15
-"""Listeners who have less than this left are given silence."""
+LEAST_S = 0.25
+"""Listeners who have less than this left are given silence. MP3 and AAC keep half of it inside."""
 SILENCE_S = 0.2
 """So much at a time."""
 BURST_S = 0.2

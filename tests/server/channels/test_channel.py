@@ -136,12 +136,13 @@ def test_a_format_that_is_asked_for_later_has_what_was_kept() -> None:
             await early.find()
             await at_8k.find()
             assert early.begins == 0
+            begins = at_8k.begins
             assert channel.now - at_8k.begins == pytest.approx(3 * RATE, abs=480)
             channel.close()
             heard = np.frombuffer(await data_of(early), np.int16) / 32768
             assert np.abs(heard[begin : begin + len(sound)] - sound).max() < 0.001
             rest = np.frombuffer(await data_of(at_8k), np.int16)
-            assert at_8k.begins // 3 + len(rest) == -(-channel.sound.end // 3)
+            assert begins // 3 + len(rest) == -(-channel.sound.end // 3)
             for place in (early, at_8k):
                 place.leave()
 
@@ -217,7 +218,7 @@ def test_a_loop_that_was_stuck_leaves_no_hole() -> None:
             await asyncio.sleep(1)
             channel.close()
             assert len(await task) == 2 * channel.sound.end
-            assert channel.sound.end / RATE < 8
+            assert channel.sound.end / RATE < 10
             place.leave()
 
     virtual_time.run(main())
