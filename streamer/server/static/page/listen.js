@@ -5,8 +5,8 @@ const about = new URLSearchParams(location.hash.slice(1));
 const channel = about.get("channel") ?? "";
 const sound = $("sound");
 
-/** Chromium hands an <audio> 32 kB at a time: so much of the past is asked for that the first of it is there at once. */
-const BACK_MS = { mp3: 4500, ogg: 9000, aac: 4500 };
+/** Chromium hands an <audio> 32 kB at a time, 4 s of MP3: so much of the past is asked for that the next come in time. */
+const BACK_MS = { mp3: 6500, ogg: 14_000, aac: 6500 };
 const TYPES = { mp3: "audio/mpeg", ogg: "audio/ogg; codecs=opus", aac: "audio/aac" };
 const LAG_MS = 15_000; // further behind: join anew
 const EARLIER_MS = 10_000; // captions of the past that are read
