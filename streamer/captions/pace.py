@@ -15,6 +15,9 @@ from streamer.types import Packet
 
 GAP_LEAD_S = 0.1
 """How far ahead of its listener silence is sent, so that a cue that comes at its time is hardly late."""
+MAKING_S = 0.2
+"""Where a context is delayed, silence is sent so much less ahead than that: a cue that comes at its time is
+made meanwhile."""
 SOON_S = 0.001
 """What is so near is now: a clock may ring early."""
 HOLD_LEAD_S = 0.06
@@ -22,8 +25,9 @@ HOLD_LEAD_S = 0.06
 
 
 class Pace:
-    """`lead_s`: how far ahead of its play-out sound is sent; None: nobody plays it as it comes. In the
-    `background` nobody waits, either, and nothing is ever idle."""
+    """`lead_s`: how far ahead of its play-out sound is sent; None: nobody plays it as it comes. `delay_s`: it is
+    played so much later than the captions' clock says. In the `background` nobody waits, either, and nothing
+    is ever idle."""
 
     def __init__(
         self,
@@ -33,11 +37,13 @@ class Pace:
         listeners: Listeners,
         *,
         lead_s: float | None,
+        delay_s: float = 0.0,
         background: bool,
     ) -> None:
         self.live = lead_s is not None
         self.background = background
-        self.gap_s = GAP_LEAD_S if lead_s is None else min(GAP_LEAD_S, lead_s)
+        gap_s = max(GAP_LEAD_S, delay_s - MAKING_S)
+        self.gap_s = gap_s if lead_s is None else min(gap_s, lead_s)
         self.first_at: float | None = None
         """When the first text or cue came."""
         self.first_audio_ms: float | None = None

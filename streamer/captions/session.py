@@ -92,6 +92,7 @@ class CaptionSession:
         self._pace = Pace(
             *(self._packets, settings, clock, self._listeners),
             lead_s=lead_ms / 1000 if live else None,
+            delay_s=start.cues.delay_ms / 1000,
             background=background,
         )
         self._track = Track(rate, mixed=start.cues.overlap == "mix")

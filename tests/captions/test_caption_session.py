@@ -507,7 +507,8 @@ def test_live_a_cue_that_comes_at_its_time_is_hardly_late() -> None:
     assert max(come.late.values()) < 0.15
 
 
-def test_live_a_delay_makes_it_in_time() -> None:
+@pytest.mark.parametrize("delay_ms", [300, 1000, 3000])
+def test_live_a_delay_makes_it_in_time(delay_ms: int) -> None:
     async def script(one: object) -> AsyncIterator[None]:
         for second in range(1, 6):
             await asyncio.sleep(1)
@@ -515,10 +516,10 @@ def test_live_a_delay_makes_it_in_time() -> None:
         one.end()  # type: ignore[attr-defined]
         yield
 
-    come = live(script, cues=CueOptions(delay_ms=300))
+    come = live(script, cues=CueOptions(delay_ms=delay_ms))
     assert not come.late
     first = come.times[[isinstance(event, Audio) for event in come.events].index(True)]
-    assert first == pytest.approx(0.3, abs=0.01)
+    assert first == pytest.approx(delay_ms / 1000, abs=0.01)
     assert come.starts == {str(second): second for second in range(1, 6)}
 
 
