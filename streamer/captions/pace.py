@@ -26,8 +26,8 @@ HOLD_LEAD_S = 0.06
 
 class Pace:
     """`lead_s`: how far ahead of its play-out sound is sent; None: nobody plays it as it comes. `delay_s`: it
-    is played so much later than the captions' clock says. In the `background` nobody waits, either, and nothing
-    is ever idle."""
+    is played so much later than the captions' clock says. In the `background` nobody waits, either, and
+    nothing is ever idle."""
 
     def __init__(
         self,
