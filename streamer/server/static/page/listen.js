@@ -5,11 +5,11 @@ const about = new URLSearchParams(location.hash.slice(1));
 const channel = about.get("channel") ?? "";
 const sound = $("sound");
 
-/** Chromium hands an <audio> 32 kB at a time, 4 s of MP3: so much of the past is asked for that the next come in time. */
-const BACK_MS = { mp3: 6500, ogg: 14_000, aac: 6500 };
+/** Chromium hands an <audio> 32 kB at a time, 4 s of MP3 and 8 s and more of the others: the next have to come in time. */
+const BACK_MS = { mp3: 6500, ogg: 14_000, aac: 14_000 };
 const TYPES = { mp3: "audio/mpeg", ogg: "audio/ogg; codecs=opus", aac: "audio/aac" };
 const LAG_MS = 15_000; // further behind: join anew
-const EARLIER_MS = 10_000; // captions of the past that are read
+const EARLIER_MS = 15_000; // captions of the past that are read
 const RETRY_MS = 3000;
 const TICK_MS = 100;
 const KEPT = 60; // captions
