@@ -56,8 +56,16 @@ def session(
         settings=settings or Settings(),
         paced=paced,
         background=background,
-        clock=clock or (lambda: asyncio.get_event_loop().time()),
+        clock=clock or _time,
     )
+
+
+def _time() -> float:
+    """Of the loop; 0 before it runs."""
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return 0.0
 
 
 @dataclass
