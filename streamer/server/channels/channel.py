@@ -33,6 +33,9 @@ EARLY_S = 0.5
 """Who has less than this left is sent more in half that time."""
 LEAST_WAIT_S = 0.001
 """So that what is due in no time at all, by rounding, is not asked for again and again."""
+REST_S = 5.0
+"""An encoder that was heard so lately makes no room for another: each begins with all that is kept, and a
+listener who changes formats all the time must not have that done all the time."""
 GRACE_S = 5.0
 """Packets are kept for so much longer than anybody may go back, so that who does can get them."""
 
@@ -84,8 +87,10 @@ class Channel:
         return self._dry_at - self._clock()
 
     def push(self, samples: Samples) -> int:
-        """More sound; the sample at which it begins."""
+        """More sound; the sample at which it begins. Nobody hears what comes when it is over."""
         at = self.sound.end
+        if self.over:
+            return at
         self.sound.append(samples)
         self._dry_at = max(self._dry_at, self._clock()) + len(samples) / self.rate
         self._wake.set()
@@ -215,7 +220,12 @@ class Channel:
     def _open(self, audio: AudioFormat) -> Stream:
         limit = self._settings.channel_formats
         if len(self._streams) >= limit:
-            idle = [stream for stream in self._streams.values() if not stream.listeners]
+            before = self._clock() - REST_S
+            idle = [
+                stream
+                for stream in self._streams.values()
+                if not stream.listeners and stream.idle_since <= before
+            ]
             if not idle:
                 raise ChannelLimit(
                     f"it is encoded in {limit} formats already", param="audio", limit=limit

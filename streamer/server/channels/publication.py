@@ -81,9 +81,8 @@ class Publication:
         channel, self._channel = self._channel, None
         if channel is None:
             return
-        if self._sound:
-            self._sound = [_fading(np.concatenate(self._sound), round(FADE_S * channel.rate))]
-            self._give(channel)
+        self._sound = [_fading([channel.sound.last, *self._sound], round(FADE_S * channel.rate))]
+        self._give(channel)
         self._waiting.clear()
         spoken = self._session.received if self._start.input == "text" else 0
         channel.characters = self._offset + max(spoken, self._length) + 1
@@ -241,7 +240,8 @@ def _apart(thing: Thing) -> Iterator[Thing]:
         yield thing
 
 
-def _fading(sound: Samples, length: int) -> Samples:
-    """The beginning of it, fading out."""
-    sound = sound[:length]
-    return sound * np.linspace(1.0, 0.0, len(sound), dtype=np.float32)
+def _fading(sound: list[Samples], length: int) -> Samples:
+    """The first of these is what was heard last: how it goes on, fading out, or what there is instead."""
+    after = np.concatenate(sound)[1:] if len(sound[0]) else np.concatenate(sound)
+    after = after[:length] if len(after) else np.repeat(sound[0], length)
+    return after * np.linspace(1.0, 0.0, len(after), dtype=np.float32) if after.any() else after[:0]

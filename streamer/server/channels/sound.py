@@ -18,6 +18,11 @@ class Sound:
         """Of the oldest sample there is."""
         self.end = 0
 
+    @property
+    def last(self) -> Samples:
+        """The newest sample; none at first."""
+        return self._pieces[-1][-1:] if self._pieces else np.zeros(0, np.float32)
+
     def append(self, samples: Samples) -> None:
         if len(samples):
             self._pieces.append(samples)

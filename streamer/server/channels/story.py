@@ -11,6 +11,8 @@ from streamer.sound import characters_of
 from streamer.types import Caption, Event, Mark, SegmentStarted, Timestamps, Word, Words
 
 Thing = SegmentStarted | Words | Caption | Mark
+MOST = 65536
+"""Things that are kept: more than anybody says in five minutes."""
 Place = Callable[[int], int]
 """A position on one clock as one on another."""
 
@@ -62,8 +64,8 @@ class Story:
         return iter(list(islice(self._told, max(0, sequence - self.first), None)))
 
     def keep(self, position: int) -> None:
-        """What ends before is told to nobody any more."""
-        while self._told and self._told[0].end < position:
+        """What ends before is told to nobody any more, nor what is one too many."""
+        while self._told and (self._told[0].end < position or len(self._told) > MOST):
             self._told.popleft()
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from streamer.config import Settings
-from streamer.errors import StalledReader
+from streamer.errors import ChannelLimit, StalledReader
 from streamer.server.channels import Place
-from streamer.server.channels.channel import GRACE_S, LEAST_S, SILENCE_S, Channel
+from streamer.server.channels.channel import GRACE_S, LEAST_S, REST_S, SILENCE_S, Channel
 from streamer.server.channels.http import FORMATS
 from streamer.server.metrics import Counters
 from streamer.types import AudioFormat, Samples, Word, Words
@@ -186,6 +186,34 @@ def test_encoders_that_nobody_hears_are_ended_after_a_while() -> None:
             await asyncio.sleep(2)
             assert counters.channel_encoders == 1
             other.leave()
+
+    virtual_time.run(main())
+
+
+def test_a_format_makes_room_once_nobody_has_listened_for_a_while() -> None:
+    async def main() -> None:
+        async with running(channel_formats=1) as (channel, counters):
+            Place(channel, RAW, 0).leave()
+            for _ in range(2):
+                with pytest.raises(ChannelLimit):
+                    Place(channel, FORMATS["mp3"], 0)
+                await asyncio.sleep(REST_S / 2)
+            assert counters.channel_listeners == 0
+            place = Place(channel, FORMATS["mp3"], 0)
+            await place.find()
+            assert counters.channel_encoders == 1
+            place.leave()
+
+    virtual_time.run(main())
+
+
+def test_what_comes_when_it_is_over_is_kept_by_nobody() -> None:
+    async def main() -> None:
+        async with running() as (channel, _):
+            channel.close()
+            await asyncio.sleep(1)
+            end = channel.sound.end
+            assert channel.push(tone(1.0)) == channel.sound.end == end
 
     virtual_time.run(main())
 

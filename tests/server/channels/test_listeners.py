@@ -154,7 +154,7 @@ async def test_an_encoder_that_fails_takes_nobody_else_along(
     async with hall(tmp_path) as server, seated(server) as seat:
         await seat.publish("a", TEXT)
         await seat.listen("ear")
-        await seat.listen("bad", audio={"codec": "flac"})
+        await seat.say(type="subscribe", context="bad", channel="hall", audio={"codec": "flac"})
         await seat.until("bad", "error")
         assert seat.heard["bad"].told[-1]["code"] == "internal_error"
         await seat.listen("good", audio={"codec": "flac"})

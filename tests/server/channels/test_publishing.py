@@ -185,12 +185,7 @@ async def test_what_is_asked_for_has_to_be_there(tmp_path: Path) -> None:
         assert await refused(**subscribe, audio={"codec": "mp3"}) == ("channel_limit", "audio", 1)
         await seat.listen("two")
         assert await refused(**subscribe) == ("channel_limit", "channel", 2)
-        await seat.say(type="cancel", context="one")
-        await seat.say(type="cancel", context="two")
-        await seat.over("one", "two")
-        await seat.listen("one", audio={"codec": "mp3"})  # the other one is not heard any more
-        counters = server.service.ledger.counters
-        await eventually(lambda: counters.channel_encoders == 1)
+        assert server.service.ledger.counters.channel_encoders == 1
 
 
 @pytest.mark.asyncio
