@@ -6,6 +6,7 @@ Knows neither cues nor clocks: text, what is wished, and how much faster than th
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -70,7 +71,8 @@ class Takes:
         )  # nothing is gained by a first clause
         self._start = replace(start, cut=cut)
         self._catalogue = catalogue
-        self._settings = settings
+        # A cue is taken whole: its text has waited in the queue, which is bounded.
+        self._settings = replace(settings, max_pending_chars=sys.maxsize)
         self._clock = clock
         self._rate = rate
         self._prices = Prices(settings.price_per_1000)
