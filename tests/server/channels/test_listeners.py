@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from streamer.audio.encoder import Encoder
 from streamer.types import Packet, Samples
 from tests.server.channels.hall import Heard, hall, seated
 from tests.server.returning import PATH
-from tests.server.running import eventually
+from tests.server.running import eventually, say
 
 TEXT = "One two three four. Five six seven. "
 
@@ -193,3 +194,26 @@ async def test_a_listener_whose_socket_is_lost_misses_nothing(tmp_path: Path) ->
             >= {p: d for p, d in first.by_pts.items() if p >= far.packets[0].pts}.items()
         )
         assert counters.channel_listeners_cut == 0
+
+
+@pytest.mark.asyncio
+async def test_a_socket_that_reads_nothing_is_cut_and_counted(tmp_path: Path) -> None:
+    async with hall(tmp_path, send_timeout_s=0.3) as server, seated(server) as seat:
+        await seat.publish("a", TEXT)
+        await seat.listen("ear")
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
+        narrow.connect(("127.0.0.1", server.server.port))
+        async with server.socket(sock=narrow, close_timeout=0.1) as stuck:
+            much = {"codec": "pcm_f32le", "sample_rate": 48000, "channels": 2}
+            await say(stuck, type="subscribe", context="x", channel="hall", audio=much)
+            stuck.transport.pause_reading()
+            counters = server.service.ledger.counters
+            await eventually(lambda: counters.channel_listeners_cut)
+        await eventually(lambda: counters.channel_listeners == 1)
+        assert counters.channel_listeners_cut == 1
+        await seat.say(type="end", context="a")
+        await seat.over("ear")
+        assert [word[0] for word in seat.heard["ear"].words] == TEXT.replace(".", "").split()
+        assert contiguous(seat.heard["ear"])
