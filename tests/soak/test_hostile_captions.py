@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from streamer.config import Settings
+from streamer.engines.opening import open_engines
 from streamer.errors import InvalidCaptions
+from streamer.feeding import fed
+from streamer.sessions import open_session
 from streamer.text.captions import Cleaner, CueReader, Decoder, Dropped
+from streamer.types import CueOptions, Event, Failed, Start, Text
+from streamer.voices import open_catalogue
 from tests.text.captions.hostile import HEADS, UNITS, endless, many
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
@@ -80,6 +89,63 @@ def test_no_text_is_dear_to_look_through(head: str) -> None:
         worst, where = max((worst, where), (time.process_time() - begun, unit))
     print(f"{head!r}: {worst:.2f} s for {where!r}")
     assert worst < MOST_S
+
+
+BITS = (
+    *(
+        "WEBVTT\n\n",
+        "1\n",
+        "2\n",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "-->",
+        "()",
+        "...\n",
+        "\ud800",
+        "\0",
+        "😀",
+        "é世界",
+    ),
+    *("00:01.000 --> 00:02.000\n", "00:00:01,500 --> 00:00:02,000\n", "00:05.000 --> 00:04.000\n"),
+    *("NaN --> 1\n", "00:00:30.000 --> 00:00:31.000\n", "999:00:00.000 --> 999:00:01.000\n"),
+    *("<v Ann>", "BOB: ", "hello there", "[music]", "♪ x", "a" * 700, "word " * 300, "x.y " * 50),
+    *("id\n00:03.000 --> 00:04.000\nmore\n\n", "id\n00:03.000 --> 00:04.000\nmore and more\n\n"),
+)
+
+
+@pytest.mark.asyncio
+async def test_400_files_of_nonsense_are_spoken_to_their_end_or_refused() -> None:
+    plain = Settings(engines=["tone"], max_captions_s=120.0)
+    catalogue = open_catalogue(open_engines(plain), default="", aliases={})
+    ends: Counter[str] = Counter()
+    for seed in range(400):
+        draw = random.Random(seed)
+        text = draw.choice(("WEBVTT\n\n", "WEBVTT\n\n", "")) + "".join(
+            draw.choices(BITS, k=draw.randrange(1, 40))
+        )
+        cues = CueOptions(
+            origin_ms=draw.choice((0.0, None, 1500.0)),
+            max_rate=draw.choice((1.0, 1.35, 2.0)),
+            overrun=draw.choice(("late", "merge", "skip")),
+            max_late_ms=draw.choice((0.0, 500.0, 3000.0)),
+            speakers={"ann": "tone-high"},
+            overlap=draw.choice(("queue", "mix")),
+            descriptions=draw.choice(("skip", "speak")),
+        )
+        start = Start("c", input="captions", cues=cues, captions=draw.random() < 0.5)
+        limit = draw.choice((50, 1000, 50_000))
+        settings = replace(plain, max_pending_chars=limit)
+        session = open_session(start, catalogue=catalogue, settings=settings, paced=False)
+        last: Event | None = None
+        async with asyncio.timeout(60):
+            async for event in fed(session, Text("c", text), limit):
+                last = event
+        ends[last.error.code if isinstance(last, Failed) else type(last).__name__] += 1
+    await catalogue.aclose()
+    print(dict(ends))
+    assert set(ends) == {"Done", "invalid_captions"}
+    assert ends["Done"] > 300
 
 
 @pytest.mark.asyncio

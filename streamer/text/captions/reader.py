@@ -187,7 +187,7 @@ class CueReader:
         last, self._last = self._last, None
         if last is None or self._format != "SRT" or last[3].strip():
             return []
-        return [Dropped(last[0], "empty", last[2])]
+        return self._cleaner.clean(*last)
 
     def _invalid(self, lines: list[str]) -> Dropped:
         self._count += 1

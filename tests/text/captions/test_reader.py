@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streamer.errors import InvalidCaptions
 from streamer.text.captions import CueReader, Dropped, ParsedCue
+from streamer.text.captions.cleaner import MOST_MS
 from streamer.types import Descriptions
 from tests.text.captions.hostile import many
 
@@ -208,6 +209,12 @@ def test_a_file_is_read_as_the_library_reads_all_of_it() -> None:
         assert cue.text.translate(marks).split() == said.split()
 
 
+@pytest.mark.parametrize("head", ["WEBVTT\n\n", ""])
+def test_an_empty_cue_at_an_impossible_time_is_no_end_of_the_captions(head: str) -> None:
+    late = "1\n9999999999:00:00.000 --> 9999999999:00:01.000\n\n2\n00:05.000 --> 00:06.000\nkept"
+    assert read(head + late)[0] == Dropped("1", "invalid")
+
+
 PIECES = st.sampled_from(
     [
         *VTT.splitlines(keepends=True),
@@ -235,6 +242,7 @@ PIECES = st.sampled_from(
             "- c\n",
         ),
         *("<tt", "<?xml ?>\n", "[Script Info]\n", "{1}{2}x\n", "\ud800", "&#99999999999999999999;"),
+        "9999999999:00:00.000 --> 9999999999:00:01.000\n",
     ]
 )
 
@@ -251,13 +259,16 @@ def test_the_same_however_it_is_cut(pieces: list[str], data: st.DataObject) -> N
 
 
 @settings(max_examples=150, deadline=None)
-@given(pieces=st.lists(PIECES | st.text(max_size=20), max_size=40))
-def test_what_comes_out_can_be_spoken(pieces: list[str]) -> None:
-    for cue in read("WEBVTT\n\n" + "".join(pieces), speakers=["Ann"]):
+@given(pieces=st.lists(PIECES | st.text(max_size=20), max_size=40), data=st.data())
+def test_what_comes_out_can_be_spoken(pieces: list[str], data: st.DataObject) -> None:
+    head = data.draw(st.sampled_from(["WEBVTT\n\n", "00:01.000 --> 00:02.000\n"]))
+    for cue in read(head + "".join(pieces), speakers=["Ann"]):
         if isinstance(cue, ParsedCue):
             assert any(map(str.isalnum, cue.text))
             assert cue.text == " ".join(cue.text.split())
             assert cue.start_ms is not None
             assert cue.end_ms is not None
-            assert 0 <= cue.start_ms < cue.end_ms
+            assert 0 <= cue.start_ms < cue.end_ms <= MOST_MS
             cue.text.encode()
+        elif cue.end_ms is not None:
+            assert cue.end_ms <= MOST_MS
