@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from streamer.jobs import FORMAT
 from streamer.server.auth import KeyStore
 from tests.robustness.checks import log_is_clean
 from tests.robustness.jobs import (
@@ -316,7 +317,7 @@ async def test_new_version_goes_on_with_what_is_pending_and_leaves_newer_jobs_al
             made = [await client.new(LONG, "heart") for _ in range(3)]
             await client.begun(made[0]["id"])
             server.kill()
-            _change_format(server, made[1]["id"], +1)
+            _change_format(server, made[1]["id"], +FORMAT)
             await asyncio.to_thread(server.restart, NEXT_VERSION)
             for job in (made[0], made[2]):
                 assert (await client.ended(job["id"]))["status"] == "completed"
@@ -324,7 +325,7 @@ async def test_new_version_goes_on_with_what_is_pending_and_leaves_newer_jobs_al
             assert (answer.status_code, code_of(answer)) == (501, "not_available")
             server.terminate()
             assert await asyncio.to_thread(server.wait) == 0
-            _change_format(server, made[1]["id"], -1)
+            _change_format(server, made[1]["id"], -FORMAT)
             await asyncio.to_thread(server.restart)
             newer = await client.ended(made[1]["id"])
             assert (newer["status"], newer["attempts"]) == ("completed", 1)
@@ -334,7 +335,7 @@ async def test_new_version_goes_on_with_what_is_pending_and_leaves_newer_jobs_al
 
 
 def _change_format(server: ServerProcess, job: str, by: int) -> None:
-    """As a newer program would have stored it; it must not have been touched since."""
+    """As a program newer than any would have stored it; it must not have been touched since."""
     with closing(sqlite3.connect(server.data / DATABASE)) as database, database:
         changed = database.execute(
             "UPDATE jobs SET format = format + ? WHERE id = ? AND status = 'queued' AND claims = 0",
