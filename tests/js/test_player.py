@@ -88,8 +88,8 @@ def told(node_modules: Path, site: str) -> Told:
                 run("broken pcm", "broken", argument={"codec": "pcm_s16le"}),
                 run("unplayable", "unplayable"),
                 run("tidy", "tidy"),
-                run("tuned", "tuned", argument={"text": TUNED, "after": 1.5}),
-                run("tuned pcm", "tuned", argument={"text": TUNED, "after": 1.5, "audio": pcm}),
+                run("tuned", "tuned", argument={"text": TUNED, "after": 2.5}),
+                run("tuned pcm", "tuned", argument={"text": TUNED, "after": 2.5, "audio": pcm}),
             ],
         )
         answers["metrics"] = {**server.metrics(), "pageErrors": []}
