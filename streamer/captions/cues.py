@@ -35,6 +35,8 @@ class Waiting:
     received_at: float
     timed: bool = True
     """Whether its client said when it is to begin."""
+    of: str | None = None
+    """As of `ParsedCue`."""
     natural: Take | None = None
     hurried: Take | None = None
     wanted: float = 1.0

@@ -5,7 +5,8 @@ the one they are of.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from streamer.captions import timing
@@ -131,13 +132,8 @@ class Intake:
         """A correction of the text alone."""
         for one in cleaned:
             if isinstance(one, ParsedCue) and one.start_ms is None:
-                yield ParsedCue(
-                    one.id,
-                    self._ms(before.order),
-                    one.end_ms or self._ms(before.due),
-                    one.text,
-                    one.speaker,
-                )
+                end_ms = one.end_ms or self._ms(before.due)
+                yield replace(one, start_ms=self._ms(before.order), end_ms=end_ms)
             else:
                 yield one
 
@@ -158,20 +154,29 @@ class Intake:
             if one.id in self.begun:
                 self._go_on(one.id, [one], wish or self.wishes.now)
                 continue
-            self._forget(one.id)
+            self._forget(one.id, one.of)
             self._add(one, wish or self.wishes.now)
 
-    def _forget(self, id: str) -> None:
-        """What waits of a cue is not spoken: another text has its place."""
-        waiting = [*self.queue.of(id)]
-        number = 2
-        while parts := self.queue.of(f"{id}/{number}"):
-            waiting += parts
-            number += 1
+    def _forget(self, id: str, of: str | None = None) -> None:
+        """What waits of a cue, or of one part of it, is not spoken: another text has its place."""
+        waiting = [cue for cue in self.queue.of(id) if cue.of == of]
+        waiting += self._parts(id)
+        self._drop(waiting)
+
+    def _drop(self, waiting: list[Waiting]) -> None:
         for cue in waiting:
             cue.over = True
             self.queue.remove(cue)
         self._corrected = waiting or self._corrected
+
+    def _parts(self, id: str) -> Sequence[Waiting]:
+        """What waits of a cue's other speakers; a cue may be called as they are."""
+        found: list[Waiting] = []
+        number = 2
+        while (cues := self.queue.of(part := f"{id}/{number}")) or part in self.begun:
+            found += (cue for cue in cues if cue.of == id)
+            number += 1
+        return found
 
     def _ends(self, end_ms: float | None) -> None:
         if end_ms is not None:
@@ -192,7 +197,8 @@ class Intake:
             wish = self._speakers.get(cue.speaker.casefold(), wish)
         due = None if cue.end_ms is None else self._at(cue.end_ms)
         order = self.queue.last_order if start is None else start
-        self._enqueue(cue.id, cue.text, start, due, order, wish, timed=cue.start_ms is not None)
+        timed = cue.start_ms is not None
+        self._enqueue(cue.id, cue.text, start, due, order, wish, timed=timed, of=cue.of)
 
     def _enqueue(
         self,
@@ -204,32 +210,49 @@ class Intake:
         wish: Wish,
         *,
         timed: bool,
+        of: str | None,
     ) -> None:
         self.cues += 1
         for part, piece in enumerate(_pieces(text, self._segmenting)):
             begin = None if part else start
-            cue = Waiting(id, part, piece, begin, due, order, wish, self._clock(), timed)
+            cue = Waiting(id, part, piece, begin, due, order, wish, self._clock(), timed, of)
             for before in self._corrected:
                 if (before.id, before.text, before.wish) == (id, piece, wish):
                     cue.natural, cue.hurried = before.natural, before.hurried
             self.queue.add(cue)
 
-    def _go_on(self, id: str, cleaned: list[ParsedCue | Dropped], wish: Wish) -> None:
-        """More of a cue that has begun is spoken behind it; anything else comes too late."""
+    def _go_on(self, id: str, cleaned: Iterable[ParsedCue | Dropped], wish: Wish) -> None:
+        """More of a cue that has begun is spoken behind it, and what has not begun of its other speakers is
+        corrected; anything else comes too late."""
         said = [one for one in cleaned if isinstance(one, ParsedCue)]
-        spoken = " ".join([self.begun.text(id), *(cue.text for cue in self.queue.of(id))])
-        rest = rest_of(" ".join(one.text for one in said), spoken) if said else None
-        if rest is None:
+        rests = {one.id: self._rest(one) for one in said if one.id in self.begun}
+        whole = [*rests.values()][:-1]
+        if not said or None in rests.values() or any(whole):
             self._skip(id, "spoken")
             return
+        waiting = [cue for cue in self._parts(id) if cue.id not in self.begun]
+        places = {cue.id: cue for cue in reversed(waiting)}
+        self._drop(waiting)
         self._ends(said[-1].end_ms)
-        if not rest:
-            return
-        if said[-1].speaker is not None:
-            wish = self._speakers.get(said[-1].speaker.casefold(), wish)
-        end_ms = said[-1].end_ms
-        due = None if end_ms is None else self._at(end_ms)
-        self._enqueue(id, rest, None, due, self.begun.start(id), wish, timed=True)
+        for one in said:
+            if rest := rests.get(one.id):
+                self._follow(one, rest, wish)
+            elif one.id not in rests:
+                place = places.get(one.id)
+                self._take([one] if place is None else self._at_its_place([one], place), wish)
+
+    def _rest(self, cue: ParsedCue) -> str | None:
+        """As `rest_of`."""
+        waiting = (one.text for one in self.queue.of(cue.id))
+        return rest_of(cue.text, " ".join([self.begun.text(cue.id), *waiting]))
+
+    def _follow(self, cue: ParsedCue, rest: str, wish: Wish) -> None:
+        """The rest of one that has begun."""
+        if cue.speaker is not None:
+            wish = self._speakers.get(cue.speaker.casefold(), wish)
+        due = None if cue.end_ms is None else self._at(cue.end_ms)
+        order = self.begun.start(cue.id)
+        self._enqueue(cue.id, rest, None, due, order, wish, timed=True, of=cue.of)
 
     def _voice(self, voice: str, param: str) -> Wish:
         wish = self._voices.get(voice)

@@ -133,7 +133,10 @@ def _divided(
         before += len(text)
         if index == len(said) - 1:
             end = end_ms
-        yield ParsedCue(f"{id}/{index + 1}" if index else id, start, end, text, who)
+        if index:
+            yield ParsedCue(f"{id}/{index + 1}", start, end, text, who, id)
+        else:
+            yield ParsedCue(id, start, end, text, who)
 
 
 def _who(said: _Said) -> str | None:

@@ -9,13 +9,15 @@ from streamer.types import SkipReason
 
 @dataclass(frozen=True, slots=True)
 class ParsedCue:
-    """Plain text of one speaker, one line. Times in ms of the caption clock; None: not known."""
+    """Plain text of one speaker, one line. Times in ms of the caption clock; None: not known. `of`: the id
+    of a cue of several speakers, where this is what another than the first says."""
 
     id: str
     start_ms: float | None
     end_ms: float | None
     text: str
     speaker: str | None = None
+    of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def test_the_time_of_several_speakers_is_divided_by_the_length_of_what_they_say(
     text = "<v Ann>12345\n<v Bob>123456789012345"
     assert Cleaner().clean("c", 1000.0, 3000.0, text) == [
         ParsedCue("c", 1000.0, 1500.0, "12345", "Ann"),
-        ParsedCue("c/2", 1500.0, 3000.0, "123456789012345", "Bob"),
+        ParsedCue("c/2", 1500.0, 3000.0, "123456789012345", "Bob", of="c"),
     ]
     first, second = Cleaner().clean("c", 1000.0, None, text)
     assert isinstance(first, ParsedCue)
