@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _GAP_MS = 500.0
 """Lines that roll up are not taken off the screen in between."""
@@ -21,7 +21,7 @@ _PATIENCE = 4
 _LEAST_WORDS = 5
 """So many words at the end of one cue and the beginning of the next are no chance, wherever lines break."""
 _WHOLE_WORDS = 3
-"""A cue of fewer words may be said again: "No." "No."."""
+"""Fewer words may be said again: "No." "No.", "Yes" "Yes please"."""
 _STOPS = (".", "?", "!", "…", '"', "”", "。", "？", "！")
 
 _UNSPACED = re.compile(
@@ -35,6 +35,8 @@ class _Shown:
     lines: tuple[str, ...] = ()
     start_ms: float | None = None
     end_ms: float | None = None
+    grew: bool = False
+    """Whether it goes on from so few words that this may be chance. It is none if the next goes on, too."""
 
 
 class RollUp:
@@ -61,11 +63,15 @@ class RollUp:
             if len(self._before) > _CUES:
                 self._before.popitem(last=False)
             self._last = id
+        follows = before.lines and now.lines and _follows(before, now, _GAP_MS)
+        line, character = _overlap(before.lines, now.lines) if follows else (0, 0)
+        by_chance = character and not self._rolling and not before.grew
+        if by_chance and _words_of(now.lines, line, character) < _WHOLE_WORDS:
+            now, line, character = replace(now, grew=True), 0, 0
         if id == self._last:
             self._shown = now
-        if not before.lines or not now.lines or not _follows(before, now, _GAP_MS):
+        if not follows:
             return 0, 0
-        line, character = _overlap(before.lines, now.lines)
         if line == len(lines) and not self._held(before, now):
             return 0, 0
         if not line and not character:
@@ -116,6 +122,12 @@ def _overlap(before: Sequence[str], now: Sequence[str]) -> tuple[int, int]:
             if (cut := last.rfind(" ") + 1) or count > 1:  # the last word was not whole
                 return count - 1, cut
     return _words(before, now)
+
+
+def _words_of(lines: Sequence[str], line: int, character: int) -> int:
+    """How many words so much of these lines is; a character is one where no blanks are between them."""
+    text = " ".join([*lines[:line], lines[line][:character]])
+    return len(text.split()) if _UNSPACED.search(text) is None else len(text)
 
 
 def _words(before: Sequence[str], now: Sequence[str]) -> tuple[int, int]:

@@ -69,8 +69,8 @@ def test_youtubes_captions_are_spoken_once() -> None:
         ),
         (["a b\nc d", "c d\ne f", "e f"], "a b c d|e f|"),
         (["a\nb\nc", "b\nc\nd", "c\nd\ne"], "a b c|d|e"),
-        (["He", "He went", "He went home", "He went home\nand"], "He|went|home|and"),
-        (["He wen", "He went hom", "He went home."], "He wen|went hom|home."),
+        (["He", "He went", "He went home", "He went home\nand"], "He|He went|home|and"),
+        (["He wen", "He went hom", "He went home."], "He wen|He went hom|home."),
         (["old line\nnew", "old line\nnew words", "new words\nmore"], "old line new|words|more"),
         (
             ["we all live in a yellow", "all live in a yellow\nsubmarine"],
@@ -92,10 +92,23 @@ def test_what_rolls_up_or_grows_is_spoken_once(shown: list[str], said: str, time
         ["you know", "know what I mean"],
         ["it was very", "very good"],
         ["It ended.", "It ended. Then it began."],
+        ["Yes", "Yes please"],
+        ["I do", "I don't know"],
+        ["はい", "はいどうぞ"],
     ],
 )
 def test_what_is_said_again_is_spoken_again(texts: list[str]) -> None:
     assert spoken(*texts) == texts
+
+
+def test_a_message_that_begins_as_a_short_one_before_is_spoken_whole() -> None:
+    assert spoken("Yes", "Yes please", timed=False) == ["Yes", "Yes please"]
+    assert spoken("Is it", "It is", "It is so", timed=False) == ["Is it", "It is", "It is so"]
+
+
+def test_few_words_are_left_out_where_captions_roll_up() -> None:
+    shown = ["we all live here", "we all live here\nyes", "yes\nno it", "no it is"]
+    assert spoken(*shown) == ["we all live here", "yes", "no it", "is"]
 
 
 def test_a_cue_that_is_only_held_longer_is_spoken_once() -> None:
