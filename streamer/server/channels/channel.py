@@ -150,9 +150,10 @@ class Channel:
         """The sample at that time of the channel, as far back as anybody may go, but not beyond now."""
         return max(self.back(math.inf), min(round(ms * self.rate / 1000), self.now))
 
-    async def captions(self) -> None:
-        """Wait until there is another one, or the channel is over."""
-        if not self.over:
+    async def captions(self, told: int) -> None:
+        """Wait until there is another one, or the channel is over; not where the story has gone on since it
+        had `told` so much."""
+        if not self.over and self.story.next == told:
             await self._captioned.wait()
 
     async def run(self) -> None:

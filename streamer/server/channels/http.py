@@ -187,7 +187,7 @@ class Listening:
                 return
             try:
                 async with asyncio.timeout(QUIET_S):
-                    await channel.captions()
+                    await place.captions()
             except TimeoutError:
                 yield NOTE
 

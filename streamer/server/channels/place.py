@@ -80,6 +80,10 @@ class Place:
         self._told = story.next
         return (told for told in news if told.end >= self.since)
 
+    async def captions(self) -> None:
+        """Wait until more was told than this was, with a caption in it maybe, or the channel is over."""
+        await self.channel.captions(self._told)
+
     def leave(self) -> None:
         """Once, however often it is called."""
         if self._left:
