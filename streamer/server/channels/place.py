@@ -74,7 +74,7 @@ class Place:
     def told(self) -> Iterator[Told]:
         """What was told since this was asked, of sound from `since` on. Raises `StalledReader`."""
         story = self.channel.story
-        if self._told < story.first:
+        if self._told < (story.captions_gone if self.audio is None else story.first):
             raise StalledReader("too slow: what comes next is not kept any more")
         news = story.since(self._told)
         self._told = story.next

@@ -36,6 +36,8 @@ class Story:
         self.next = 0
         self.segments = 0
         self.captions = 0
+        self.captions_gone = 0
+        """All captions that are gone were told before this number."""
 
     def add(self, thing: Thing) -> None:
         """The next thing. Segments and captions are numbered by the channel."""
@@ -66,7 +68,8 @@ class Story:
     def keep(self, position: int) -> None:
         """What ends before is told to nobody any more, nor what is one too many."""
         while self._told and (self._told[0].end < position or len(self._told) > MOST):
-            self._told.popleft()
+            if isinstance(self._told.popleft().event, Caption):
+                self.captions_gone = self.first
 
 
 def span_of(thing: Thing) -> tuple[int, int]:

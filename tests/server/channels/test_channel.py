@@ -15,9 +15,9 @@ from streamer.config import Settings
 from streamer.errors import ChannelLimit, StalledReader
 from streamer.server.channels import Place
 from streamer.server.channels.channel import GRACE_S, LEAST_S, REST_S, SILENCE_S, Channel
-from streamer.server.channels.http import FORMATS
+from streamer.server.channels.http import FORMATS, QUIET_S
 from streamer.server.metrics import Counters
-from streamer.types import AudioFormat, Samples, Word, Words
+from streamer.types import AudioFormat, Caption, Samples, Word, Words
 from tests import virtual_time
 
 RATE = 24000
@@ -207,6 +207,53 @@ def test_a_format_makes_room_once_nobody_has_listened_for_a_while() -> None:
     virtual_time.run(main())
 
 
+def test_a_caption_that_comes_while_another_is_read_waits_for_no_third() -> None:
+    async def main() -> None:
+        async with running() as (channel, _):
+            place = Place(channel, None, 0)
+
+            async def told(text: str) -> None:
+                await asyncio.sleep(0.1)
+                channel.tell(caption_at(channel.now, text))
+
+            async with asyncio.timeout(QUIET_S / 2):
+                other = asyncio.create_task(told("one"))
+                await place.captions()
+                assert texts(place) == ["one"]
+                await told("two")  # while "one" is being sent
+                await place.captions()
+                assert texts(place) == ["two"]
+                await other
+            channel.tell(words_at(channel.now))
+            await place.captions()
+            list(place.told())
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await place.captions()
+            place.leave()
+
+    virtual_time.run(main())
+
+
+def test_who_reads_captions_is_not_cut_for_the_words_between_them() -> None:
+    async def main() -> None:
+        async with running(channel_back_s=0.0) as (channel, _):
+            place, idle = Place(channel, None, 0), Place(channel, None, 0)
+            for text in ("one", "two"):
+                channel.tell(caption_at(channel.now, text))
+                await place.captions()
+                assert texts(place) == [text]
+                for _ in range(round(10 * (GRACE_S + 2))):
+                    channel.tell(words_at(channel.now))
+                    await asyncio.sleep(0.1)
+            with pytest.raises(StalledReader):
+                idle.told()
+            place.leave()
+            idle.leave()
+
+    virtual_time.run(main())
+
+
 def test_what_comes_when_it_is_over_is_kept_by_nobody() -> None:
     async def main() -> None:
         async with running() as (channel, _):
@@ -254,3 +301,12 @@ def test_a_loop_that_was_stuck_leaves_no_hole() -> None:
 
 def words_at(position: int) -> Words:
     return Words("", (Word("x", position, position + 10, 0),), "model")
+
+
+def caption_at(position: int, text: str) -> Caption:
+    return Caption("", 0, text, position, position + 10, ())
+
+
+def texts(place: Place) -> list[str]:
+    """Of the captions it is told now."""
+    return [item.event.text for item in place.told() if isinstance(item.event, Caption)]
