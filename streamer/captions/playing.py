@@ -20,6 +20,8 @@ from streamer.types import Done, EndReason, Failed, Start
 
 GAP_S = 0.04
 """Silence that is sent to a listener in one go."""
+FIRST_S = 0.3
+"""How long the clock may wait for the sound of the first cue, where it begins with that one."""
 
 
 class Playing:
@@ -93,6 +95,8 @@ class Playing:
         elif due:
             if not pace.live:
                 await pace.sleep(self._patience())
+            elif (hold_s := self._hold_s()) > SOON_S:
+                await pace.sleep(hold_s)
             elif await pace.may_push(HOLD_LEAD_S):
                 self._push(round(GAP_S * self._rate))
         elif self.ended and until is None:
@@ -121,6 +125,12 @@ class Playing:
             await self._pace.sleep(left)
             return False
         return True
+
+    def _hold_s(self) -> float:
+        """For how long the clock may wait for a cue that is being made: nobody hears it before the first."""
+        if self._start.cues.origin_ms is not None or self._track.position or self._runs_at is None:
+            return 0.0
+        return self._runs_at + FIRST_S - self._clock()
 
     def _push(self, *most: int | None) -> None:
         self._pace.pushes()

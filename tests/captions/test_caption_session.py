@@ -592,9 +592,41 @@ def test_live_the_clock_of_a_first_origin_begins_with_the_first_cue() -> None:
         yield
 
     come = live(script, cues=CueOptions(origin_ms=None))
-    assert come.starts == {"a": pytest.approx(0, abs=0.15), "b": 3}
+    assert come.starts == {"a": 0, "b": 3}
     assert come.done.samples == 4 * RATE
     assert come.times[-1] > 5
+
+
+def test_live_the_first_cue_of_a_first_origin_is_in_time_also_where_late_ones_are_left_out() -> (
+    None
+):
+    async def script(one: object) -> AsyncIterator[None]:
+        one.cue(cue("a", 100, 5, 1))  # type: ignore[attr-defined]
+        one.end()  # type: ignore[attr-defined]
+        yield
+
+    come = live(script, cues=CueOptions(origin_ms=None, overrun="skip"))
+    assert come.starts == {"a": 0}
+    assert not come.skipped
+
+
+def test_live_the_clock_does_not_wait_long_for_the_first_cue_of_a_first_origin() -> None:
+    engine = ScriptedEngine()
+    engine.gate.clear()
+
+    async def script(one: object) -> AsyncIterator[None]:
+        one.cue(cue("a", 100, 5, 1))  # type: ignore[attr-defined]
+        await asyncio.sleep(2)
+        engine.gate.set()
+        one.end()  # type: ignore[attr-defined]
+        yield
+
+    async def run() -> Heard:
+        one = session(engine, paced=True, cues=CueOptions(origin_ms=None))
+        return await fed(one, script(one))
+
+    come = virtual_time.run(run())
+    assert come.late == {"a": pytest.approx(1.7, abs=0.1)}
 
 
 def test_live_what_is_not_ready_in_time_is_late_and_the_clock_goes_on() -> None:
