@@ -177,7 +177,9 @@ class Settings:
     key_channels: int = _row(16, "Most channels of one key that are open at once.", minimum=1)
     channel_listeners: int = _row(1000, "Most listeners of one channel.", minimum=1)
     channel_formats: int = _row(
-        8, "Most formats that one channel is encoded in at once.", minimum=1
+        8,
+        "Most formats that one channel is encoded in at once, besides those of links and plain Opus.",
+        minimum=1,
     )
 
     # Jobs, files, webhooks

@@ -15,6 +15,7 @@ import numpy as np
 from streamer.audio.formats import resolve
 from streamer.config import Settings
 from streamer.errors import ChannelLimit
+from streamer.server.channels.formats import USUAL
 from streamer.server.channels.publication import Publication
 from streamer.server.channels.sound import Sound
 from streamer.server.channels.story import Story, Thing
@@ -66,6 +67,7 @@ class Channel:
         self._counters = counters
         self._clock = clock
         self._closed = closed
+        self._usual = frozenset(resolve(audio, rate) for audio in USUAL)
         self._streams: dict[AudioFormat, Stream] = {}
         self._tasks: dict[Stream, asyncio.Task[None]] = {}
         self._silence: Samples = np.zeros(round(SILENCE_S * rate), np.float32)
@@ -219,19 +221,8 @@ class Channel:
         return self.now - round(back_s * self.rate)
 
     def _open(self, audio: AudioFormat) -> Stream:
-        limit = self._settings.channel_formats
-        if len(self._streams) >= limit:
-            before = self._clock() - REST_S
-            idle = [
-                stream
-                for stream in self._streams.values()
-                if not stream.listeners and stream.idle_since <= before
-            ]
-            if not idle:
-                raise ChannelLimit(
-                    f"it is encoded in {limit} formats already", param="audio", limit=limit
-                )
-            self._drop(min(idle, key=lambda stream: stream.idle_since))
+        if audio not in self._usual:
+            self._make_room()
         stream = Stream(audio, self.sound, self.story, self.rate)
         stream.idle_since = self._clock()
         task = asyncio.create_task(stream.run(self._kept))
@@ -240,6 +231,22 @@ class Channel:
         self._counters.channel_encoders += 1
         task.add_done_callback(lambda _: self._gone(stream))
         return stream
+
+    def _make_room(self) -> None:
+        """For another format that is not usual. Raises `ChannelLimit`."""
+        limit = self._settings.channel_formats
+        others = [stream for audio, stream in self._streams.items() if audio not in self._usual]
+        if len(others) < limit:
+            return
+        before = self._clock() - REST_S
+        idle = [stream for stream in others if not stream.listeners and stream.idle_since <= before]
+        if not idle:
+            raise ChannelLimit(
+                f"it is encoded in {limit} formats besides the usual ones",
+                param="audio",
+                limit=limit,
+            )
+        self._drop(min(idle, key=lambda stream: stream.idle_since))
 
     def _gone(self, stream: Stream) -> None:
         self._counters.channel_encoders -= 1

@@ -14,6 +14,7 @@ from streamer.audio.formats import CODECS
 from streamer.errors import NotFound, StalledReader, StreamerError
 from streamer.protocols.strict import Schema
 from streamer.server.channels.channel import Channel
+from streamer.server.channels.formats import FORMATS
 from streamer.server.channels.place import Place
 from streamer.server.limits import Slot
 from streamer.server.logs import CutShort
@@ -22,12 +23,6 @@ from streamer.server.speech import ClientGone, while_listening
 from streamer.text.captions.writer import VTT, VttWriter
 from streamer.types import AudioFormat, Caption
 
-FORMATS = {
-    "mp3": AudioFormat("mp3", "mp3"),
-    "ogg": AudioFormat("opus", "ogg"),
-    "aac": AudioFormat("aac", "adts"),
-}
-"""By the ending of the address; the rest is the codec's best for the voice."""
 HEADERS = {"cache-control": "no-store", "accept-ranges": "none"}
 BACK_MS = 1000.0
 """A player wants so much at once, or it waits for more before it begins."""

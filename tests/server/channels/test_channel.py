@@ -15,7 +15,8 @@ from streamer.config import Settings
 from streamer.errors import ChannelLimit, StalledReader
 from streamer.server.channels import Place
 from streamer.server.channels.channel import GRACE_S, LEAST_S, REST_S, SILENCE_S, Channel
-from streamer.server.channels.http import FORMATS, QUIET_S
+from streamer.server.channels.formats import FORMATS, USUAL
+from streamer.server.channels.http import QUIET_S
 from streamer.server.metrics import Counters
 from streamer.types import AudioFormat, Caption, Samples, Word, Words
 from tests import virtual_time
@@ -196,13 +197,28 @@ def test_a_format_makes_room_once_nobody_has_listened_for_a_while() -> None:
             Place(channel, RAW, 0).leave()
             for _ in range(2):
                 with pytest.raises(ChannelLimit):
-                    Place(channel, FORMATS["mp3"], 0)
+                    Place(channel, AudioFormat("flac"), 0)
                 await asyncio.sleep(REST_S / 2)
             assert counters.channel_listeners == 0
-            place = Place(channel, FORMATS["mp3"], 0)
+            place = Place(channel, AudioFormat("flac"), 0)
             await place.find()
             assert counters.channel_encoders == 1
             place.leave()
+
+    virtual_time.run(main())
+
+
+def test_whatever_else_is_asked_for_links_are_good() -> None:
+    async def main() -> None:
+        async with running(channel_formats=2) as (channel, counters):
+            rates = (8000, 12000, 16000)
+            places = [Place(channel, replace(RAW, sample_rate=rate), 0) for rate in rates[:2]]
+            places += [Place(channel, audio, 0) for audio in USUAL]
+            with pytest.raises(ChannelLimit):
+                Place(channel, replace(RAW, sample_rate=rates[2]), 0)
+            assert counters.channel_encoders == len(places) == 6
+            for place in places:
+                place.leave()
 
     virtual_time.run(main())
 

@@ -181,11 +181,12 @@ async def test_what_is_asked_for_has_to_be_there(tmp_path: Path) -> None:
             "unsupported_parameter",
             "audio.sample_rate",
         )
-        await seat.listen("one")
-        assert await refused(**subscribe, audio={"codec": "mp3"}) == ("channel_limit", "audio", 1)
+        await seat.listen("one", audio={"codec": "flac"})
+        raw = {"codec": "pcm_s16le"}
+        assert await refused(**subscribe, audio=raw) == ("channel_limit", "audio", 1)
         await seat.listen("two")
         assert await refused(**subscribe) == ("channel_limit", "channel", 2)
-        assert server.service.ledger.counters.channel_encoders == 1
+        assert server.service.ledger.counters.channel_encoders == 2
 
 
 @pytest.mark.asyncio
