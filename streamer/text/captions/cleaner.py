@@ -127,10 +127,10 @@ def _divided(
     before = 0
     for index, (who, text) in enumerate(said):
         start = end = None
+        behind = before + len(text)
         if start_ms is not None:
-            start = start_ms + before * each
-            end = start + len(text) * each
-        before += len(text)
+            start, end = start_ms + before * each, start_ms + behind * each
+        before = behind
         if index == len(said) - 1:
             end = end_ms
         if index:

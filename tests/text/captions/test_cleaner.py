@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamer.text.captions import Cleaner, Dropped, ParsedCue
@@ -159,6 +159,7 @@ def test_times_that_are_none(start: float, end: float | None) -> None:
 
 
 @settings(max_examples=300, deadline=None)
+@example("00000<v a>0<v b>000")
 @given(
     text=st.text(max_size=60)
     | st.lists(
