@@ -106,6 +106,8 @@ def test_a_channel_is_heard_by_two_in_plain_audio_elements(play: Play) -> None:
     for heard, format in zip(told["heard"], ["mp3", "ogg"], strict=True):
         assert f"/v1/listen/hall-1.{format}?" in heard["source"]
         assert heard["lines"][:2] == SPOKEN[:2]
+    assert told["again"] == SPOKEN[: len(told["again"])], "said twice over a line that was lost"
+    assert len(told["again"]) >= 2
     assert told["stopped"] == "Stopped."
     assert told["hidden"]
     assert told["nobody"] == "Nobody speaks on this channel now."

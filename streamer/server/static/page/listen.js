@@ -29,6 +29,8 @@ let wanted = false; // is it to sound?
 
 const DUE = []; // { start, end, item }
 let epoch = null; // when the channel's clock was 0, by this page's
+let latest = -1; // where the last caption begins
+let shown = -1; // captions up to here were read before the line was lost
 
 const clockOf = (text) => text.split(":").reduce((all, part) => all * 60 + Number(part), 0) * 1000;
 const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&nbsp;": "\u00a0", "&lrm;": "\u200e", "&rlm;": "\u200f" };
@@ -38,6 +40,8 @@ function take(block) {
   const at = lines.findIndex((line) => line.includes("-->"));
   if (at < 0) return;
   const [start, , end] = lines[at].split(/\s+/).map(clockOf);
+  if (start <= shown) return;
+  latest = start;
   const item = document.createElement("p");
   const text = lines.slice(at + 1).join(" ").replace(/<[^>]*>/g, "");
   item.textContent = text.replace(/&\w+;/g, (entity) => ENTITIES[entity] ?? entity);
@@ -49,6 +53,7 @@ async function read() {
   for (;;) {
     try {
       const status = await readOn();
+      latest = -1; // that channel is no more
       if (status !== 200 && !wanted) say(refused(status));
       if ([401, 403].includes(status)) return;
     } catch {
@@ -67,6 +72,7 @@ async function readOn() {
   looking.abort();
   if (!live.ok) return live.status;
   epoch = performance.now() - now;
+  shown = now + EARLIER_MS < latest ? -1 : latest;
   const answer = await fetch(address("vtt", { start_ms: Math.max(0, now - EARLIER_MS) }), { cache: "no-store" });
   if (!answer.ok) return answer.status;
   if (!wanted) say("On the air.");
