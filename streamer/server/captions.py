@@ -7,8 +7,8 @@ from email.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamer.errors import InvalidCaptions
-from streamer.protocols.native.caption_files import decode_captions
+from streamer.errors import InvalidCaptions, StreamerError
+from streamer.protocols.native.caption_files import decode_captions, query_name
 from streamer.resources import JobRequest
 from streamer.server.bodies import read_body
 from streamer.server.endpoint import idempotency_key_of
@@ -37,10 +37,14 @@ class CaptionEndpoint:
             raise InvalidCaptions("there is nothing in this file", param="text")
         accept = request.headers.get("accept", "")
         wanted = decode_captions(request.query_params.multi_items(), text, accept=accept)
-        if isinstance(wanted, JobRequest):
-            meter.key.allow("manage")
-            return await self._jobs.submit(wanted, request, meter, idempotency_key)
-        return await self._speaks.speak(wanted, request, meter)
+        try:
+            if isinstance(wanted, JobRequest):
+                meter.key.allow("manage")
+                return await self._jobs.submit(wanted, request, meter, idempotency_key)
+            return await self._speaks.speak(wanted, request, meter)
+        except StreamerError as error:
+            error.param = query_name(error.param)
+            raise
 
 
 def _charset_of(request: Request) -> str | None:

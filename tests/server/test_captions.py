@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
+from streamer.engines.tone import Tone
 from streamer.errors import InvalidCaptions, TextLimit
 from streamer.server.auth import ANONYMOUS
 from streamer.server.limits import KeyLimits
+from streamer.server.run import sessions as sessions_of
 from streamer.types import (
     Audio,
     Done,
@@ -26,7 +28,8 @@ from streamer.types import (
     Start,
     Text,
 )
-from tests.server.running import eventually, running
+from streamer.voices import Catalogue
+from tests.server.running import eventually, running, settings_for
 from tests.server.scripted import FRAME, ScriptedSession, Sessions
 from tests.server.test_jobs import ended
 
@@ -190,6 +193,26 @@ async def test_a_query_is_read_strictly(
         answer = await http.post(CAPTIONS, content=VTT, params=query)
         assert code_of(answer) == (400, code, param)
         assert not server.sessions.made
+
+
+@pytest.mark.parametrize("job", ["false", "true"])
+@pytest.mark.asyncio
+async def test_what_can_not_be_done_is_called_as_in_the_query(tmp_path: Path, job: str) -> None:
+    catalogue = Catalogue({"tone": Tone()})
+    opens = sessions_of(settings_for(tmp_path), catalogue)
+    async with (
+        running(tmp_path, catalogue=catalogue, sessions=opens) as server,
+        server.http() as http,
+    ):
+        for query, status, param in (
+            ({"codec": "xyz"}, 400, "codec"),
+            ({"sample_rate": "7"}, 400, "sample_rate"),
+            ({"speaker.Anna": "nobody"}, 404, "speaker"),
+            ({"voice": "nobody"}, 404, "voice"),
+        ):
+            answer = await http.post(CAPTIONS, content=VTT, params={"job": job} | query)
+            assert answer.status_code == status, answer.text
+            assert answer.json()["error"]["param"] == param
 
 
 @pytest.mark.asyncio
@@ -394,10 +417,12 @@ async def test_a_listener_that_goes_away_stops_the_feeding_too(
     limit = Cues.LIMIT
     async with running(tmp_path, sessions=sessions, max_pending_chars=limit) as server:
         body = b"forever " + b"x " * 3000
-        _, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
         head = f"POST {CAPTIONS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
-        await eventually(lambda: server.live == 1)
+        async with asyncio.timeout(15):
+            await reader.readuntil(b"\r\n\r\n")  # it is spoken, no longer rehearsed
+        assert server.live == 1
         writer.transport.abort()
         await eventually(lambda: server.live == 0)
         await eventually(lambda: sessions.made[0].freed)

@@ -99,6 +99,16 @@ def encode_captions(request: SpeechRequest | JobRequest) -> list[tuple[str, str]
     return stated + [(SPEAKER + name, voice) for name, voice in (cues.speakers or {}).items()]
 
 
+def query_name(param: str | None) -> str | None:
+    """What a parameter of `start` is called in a query."""
+    if param == "cues.speakers":
+        return SPEAKER.rstrip(".")
+    group, _, name = (param or "").partition(".")
+    if group in ("audio", "cues") and name in _Query.__struct_fields__:
+        return name
+    return group if group == "webhook" else param
+
+
 def _parted(query: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
     """The parameters, and those of speakers by their names."""
     values: dict[str, str] = {}
@@ -115,9 +125,10 @@ def _start(asked: _Query, speakers: dict[str, str], text: str, context: str) -> 
     try:
         named = msgspec.convert(speakers, wire.Speakers)
     except msgspec.ValidationError:
+        wrong = next((name for name, voice in speakers.items() if not _fits(name, voice)), "")
         raise InvalidParameter(
             f"{SPEAKER}NAME=VOICE: a name of 1 to 128 characters, a voice of 1 to 256, and at most 256",
-            param=SPEAKER + next(iter(speakers))[:64],
+            param=SPEAKER + wrong[:64],
         ) from None
     fields: dict[str, Any] = {name: getattr(asked, name) for name in _PLAIN}
     message = WholeUtterance(
@@ -128,6 +139,14 @@ def _start(asked: _Query, speakers: dict[str, str], text: str, context: str) -> 
         **fields,
     )
     return start_of(message, context)
+
+
+def _fits(name: str, voice: str) -> bool:
+    try:
+        msgspec.convert({name: voice}, wire.Speakers)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _said(value: Any) -> str:

@@ -95,8 +95,13 @@ def test_the_usual_query_says_nothing_but_the_file() -> None:
 
 def test_speakers_are_bounded() -> None:
     many = [(f"speaker.{n}", "heart") for n in range(257)]
-    for query in (many, [("speaker.", "x")], [("speaker.A", "")], [("speaker." + "A" * 129, "x")]):
+    for query, param in (
+        (many, "speaker."),
+        ([("speaker.", "x")], "speaker."),
+        ([("speaker.B", "x"), ("speaker.A", "")], "speaker.A"),
+        ([("speaker." + "A" * 129, "x")], "speaker." + "A" * 64),
+    ):
         with pytest.raises(InvalidParameter) as caught:
             decode_captions(query, "")
-        assert str(caught.value.param).startswith("speaker.")
+        assert caught.value.param == param
     assert decode_captions(many[:256], "").start.cues.speakers["255"] == "heart"
