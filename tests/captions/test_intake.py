@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from streamer.captions.cues import KNOWN, Begun
 from streamer.types import Cue, SegmentStarted
 from tests import virtual_time
 from tests.captions.heard import Heard, fed, session
@@ -85,3 +86,12 @@ def test_a_cue_that_is_called_like_a_part_of_another_is_no_part_of_it() -> None:
 def test_a_part_is_not_lost_to_a_cue_that_is_called_like_it() -> None:
     come = live((0, cue(TWO)), (0, cue("Somebody else.", "1/2", 5, 6)))
     assert texts(come) == [*SPOKEN, ("1/2", "Somebody else.")]
+
+
+def test_only_the_latest_cues_are_known() -> None:
+    begun = Begun()
+    for n in range(KNOWN + 10):
+        begun.add(str(n), "text", n)
+    assert "9" not in begun
+    assert "10" in begun
+    assert begun.start("10") == 10
