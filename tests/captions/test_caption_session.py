@@ -743,6 +743,43 @@ def test_closing_it_frees_the_engine_and_its_task() -> None:
     assert virtual_time.run(run()) == 0
 
 
+def test_live_what_is_far_away_is_not_made_yet_so_that_it_may_be_corrected() -> None:
+    engine = ScriptedEngine()
+
+    async def script(one: object) -> AsyncIterator[None]:
+        one.cue(cue("a", 100, 5, 1))  # type: ignore[attr-defined]
+        await asyncio.sleep(60)
+        assert not engine.spoken
+        one.cue(Cue("c", "Said otherwise", "a"))  # type: ignore[attr-defined]
+        one.end()  # type: ignore[attr-defined]
+        yield
+
+    async def run() -> Heard:
+        one = session(engine, paced=True)
+        return await fed(one, script(one))
+
+    come = virtual_time.run(run())
+    assert come.starts == {"a": 100}
+    assert [segment.text for segment in engine.spoken] == ["Said otherwise"]
+
+
+def test_no_more_sound_is_made_ahead_than_is_reasonable_to_hold() -> None:
+    engine = ScriptedEngine()
+
+    async def run() -> float:
+        one = session(engine)
+        for n in range(12):
+            one.cue(cue(str(n), 20 * n, 100, 20))
+        one.end()
+        async with aclosing(one.events()) as events:
+            await anext(events)
+            await anext(events)
+            await asyncio.sleep(100)
+            return sum(len(segment.text.split()) for segment in engine.spoken) / 10
+
+    assert 30 <= virtual_time.run(run()) <= 50  # seconds, of 120
+
+
 def test_live_an_engine_that_hangs_on_one_cue_makes_no_other_late() -> None:
     class Hanging(ScriptedEngine):
         async def synthesize(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from streamer.captions.cues import KNOWN, Begun
+from streamer.captions.cues import KNOWN, Begun, rest_of
 from streamer.types import Cue, SegmentStarted
 from tests import virtual_time
 from tests.captions.heard import Heard, fed, session
@@ -95,3 +95,18 @@ def test_only_the_latest_cues_are_known() -> None:
     assert "9" not in begun
     assert "10" in begun
     assert begun.start("10") == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("we go home", ""),
+        ("we go  home now", "now"),
+        ("we go home, now", ", now"),
+        ("we go homewards", None),
+        ("we went home", None),
+        ("we go", None),
+    ],
+)
+def test_a_text_goes_on_behind_whole_words(text: str, rest: str | None) -> None:
+    assert rest_of(text, "we go home") == rest

@@ -111,6 +111,17 @@ def test_sounds_are_skipped_or_told(text: str, skipped: str, spoken: str | None)
     )
 
 
+@pytest.mark.parametrize(("start", "speaker"), [(1900.0, "ANNA"), (2100.0, None)])
+def test_a_sentence_goes_on_in_the_next_cue_if_that_comes_soon(
+    start: float, speaker: str | None
+) -> None:
+    cleaner = Cleaner()
+    cleaner.clean("1", 0.0, 1000.0, "ANNA: I would say")
+    (cue,) = cleaner.clean("2", start, start + 1000.0, "that it is so.")
+    assert isinstance(cue, ParsedCue)
+    assert cue.speaker == speaker
+
+
 @pytest.mark.parametrize("text", ["", " \n ", "<i></i>", "...", "-", "&nbsp;", "😀", "<v Ann></v>"])
 def test_a_cue_without_a_word_is_empty(text: str) -> None:
     assert said(text) == "empty"
