@@ -328,7 +328,7 @@ export interface Context extends AsyncIterable<ContextEvent> {
    * blanks between; so that offsets are indices into it in any case.
    */
   readonly text: string;
-  /** Words told so far, where they now are on the sound clock. */
+  /** Words told so far, where they now are on the sound clock; of captions and of a channel the last 20 000. */
   readonly words: readonly Word[];
   /** Not captions, nor what is published, nor a channel: their clock does not stand still. */
   readonly pausable: boolean;

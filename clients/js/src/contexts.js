@@ -187,6 +187,7 @@ export class Context {
         break;
       case "words":
         this.words.push(...event.words);
+        if (this.#quoted) this.words.splice(0, this.words.length - 20_000); // 2 h
         break;
       case "paused":
       case "continued": {

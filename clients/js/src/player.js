@@ -341,7 +341,8 @@ export class Player extends EventTarget {
     const ms = sound.heard(track.id), { context, segments, words } = track;
     const due = (/** @type {{ start_ms: number } | undefined} */ what) => what && !track.gone && what.start_ms <= ms;
     while (due(segments[track.shown])) this.#emit("segment", { context, segment: segments[track.shown++] });
-    while (due(words[track.said])) this.#emit("word", { context, word: words[track.said], index: track.said++ });
+    while (due(words[track.said])) this.#emit("word", { context, word: words[track.said], index: track.before + track.said++ });
+    track.trim();
     if (track.gone || track.paused) return;
     const left = track.until === null ? Infinity : sound.until(track.until);
     if (left > 0) {

@@ -1,13 +1,17 @@
 // One context being played: what is known of it, and how much of that has been heard.
 /** @import * as types from "../index.d.ts" */
 
+const TOLD = 256;
+
 export class Track {
   /** @type {any} */
   decoder = null;
   /** @type {types.Word[]} */
   words = [];
-  /** How many words were told as heard. */
+  /** How many of these were told as heard. */
   said = 0;
+  /** How many there were before these. */
+  before = 0;
   /** @type {types.Segment[]} */
   segments = [];
   shown = 0;
@@ -72,6 +76,15 @@ export class Track {
     this.said = Math.min(this.said, this.words.length);
     this.segments = this.segments.filter((segment) => segment.start_ms <= this.played);
     this.shown = Math.min(this.shown, this.segments.length);
+  }
+
+  /** What was told is not told again where nothing is paused: a channel may go on for days. */
+  trim() {
+    if (this.context.pausable || this.said < TOLD) return;
+    this.before += this.said;
+    this.words.splice(0, this.said);
+    this.segments.splice(0, this.shown);
+    this.said = this.shown = 0;
   }
 
   /** Where the first word that was not heard begins, in ms; it is the next to be told. */

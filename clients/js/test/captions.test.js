@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StreamerClient } from "../src/streamer.js";
+import { Track } from "../src/track.js";
 import { FOREVER, ScriptedServer, all, chance, quickTime, settled } from "./scripted.js";
 
 const clientOf = (server, options) =>
@@ -15,6 +16,34 @@ const segment = (text, offset, cue = null) =>
   ({ type: "segment", index: 0, text, offset, start_ms: 0, reason: "end", lost: false, cue, rate: 1 });
 const words = (text, offset) =>
   ({ type: "words", words: [{ text, start_ms: 0, end_ms: 1, offset }], timing: "model", unit: "word" });
+
+test("of what may go on for days the latest words are kept", async () => {
+  const server = new ScriptedServer();
+  const client = clientOf(server, { bufferBytes: 1 << 30 });
+  const listener = client.subscribe("hall-1");
+  await settled();
+  const many = Array.from({ length: 1000 }, (_, at) => ({ text: "a", start_ms: at, end_ms: at + 1, offset: at }));
+  for (let round = 0; round < 21; round++) say(server, { type: "words", words: many, timing: "model", unit: "word" });
+  say(server, words("last", 1000));
+  await settled();
+  assert.equal(listener.words.length, 20_000);
+  assert.equal(listener.words.at(-1).text, "last");
+  client.close();
+});
+
+test("a player lets go of what it has told where nothing is paused", () => {
+  const word = { text: "a", start_ms: 0, end_ms: 1, offset: 0, codepoint: 0 };
+  for (const [pausable, left] of [[true, 600], [false, 300]]) {
+    const track = new Track(1, /** @type {any} */ ({ pausable }));
+    track.words.push(...Array(600).fill(word));
+    track.segments.push(/** @type {any} */ ({ start_ms: 0 }));
+    [track.said, track.shown] = [300, 1];
+    track.trim();
+    assert.equal(track.words.length, left);
+    assert.equal(track.before + track.said, 300);
+    assert.equal(track.segments.length, pausable ? 1 : 0);
+  }
+});
 
 test("a cue says what it is, and has an id in any case", async () => {
   const server = new ScriptedServer();
