@@ -15,6 +15,9 @@ from streamer.wishes import Wish
 KNOWN = 1000
 """Cues that have begun and are still known by their ids, to be corrected or said to have been spoken."""
 
+NEAR = 128
+"""Cues that are looked at to see how long the first of them may last: thousands may have one time."""
+
 
 @dataclass(eq=False, slots=True)
 class Waiting:
@@ -98,15 +101,15 @@ class Queue:
         self.characters -= len(cue.text)
 
     def starts_behind(self, cue: Waiting) -> Iterator[int]:
-        """Of those behind a cue."""
+        """Of those behind a cue, as far as they are `NEAR`."""
         return (one.start for one in self._behind(cue) if one.start is not None)
 
     def beside(self, cue: Waiting) -> Iterator[Waiting]:
-        """Those behind a cue that are to begin when it does."""
+        """Those behind a cue, as far as they are `NEAR`, that are to begin when it does."""
         return takewhile(lambda one: one.order == cue.order, self._behind(cue))
 
     def _behind(self, cue: Waiting) -> Iterator[Waiting]:
-        behind = iter(self._cues)
+        behind = iter(self._cues[:NEAR])
         for one in behind:
             if one is cue:
                 break

@@ -173,10 +173,13 @@ class Intake:
         """What waits of a cue's other speakers; a cue may be called as they are."""
         found: list[Waiting] = []
         number = 2
-        while (cues := self.queue.of(part := f"{id}/{number}")) or part in self.begun:
-            found += (cue for cue in cues if cue.of == id)
+        while True:
+            part = f"{id}/{number}"
+            cues = [cue for cue in self.queue.of(part) if cue.of == id]
+            if not cues and part not in self.begun:
+                return found
+            found += cues
             number += 1
-        return found
 
     def _ends(self, end_ms: float | None) -> None:
         if end_ms is not None:

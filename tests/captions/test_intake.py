@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from streamer.captions.cues import KNOWN, Begun, rest_of
+from streamer.captions.cues import KNOWN, NEAR, Begun, Queue, Waiting, rest_of
 from streamer.types import Cue, SegmentStarted
 from tests import virtual_time
 from tests.captions.heard import Heard, fed, session
@@ -110,3 +110,13 @@ def test_only_the_latest_cues_are_known() -> None:
 )
 def test_a_text_goes_on_behind_whole_words(text: str, rest: str | None) -> None:
     assert rest_of(text, "we go home") == rest
+
+
+def test_however_many_wait_only_the_next_ones_are_looked_at() -> None:
+    wish = session()._intake.wishes.now
+    queue = Queue()
+    for n in range(10 * NEAR):
+        queue.add(Waiting(str(n), 0, "a", 5, 9, 5, wish, 0.0))
+    assert queue.head is not None
+    assert len([*queue.beside(queue.head)]) == NEAR - 1
+    assert len([*queue.starts_behind(queue.head)]) == NEAR - 1
