@@ -86,6 +86,7 @@ test("pause keeps it all, continue goes on from the first word not heard", LIMIT
   })();
   while (!events.some(({ type, pts }) => type === "audio" && pts > 20000)) await new Promise((resolve) => setTimeout(resolve, 5));
   const paused = await context.pause({ played_ms: 500 });
+  await new Promise((resolve) => setTimeout(resolve)); // what came with the answer is read
   const sent = Math.max(...events.filter(({ type }) => type === "audio").map(({ pts, duration }) => pts + duration));
   assert.equal(paused.heard_text + paused.unspoken_text, TEXT.repeat(3));
   const count = events.length;
