@@ -389,7 +389,8 @@ async function pausedLocally() {
       const all = trim(meter.take()).samples;
       return {
         paused, continued, state, asked: context.asked, grown: after.length - before.length, words: log.words.map(({ text }) => text),
-        sounded: all.filter(Boolean).length, reports: context.reports, before: after.length,
+        // Quanta that were never rendered are in neither.
+        sounded: all.filter(Boolean).length, reports: context.reports, before: after.filter(Boolean).length,
       };
     },
   );

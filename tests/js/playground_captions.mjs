@@ -21,6 +21,7 @@ export const captionScenarios = ({ open, text, told, wanted, url }) => {
   async function atCaptions(address = url) {
     const page = await open(address);
     await page.click("#tab-captions");
+    await page.waitForSelector("#captions-text"); // the tab's part comes when it is shown
     return page;
   }
 
