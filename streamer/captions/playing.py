@@ -86,16 +86,16 @@ class Playing:
         pace, left = self._pace, self._track.end - self._track.position
         due = self._failure is None and self._placing.due
         until = self._placing.until if self._failure is None else None
-        if left:
-            if not (due and pace.live) or await pace.may_push(HOLD_LEAD_S):
+        if due and not pace.live:
+            await pace.sleep(self._patience())
+        elif left:
+            if not due or await pace.may_push(HOLD_LEAD_S):
                 pace.speaks()
                 self._push(left, until)
         elif self._failure is not None:
             self._finish()
         elif due:
-            if not pace.live:
-                await pace.sleep(self._patience())
-            elif (hold_s := self._hold_s()) > SOON_S:
+            if (hold_s := self._hold_s()) > SOON_S:
                 await pace.sleep(hold_s)
             elif await pace.may_push(HOLD_LEAD_S):
                 self._push(round(GAP_S * self._rate))

@@ -241,6 +241,22 @@ def test_with_merge_those_that_wait_are_said_in_one_breath() -> None:
     assert alone.rates["b"] == 1.35
 
 
+def test_mixed_cues_of_a_file_are_in_time_however_long_their_engine_takes() -> None:
+    class Slow(ScriptedEngine):
+        async def synthesize(
+            self, segments: AsyncIterator[Segment], lead: Lead
+        ) -> AsyncGenerator[PcmChunk, None]:
+            async with aclosing(super().synthesize(segments, lead)) as chunks:
+                async for chunk in chunks:
+                    await asyncio.sleep(1)
+                    yield chunk
+
+    cues = [cue("a", 0, 20, 3), cue("b", 1, 5, 2), cue("c", 1.5, 5, 2)]
+    come = virtual_time.run(cued(cues, Slow(), cues=CueOptions(overlap="mix")))
+    assert come.starts == {"a": 0, "b": 1, "c": 1.5}
+    assert not come.late
+
+
 def test_mixed_cues_sound_at_once() -> None:
     options = CueOptions(overlap="mix")
     cues = [cue("a", 0, 20, 3), cue("b", 1, 10, 2), cue("c", 4, 5, 1)]
