@@ -12,6 +12,8 @@ from typing import Any
 
 import httpcore
 
+from tests.listening import listening
+
 PUBLIC = "93.184.215.14"
 """An address that may be connected to; `Detour` leads it to a server of the test's."""
 
@@ -130,24 +132,10 @@ async def foreign(
 ) -> AsyncIterator[Foreign]:
     """A running server on loopback."""
     server = Foreign(answer)
-    tasks: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(server.serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
     if tls is not None:
         tls.sni_callback = lambda _, name, __: setattr(server, "sni", name)
-    listener = await asyncio.start_server(accept, *at, ssl=tls)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
+    async with listening(server.serve, at, tls) as server.port:
         yield server
-    finally:
-        listener.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def ok(body: bytes = b"sound", **headers: str) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from streamer.errors import FetchFailed, UrlNotAllowed
 from streamer.fetch import Fetcher, Patience, same_origin, streams
 from tests.foreign import PUBLIC, Detour, Foreign, Names, Request, answer, foreign, moved, ok
+from tests.listening import listening
 
 pytestmark = pytest.mark.asyncio
 PATIENCE = Patience(5.0, 5.0)
@@ -291,12 +292,8 @@ class Keeping:
 @asynccontextmanager
 async def keeping(limit: int = 1000, works_s: float = 0.0) -> AsyncIterator[Keeping]:
     server = Keeping(limit, works_s)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
+    async with listening(server.serve) as server.port:
         yield server
-    finally:
-        listener.close()
 
 
 async def test_a_trusted_connection_serves_again_and_is_closed_at_the_end() -> None:

@@ -221,10 +221,15 @@ async def test_a_prefetched_failure_is_told_in_its_turn(provider: Upstream) -> N
     provider.script("speech", Act(latency_s=0.2), Act(status=500))
     async with opened(provider) as engine:
         heard: list[PcmChunk] = []
+        one, two = segments(engine, "one", "two")
+
+        async def one_by_one() -> AsyncIterator[Segment]:
+            yield one
+            await eventually(lambda: provider.asked("speech"))
+            yield two
 
         async def listen() -> None:
-            stream = engine.synthesize(given(*segments(engine, "one", "two")), nothing_heard)
-            async for chunk in stream:
+            async for chunk in engine.synthesize(one_by_one(), nothing_heard):
                 heard.append(chunk)
 
         with pytest.raises(EngineFailed):

@@ -28,6 +28,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.listening import listening
+
 KEY = "provider-key"
 INSIDE = "http://127.9.9.9:9/secret.wav"
 """A link that no provider should give: to the machine that asks."""
@@ -346,25 +348,10 @@ def running(provider: P) -> Iterator[P]:
 
     async def main() -> None:
         loop, over = asyncio.get_running_loop(), asyncio.Event()
-        tasks: set[asyncio.Task[None]] = set()
-
-        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.ensure_future(provider.serve(reader, writer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
-        provider.port = server.sockets[0].getsockname()[1]
-        stop.append(lambda: loop.call_soon_threadsafe(over.set))
-        ready.set()
-        await over.wait()
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        while provider.live or provider.open:
-            await asyncio.sleep(0.001)
-        await asyncio.sleep(0.01)  # aborted transports close their sockets in a turn of their own
+        async with listening(provider.serve) as provider.port:
+            stop.append(lambda: loop.call_soon_threadsafe(over.set))
+            ready.set()
+            await over.wait()
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), name=provider.name)
     thread.start()

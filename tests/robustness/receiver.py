@@ -14,6 +14,8 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.listening import listening
+
 SECRET = "whsec_c29tZSBzZWNyZXQgdGhhdCBhIGpvYiBicmluZ3MgYWxvbmc="
 """One that a job may bring along."""
 
@@ -51,8 +53,6 @@ class Receiver:
         self._any_time = any_time
         self._rng = rng or random.Random(0)
         self._spoiled: set[str] = set()
-        self._open: set[asyncio.StreamWriter] = set()
-        self._ended = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -75,20 +75,12 @@ class Receiver:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        self._open.add(writer)
         try:
             with suppress(OSError, EOFError):
                 while status := await self._one(reader):
                     writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % status)
                     await writer.drain()
         finally:
-            self._open.discard(writer)
-            writer.close()
-
-    def end(self) -> None:
-        """Whoever still waits for an answer, or may send more, is cut off."""
-        self._ended.set()
-        for writer in self._open:
             writer.close()
 
     async def _one(self, reader: asyncio.StreamReader) -> int:
@@ -110,7 +102,7 @@ class Receiver:
         message = json.loads(body)
         self.told.append(Told(id, message["type"], message["data"], 200 <= status < 300))
         if not status:
-            await self._ended.wait()
+            await asyncio.Event().wait()
         return status
 
     def _signed(self, body: bytes, headers: dict[str, str]) -> bool:
@@ -138,11 +130,5 @@ class Receiver:
 @asynccontextmanager
 async def receiving(receiver: Receiver) -> AsyncIterator[Receiver]:
     """It listens on a free port of loopback meanwhile."""
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(receiver.serve) as receiver.port:
         yield receiver
-    finally:
-        server.close()
-        receiver.end()
-        await server.wait_closed()
