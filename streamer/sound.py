@@ -259,6 +259,7 @@ class Sound:
             span.reason,
             lost=begun.lost,
             trace=self._trace,
+            voice=line.options.voice.id,
         )
         return begun.told
 

@@ -439,7 +439,8 @@ async def test_options_with_text_begin_a_new_segment() -> None:
     speaking.text(Text("c", " and that.", options=OptionsUpdate(speed=2, voice="scripted-b")))
     speaking.end()
     events = [event async for event in speaking.events()]
-    assert [s.reason for s in of(SegmentStarted, events)] == ["options", "end"]
+    told = [(segment.reason, segment.voice) for segment in of(SegmentStarted, events)]
+    assert told == [("options", "scripted-a"), ("end", "scripted-b")]
     first, second = engine.spoken
     assert (first.options.speed, first.options.voice.id) == (1, "scripted-a")
     assert (second.options.speed, second.options.voice.id) == (2, "scripted-b")
@@ -465,7 +466,8 @@ async def test_text_the_voice_cannot_say_goes_to_the_next_engine_that_can() -> N
     assert [s.text for s in other.spoken] == ["おはようございます。"]
     done = of(Done, events)[0]
     assert done.engine == "english+other"
-    second = of(SegmentStarted, events)[1]
+    first, second = of(SegmentStarted, events)
+    assert (first.voice, second.voice) == ("english-a", "other-a")
     words = [w for event in of(Words, events) for w in event.words if w.offset >= second.offset]
     assert words[-1].end == pytest.approx(done.samples, abs=2)
 

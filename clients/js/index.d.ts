@@ -193,6 +193,8 @@ export interface Segment extends OfContext {
   type: "segment";
   index: number;
   text: string;
+  /** The id of the voice that speaks it. */
+  voice: string;
   offset: number;
   codepoint: number;
   start_ms: number;

@@ -42,7 +42,8 @@ Book = Callable[[int, float], None]
 @dataclass(frozen=True, slots=True, eq=False)
 class Take:
     """`samples` at the context's engine rate; `words` lie in them, with offsets into the cue's text. `rate`:
-    how much faster than was wished it was asked for. `lost`: the rest of it failed. `engine`: who spoke."""
+    how much faster than was wished it was asked for. `lost`: the rest of it failed. `engine`: who spoke;
+    `voice`: the id of the voice that began."""
 
     samples: Samples
     words: tuple[Word, ...] = ()
@@ -50,6 +51,7 @@ class Take:
     rate: float = 1.0
     lost: bool = False
     engine: str = ""
+    voice: str = ""
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -101,7 +103,7 @@ class Takes:
         script.check()
         samples, words = sound.trimmed(wish.options.volume)
         engine = synthesis.engine if script.spoken else ""
-        return Take(samples, words, sound.timing, rate, sound.lost, engine)
+        return Take(samples, words, sound.timing, rate, sound.lost, engine, sound.voice)
 
     def _script(self, text: str, wish: Wish, lead: Lead) -> Script:
         script = Script(self._start, self._catalogue, self._settings, self._clock, lead)
@@ -123,6 +125,7 @@ class _Sound:
     def __init__(self, rate: int) -> None:
         self.timing: Timing = "model"
         self.lost = False
+        self.voice = ""
         self._rate = rate
         self._wording = Wording(rate, live=False)
         self._parts: list[Samples] = []
@@ -138,6 +141,7 @@ class _Sound:
                 rest_s = pause_after(span.text, span.reason) / line.options.speed
                 self._add([np.zeros(round(rest_s * self._rate), np.float32)])
             self._dsp = self._opened(line)
+            self.voice = self.voice or line.options.voice.id
             self._wording.begin(self._length, self._dsp.scale)
         words, timing = self._wording.of(line, chunk)
         self._words += words

@@ -83,6 +83,7 @@ class Telling:
                 trace=self._trace(cue),
                 cue=cue.id,
                 rate=_told(take.rate * stretch),
+                voice=take.voice or cue.wish.options.voice.id,
             )
         )
         self._index += 1

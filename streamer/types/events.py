@@ -74,8 +74,8 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class SegmentStarted:
-    """The text whose sound begins at `start`. `text` quotes the client's input at `offset`. Of captions: the
-    `cue` it is of, and the `rate` it is spoken at, to fit."""
+    """The text whose sound begins at `start`. `text` quotes the client's input at `offset`; `voice` is the
+    id of who speaks it. Of captions: the `cue` it is of, and the `rate` it is spoken at, to fit."""
 
     context: str
     index: int
@@ -87,6 +87,7 @@ class SegmentStarted:
     trace: Trace | None = None
     cue: str | None = None
     rate: float = 1.0
+    voice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,8 +295,9 @@ def test_names_choose_voices() -> None:
     options = CueOptions(speakers={"Anna": "scripted-b"})
     text = "WEBVTT\n\n00:01.000 --> 00:03.000\n<v Anna>Hello there.\n\n00:04.000 --> 00:05.000\n<v Bob>Yes.\n"
     engine = ScriptedEngine()
-    virtual_time.run(spoken(text, engine, cues=options))
+    come = virtual_time.run(spoken(text, engine, cues=options))
     assert [one.options.voice.id for one in engine.spoken] == ["scripted-b", "scripted-a"]
+    assert [one.voice for one in come.of(SegmentStarted)] == ["scripted-b", "scripted-a"]
 
 
 def test_a_cue_names_its_voice_by_itself_or_by_a_speaker() -> None:

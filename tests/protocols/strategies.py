@@ -198,6 +198,7 @@ def within(context: str) -> st.SearchStrategy[types.Event]:
             maybe(trace),
             maybe(names),
             speech_rates,
+            names,
         ),
         st.builds(types.Late, name, names, positions, speech_rates, maybe(names)),
         st.builds(

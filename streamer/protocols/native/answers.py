@@ -78,6 +78,7 @@ class Segment(Answer, kw_only=True, tag="segment"):
     lost: bool = False
     cue: str | None = None
     rate: float = 1.0
+    voice: str = ""
     trace: Trace | UnsetType = UNSET
 
 

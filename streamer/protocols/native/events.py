@@ -208,6 +208,7 @@ def _answer(event: _Plain, state: _Open) -> wire.OfContext:
                 lost=event.lost,
                 cue=event.cue,
                 rate=captions.encode_rate(event.rate),
+                voice=event.voice,
                 trace=_trace(event.trace) if event.trace else msgspec.UNSET,
             )
         case Words():

@@ -224,6 +224,7 @@ def _event(answer: wire.OfContext, rate: int) -> Event:
                 _trace(answer.trace),
                 answer.cue,
                 answer.rate,
+                answer.voice,
             )
         case wire.Words():
             return Words(
