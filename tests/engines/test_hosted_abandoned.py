@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import time
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -60,12 +60,11 @@ async def listen(engine: Hosted, *texts: str) -> None:
         pass
 
 
-async def interrupted(listener: asyncio.Task[None]) -> float:
-    """Seconds it took to go."""
-    begun = time.monotonic()
+async def interrupted(listener: asyncio.Task[None]) -> None:
+    """It has gone."""
     listener.cancel()
-    await asyncio.gather(listener, return_exceptions=True)
-    return time.monotonic() - begun
+    async with asyncio.timeout(10):
+        await asyncio.gather(listener, return_exceptions=True)
 
 
 async def test_an_interrupt_ends_the_task_and_those_that_were_begun_ahead(
@@ -73,7 +72,7 @@ async def test_an_interrupt_ends_the_task_and_those_that_were_begun_ahead(
 ) -> None:
     async with opened(provider) as engine:
         listener = asyncio.create_task(listen(engine, *TEXTS))
-        await eventually(lambda: len(provider.asked("poll")) > AHEAD)
+        await eventually(lambda: len({poll.path for poll in provider.asked("poll")}) > AHEAD)
         await interrupted(listener)
         await eventually(lambda: engine.abandoned.ended == AHEAD + 1)
         await eventually(lambda: not engine.abandoned.open)
@@ -87,12 +86,14 @@ async def test_an_interrupt_ends_the_task_and_those_that_were_begun_ahead(
 async def test_a_task_whose_answer_is_still_to_come_is_ended_once_it_is_known(
     provider: EvolinkProvider,
 ) -> None:
-    provider.usually("speech", Act(latency_s=0.2))
+    told = threading.Event()
+    provider.usually("speech", Act(until=told))
     async with opened(provider) as engine:
         listener = asyncio.create_task(listen(engine, TEXTS[0]))
         await eventually(lambda: provider.asked("speech"))
-        assert await interrupted(listener) < 0.1
+        await interrupted(listener)
         assert engine.open == 0
+        told.set()
         await eventually(lambda: engine.abandoned.ended == 1)
     assert provider.cancelled == TEXTS[:1]
     assert not provider.asked("poll")
@@ -103,12 +104,10 @@ async def test_a_task_that_was_not_asked_for_yet_is_not_made(
 ) -> None:
     async with opened(provider, concurrency=1) as engine:
         connecting = asyncio.Event()
-        certificates = engine._fetcher._certificates
 
-        async def slowly(url: Any) -> Any:
+        async def slowly(url: Any) -> None:
             connecting.set()
-            await asyncio.sleep(0.05)
-            return await certificates(url)
+            await asyncio.Event().wait()
 
         monkeypatch.setattr(engine._fetcher._streams, "_certificates", slowly)
         listener = asyncio.create_task(listen(engine, *TEXTS))
@@ -137,14 +136,15 @@ async def test_a_task_that_has_ended_is_left_alone(provider: EvolinkProvider) ->
 
 
 async def test_a_task_that_is_given_up_is_ended(provider: EvolinkProvider) -> None:
-    async with opened(provider, timeout_s=0.4) as engine:
+    async with opened(provider, timeout_s=1.5) as engine:
         with pytest.raises(EngineFailed, match="in time"):
             await listen(engine, TEXTS[0])
         await eventually(lambda: engine.abandoned.ended == 1)
+    async with opened(provider) as engine:
         provider.usually("poll", Act(status=404))
         with pytest.raises(EngineFailed, match="no such thing"):
             await listen(engine, TEXTS[1])
-        await eventually(lambda: engine.abandoned.ended == 2)
+        await eventually(lambda: engine.abandoned.ended == 1)
 
 
 @pytest.mark.parametrize(
@@ -171,12 +171,13 @@ async def test_what_goes_wrong_with_it_is_counted_and_logged_and_nobodys_error(
 async def test_a_provider_that_never_answers_it_delays_nobody_and_not_for_ever(
     provider: EvolinkProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(abandoned, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(abandoned, "PATIENCE_S", 1.0)
     provider.usually("cancel", Act(fault="hang"))
     async with opened(provider, concurrency=1) as engine:
         listener = asyncio.create_task(listen(engine, TEXTS[0]))
         await eventually(lambda: provider.asked("poll"))
-        assert await interrupted(listener) < 0.2
+        await interrupted(listener)
+        assert (engine.abandoned.open, engine.abandoned.failed) == (1, 0)
         provider.waits = 0
         await listen(engine, TEXTS[1])  # its place is free
         await eventually(lambda: engine.abandoned.failed == 1)
@@ -205,7 +206,7 @@ async def test_closing_the_engine_ends_it_too_after_a_moment(
     provider: EvolinkProvider, monkeypatch: pytest.MonkeyPatch, grace_s: float
 ) -> None:
     monkeypatch.setattr(abandoned, "GRACE_S", grace_s)
-    provider.usually("cancel", Act(latency_s=0.2))
+    provider.usually("cancel", Act(latency_s=0.2) if grace_s else Act(fault="hang"))
     async with opened(provider) as engine:
         listener = asyncio.create_task(listen(engine, TEXTS[0]))
         await eventually(lambda: provider.asked("poll"))

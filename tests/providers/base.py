@@ -44,11 +44,12 @@ Fault = Literal["", "hang", "stall", "half", "reset", "type", "json", "inside", 
 class Act:
     """How one request goes.
 
-    `latency_s`: until the first byte of the answer. `speed`: sound is sent so many times faster than it
-    plays, 0 at once. `status`: the API's own error of this status, with `headers`. `fault`: `hang`
-    (never an answer), `stall` (half of the body, then nothing), `half` (half of the body, then the
-    connection ends), `reset`, `type` (an HTML page), `json` (JSON cut in half), `inside` (a link to the
-    asker's own machine), `expired` (a link that answers 403), `moved` (a redirect to the same).
+    `latency_s`: until the first byte of the answer, `until`: not before this is set. `speed`: sound is
+    sent so many times faster than it plays, 0 at once. `status`: the API's own error of this status,
+    with `headers`. `fault`: `hang` (never an answer), `stall` (half of the body, then nothing), `half`
+    (half of the body, then the connection ends), `reset`, `type` (an HTML page), `json` (JSON cut in
+    half), `inside` (a link to the asker's own machine), `expired` (a link that answers 403), `moved` (a
+    redirect to the same).
     """
 
     latency_s: float = 0.0
@@ -57,6 +58,7 @@ class Act:
     headers: Mapping[str, str] = field(default_factory=dict)
     said: str = "scripted"
     fault: Fault = ""
+    until: threading.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,8 @@ class Provider(ABC):
         reply = await self._reply(kind, request, act)
         # What the double itself takes is part of it.
         await asyncio.sleep(max(0.0, request.at + act.latency_s - time.perf_counter()))
+        while act.until is not None and not act.until.is_set():
+            await asyncio.sleep(0.002)
         if act.fault == "reset":
             raw: socket.socket = writer.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
