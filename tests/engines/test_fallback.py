@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import groupby
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -21,9 +21,11 @@ from streamer.engines.fallback import Fallback, Step, common
 from streamer.engines.watched import Watched
 from streamer.errors import EngineFailed, LanguageNotSupported, RateLimited
 from streamer.types import Capabilities, Options, PcmChunk, Segment, Voice
+from tests import virtual_time
 from tests.engines.conformance import given as texts
 from tests.engines.conformance import nothing_heard, sound, words
 from tests.engines.puppet import WORD, Deed, Puppet, level, spoken
+from tests.virtual_time import virtual
 
 TIMEOUT_S = 0.03
 NAME = "agent"
@@ -55,10 +57,6 @@ async def speak(
     segments = texts(*segments_of(fallback, count)) if text is None else text
     async with asyncio.timeout(30):
         return [chunk async for chunk in fallback.synthesize(segments, nothing_heard)]
-
-
-def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(test())
 
 
 def speakers(chunks: list[PcmChunk]) -> list[str]:
@@ -127,7 +125,7 @@ def test_each_segment_is_spoken_once_in_order_or_said_to_be_lost(
         assert not any(puppet.open for puppet in puppets)
         assert asyncio.all_tasks() == before
 
-    run(test)
+    virtual_time.run(test())
 
 
 @settings(max_examples=100, deadline=None)
@@ -167,10 +165,10 @@ def test_wherever_it_is_closed_or_cancelled_nothing_is_left(
         assert not any(puppet.open for puppet in puppets)
         assert asyncio.all_tasks() == before
 
-    run(test)
+    virtual_time.run(test())
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_context_stays_with_the_step_that_speaks_it() -> None:
     fallback = chain(Puppet("a", ["speak", "fail"]), Puppet("b"))
     chunks = await speak(fallback, 4)
@@ -179,13 +177,13 @@ async def test_context_stays_with_the_step_that_speaks_it() -> None:
     assert speakers(await speak(fallback, 2)) == ["a", "a"]  # the next one begins with the first
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_after_the_last_step_comes_the_first_again() -> None:
     fallback = chain(Puppet("a", ["fail"]), Puppet("b", ["speak", "fail"]))
     assert speakers(await speak(fallback, 3)) == ["b", "a", "a"]
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_the_next_step_in_order_is_tried_before_the_first_again() -> None:
     fallback = chain(Puppet("a", ["fail"]), Puppet("b", ["speak", "fail"]), Puppet("c"))
     assert speakers(await speak(fallback, 3)) == ["b", "c", "c"]
@@ -201,7 +199,7 @@ class Wordy(Puppet):
             raise EngineFailed("as told")
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_words_alone_are_not_sound() -> None:
     chunks = await speak(chain(Wordy("a"), Puppet("b")), 2)
     check(chunks, ended=True)
@@ -216,14 +214,14 @@ class Idle(Puppet):
         yield
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_engine_that_ends_without_a_word_has_failed() -> None:
     engines = (Idle("a"), Puppet("b"))
     fallback = Fallback(NAME, [Step(engine, engine.voices[0]) for engine in engines])
     assert speakers(await speak(fallback, 2)) == ["b", "b"]
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_being_closed_is_nobodys_failure() -> None:
     fallback = chain(Puppet("a", ["hang"], ahead=True), Puppet("b", ahead=True))
     speaking = asyncio.ensure_future(speak(fallback, 1))
@@ -234,7 +232,7 @@ async def test_being_closed_is_nobodys_failure() -> None:
     assert fallback.counts.failures.total() == 0
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_segments_taken_ahead_are_not_lost_with_the_engine_that_took_them() -> None:
     first = Puppet("a", ["fail"], ahead=True)
     fallback = chain(first, Puppet("b"))
@@ -252,7 +250,7 @@ async def test_segments_taken_ahead_are_not_lost_with_the_engine_that_took_them(
     assert speakers(chunks) == ["b", "b", "b"]
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_text_that_waits_for_long_is_no_silence_of_the_engine() -> None:
     fallback = chain(Puppet("a"), Puppet("b"), timeout_s=TIMEOUT_S)
 
@@ -264,7 +262,7 @@ async def test_text_that_waits_for_long_is_no_silence_of_the_engine() -> None:
     assert speakers(await speak(fallback, 3, slowly())) == ["a"] * 3
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_listener_who_takes_long_is_no_silence_of_the_engine() -> None:
     fallback = chain(Puppet("a"), Puppet("b"), timeout_s=TIMEOUT_S)
     chunks = []
@@ -274,7 +272,7 @@ async def test_listener_who_takes_long_is_no_silence_of_the_engine() -> None:
     assert speakers(chunks) == ["a", "a"]
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_words_are_told_with_their_sound_so_that_none_is_told_of_what_is_lost() -> None:
     chunks = await speak(chain(Puppet("a", ["fail_midway"]), Puppet("b")), 2)
     assert [word.text for word in words(chunks[:2])] == ["One"]
@@ -282,7 +280,7 @@ async def test_words_are_told_with_their_sound_so_that_none_is_told_of_what_is_l
     assert [word.text for word in words(chunks[2:])] == ["One", "two", "three"]
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_sound_and_words_are_at_the_rate_of_the_first() -> None:
     fallback = chain(Puppet("a", ["fail"]), Puppet("b", sample_rate=48000))
     chunks = await speak(fallback, 1)
@@ -291,7 +289,7 @@ async def test_sound_and_words_are_at_the_rate_of_the_first() -> None:
     assert [word.start for word in words(chunks)] == [0, WORD // 2, WORD]
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_failure_of_all_says_whose_and_when_to_come_back() -> None:
     fallback = chain(
         Puppet("a", ["fail"], error=RateLimited("slow down", retry_after_s=7)),
@@ -302,13 +300,13 @@ async def test_failure_of_all_says_whose_and_when_to_come_back() -> None:
     assert caught.value.details == {"retry_after_s": 3}
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_fault_of_an_engine_is_a_failure_as_any_other() -> None:
     chunks = await speak(chain(Puppet("a", ["fail"], error=KeyError("x")), Puppet("b")), 2)
     assert speakers(chunks) == ["b", "b"]
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_failure_of_the_text_is_not_the_engines() -> None:
     fallback = chain(Puppet("a"), Puppet("b"))
 
@@ -321,8 +319,8 @@ async def test_failure_of_the_text_is_not_the_engines() -> None:
     assert fallback.counts.failures.total() == 0
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("deed", ["fail", "silent", "end"])
+@virtual
 async def test_engine_that_keeps_failing_is_not_asked_any_more(deed: Deed) -> None:
     broken = Puppet("a", [deed] * 9)
     fallback = chain(broken, Puppet("b"), failures=2)
@@ -332,7 +330,7 @@ async def test_engine_that_keeps_failing_is_not_asked_any_more(deed: Deed) -> No
     assert fallback.counts.failures == {"a": 2}
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_engine_that_is_not_made_for_a_text_is_not_taken_for_broken() -> None:
     choosy = Puppet("a", ["fail"] * 3, error=LanguageNotSupported("not this"))
     fallback = chain(choosy, Puppet("b"), failures=1)
@@ -341,7 +339,7 @@ async def test_engine_that_is_not_made_for_a_text_is_not_taken_for_broken() -> N
     assert speakers(await speak(fallback, 1)) == ["a"]
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_each_step_speaks_with_its_own_voice_and_what_only_some_follow_is_left_out() -> None:
     first = Puppet("a", ["fail"], capabilities=Capabilities(instructions=True))
     second = Puppet("b")
@@ -354,7 +352,7 @@ async def test_each_step_speaks_with_its_own_voice_and_what_only_some_follow_is_
     assert {(options.instructions, options.seed) for options in own} == {("", 3)}
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_pieces_of_a_segment_become_one() -> None:
     fallback = chain(Puppet("a"))
     whole = segments_of(fallback, 1)[0]
@@ -394,7 +392,7 @@ def test_voices_without_a_common_language_make_no_chain() -> None:
         Fallback(NAME, steps)
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_what_joins_the_segment_before_joins_it_behind_a_chain_too() -> None:
     chunks = await speak(chain(Puppet(joins=True, sample_rate=16000)), 3)
     firsts = {chunk.segment: chunk.joins for chunk in reversed(chunks)}
@@ -411,7 +409,7 @@ class Hesitating(Puppet):
             yield replace(chunk, joins=False)
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_join_is_told_by_the_first_chunk_that_has_sound() -> None:
     chunks = await speak(chain(Hesitating(joins=True)), 2)
     assert [chunk.joins for chunk in chunks] == [False] * WORDS + [True] + [False] * (WORDS - 1)

@@ -16,6 +16,7 @@ from streamer.errors import EngineFailed, InvalidParameter, RateLimited
 from streamer.types import Options, PcmChunk, Segment
 from tests.engines.conformance import given, nothing_heard
 from tests.engines.puppet import Deed, Puppet
+from tests.virtual_time import virtual
 
 
 def watched(*deeds: Deed, failures: int = 1, error: Exception | None = None) -> Watched:
@@ -41,8 +42,8 @@ async def speak(engine: Watched, count: int = 1) -> list[PcmChunk]:
     return [chunk async for chunk in engine.synthesize(text, nothing_heard)]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("deed", ["hang", "hang_midway"])
+@virtual
 async def test_silence_is_a_failure(deed: Deed) -> None:
     engine = watched(deed)
     with pytest.raises(EngineFailed, match="silent for too long"):
@@ -50,7 +51,7 @@ async def test_silence_is_a_failure(deed: Deed) -> None:
     assert engine.breaker.state == "open"
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_silence_in_the_background_is_borne_longer() -> None:
     engine = watched("hang")
     chunks = engine.synthesize(given(*segments(engine)), lambda: math.inf)
@@ -62,7 +63,7 @@ async def test_silence_in_the_background_is_borne_longer() -> None:
     assert engine.breaker.state == "closed"
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_text_that_comes_slowly_is_no_silence() -> None:
     engine = watched()
 
@@ -76,7 +77,7 @@ async def test_text_that_comes_slowly_is_no_silence() -> None:
     assert [chunk.segment for chunk in chunks if chunk.last] == [0, 1]
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_with_an_open_circuit_it_is_not_asked() -> None:
     engine = watched("fail")
     with pytest.raises(EngineFailed, match="as told"):
@@ -85,7 +86,7 @@ async def test_with_an_open_circuit_it_is_not_asked() -> None:
         await speak(engine)
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_whoever_is_cancelled_says_nothing_of_the_engine() -> None:
     engine = watched("hang")
     speaking = asyncio.ensure_future(speak(engine))
@@ -96,7 +97,7 @@ async def test_whoever_is_cancelled_says_nothing_of_the_engine() -> None:
     assert engine.breaker.state == "closed"
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_probe_that_is_cancelled_lets_another_try() -> None:
     engine = half_open("hang")
     speaking = asyncio.ensure_future(speak(engine))
@@ -109,7 +110,7 @@ async def test_probe_that_is_cancelled_lets_another_try() -> None:
     assert engine.breaker.state == "closed"
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_probe_whose_listener_takes_long_does_not_keep_others_waiting() -> None:
     engine = half_open()
     async with aclosing(engine.synthesize(given(*segments(engine)), nothing_heard)) as chunks:
@@ -117,7 +118,7 @@ async def test_probe_whose_listener_takes_long_does_not_keep_others_waiting() ->
         assert await speak(engine)
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_request_it_is_not_made_for_says_nothing_of_the_engine() -> None:
     engine = watched("fail", error=InvalidParameter("no"))
     with pytest.raises(InvalidParameter):
@@ -125,7 +126,7 @@ async def test_request_it_is_not_made_for_says_nothing_of_the_engine() -> None:
     assert engine.breaker.state == "closed"
 
 
-@pytest.mark.asyncio
+@virtual
 async def test_end_before_the_text_is_a_failure() -> None:
     engine = watched("speak", "end")
     with pytest.raises(EngineFailed, match="ended before"):
