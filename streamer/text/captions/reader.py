@@ -58,7 +58,17 @@ class CueReader:
         self._number = ""
         """Of SRT: a number that stands alone. It may be the next cue's."""
         self._last: tuple[str, float, float, str] | None = None
-        """Of SRT: the cue that a block without times goes on."""
+        """The cue that lines without times go on: of SRT behind an empty line too, else behind a flush."""
+        self._goes_on = False
+        """A flush has ended the block, and no empty line yet."""
+
+    @property
+    def open(self) -> bool:
+        """Whether a cue waits for the end of its block that has text already, and no half line."""
+        block = self._block
+        at = next((i for i, line in enumerate(block[:2]) if is_timing(line)), None)
+        has_text = at is not None and any(map(str.strip, block[at + 1 :]))
+        return has_text and not self._line and not self._named()
 
     def push(self, text: str) -> list[ParsedCue | Dropped]:
         """The cues whose blocks have ended."""
@@ -68,11 +78,18 @@ class CueReader:
         return cues
 
     def flush(self) -> list[ParsedCue | Dropped]:
-        """The open block ends here. More may follow."""
+        """The open block ends here. More may follow, also of its cue: lines before an empty one go on with
+        it, and it comes once more, longer."""
         cues = self._take(self._ended()) if self._line else []
         if self._format is None and self._head:
             cues += self._decide(final=True)
-        cues += [*self._close(), *self._settle()]
+        before, block = self._last, self._block
+        cues += self._close()
+        if block:
+            self._goes_on = self._last is not before and self._last is not None
+        last = self._last if self._goes_on and self._last and self._last[3].strip() else None
+        cues += self._settle()
+        self._last = last
         self._number = ""
         return cues
 
@@ -108,8 +125,11 @@ class CueReader:
                 self._head.append(line + "\n")
                 return self._decide(final=sum(map(len, self._head)) >= HEAD)
             return []
+        cues: list[ParsedCue | Dropped] = []
         if not line or (self._format == "SRT" and line.isspace()):
-            return self._close()
+            cues = self._close()
+            self._goes_on = False
+            return cues
         cues: list[ParsedCue | Dropped] = []
         if self._begins(line):
             name = self._block.pop() if self._named() else None
@@ -149,6 +169,8 @@ class CueReader:
         lines, self._block = self._block, []
         self._length = 0
         self._passing = False
+        if lines and self._goes_on and not any(ARROW in line for line in lines[:2]):
+            return self._extend(lines)
         if not lines or (self._format == "WebVTT" and is_comment(lines)):
             return []
         if self._format == "SRT":
@@ -168,8 +190,9 @@ class CueReader:
         return cues + self._cleaner.clean(*self._last)
 
     def _extend(self, lines: list[str]) -> list[ParsedCue | Dropped]:
-        """Of SRT: text behind an empty line belongs to the cue before it."""
-        if len(lines) == 1 and is_number(lines[0]) and not self._number:
+        """Text without times belongs to the cue before it."""
+        number = self._format == "SRT" and len(lines) == 1 and is_number(lines[0])
+        if number and not self._number:
             self._number = lines[0]
             return []
         if self._last is None:

@@ -142,6 +142,37 @@ def test_a_flush_ends_the_open_block_and_more_may_follow() -> None:
     ]
 
 
+@pytest.mark.parametrize("head", ["WEBVTT\n\n", "1\n"])
+def test_lines_behind_a_flush_go_on_with_the_cue_until_an_empty_line(head: str) -> None:
+    reader = CueReader()
+    reader.push(head + "00:00:01.000 --> 00:00:02.000\n")
+    assert not reader.open
+    reader.push("Good")
+    assert not reader.open
+    assert reader.push(" evening,\n") == []
+    assert reader.open
+    assert reader.flush() == [ParsedCue("1", 1000.0, 2000.0, "Good evening,")]
+    assert not reader.open
+    assert reader.push("and\n") == []
+    assert reader.flush() == [ParsedCue("1", 1000.0, 2000.0, "Good evening, and")]
+    assert reader.push("NOTE welcome.\n\n") == [
+        ParsedCue("1", 1000.0, 2000.0, "Good evening, and NOTE welcome.")
+    ]
+    cues = reader.push("2\n00:00:03.000 --> 00:00:04.000\nBye.\n\n")
+    assert cues == [ParsedCue("2", 3000.0, 4000.0, "Bye.")]
+
+
+def test_behind_a_flush_and_an_empty_line_webvtt_wants_times_again() -> None:
+    reader = CueReader()
+    reader.push("WEBVTT\n\n00:01.000 --> 00:02.000\nnow\n")
+    assert len(reader.flush()) == 1
+    assert reader.push("\nnowhere\n\n") == [Dropped("nowhere", "invalid")]
+    reader.push("NOTE a remark\n")
+    assert not reader.open
+    assert reader.flush() == []
+    assert reader.push("of two lines\n\n") == [Dropped("of two lines", "invalid")]
+
+
 def test_the_same_name_at_the_same_time_is_a_correction_and_at_another_another_cue() -> None:
     text = "WEBVTT\n\n" + "\n\n".join(
         f"{name}\n00:0{second}.000 --> 00:0{second + 1}.000\n{said}"
