@@ -77,7 +77,10 @@ def list_keys(
 def revoke(
     settings: Settings, key: Annotated[str, typer.Argument(help="Its id or its name.")]
 ) -> None:
-    """Revoke a key; a running server closes its connections within seconds."""
+    """Revoke a key, for good: what it has stored is deleted.
+
+    A running server closes its connections and deletes within seconds, any other when it starts next.
+    """
     revoked = _store(settings).revoke(key)
     print(f"revoked {revoked.id} ({revoked.name})")
 

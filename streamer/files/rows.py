@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from streamer.errors import NotFound
 from streamer.resources import StoredFile
 
 SCHEMA = """
@@ -46,6 +47,13 @@ def find(connection: sqlite3.Connection, id: str) -> Row | None:
     query = f"SELECT {_COLUMNS}, blob, deleted IS NOT NULL FROM files WHERE id = ?"
     found = connection.execute(query, (id,)).fetchone()
     return found and Row(StoredFile(*found[:-2]), found[-2], bool(found[-1]))
+
+
+def owned(row: Row | None, key: str) -> Row:
+    """Raises `NotFound`, for another key's too."""
+    if row is None or row.file.key != key:
+        raise NotFound("no such file", param="id")
+    return row
 
 
 def page(
@@ -102,6 +110,20 @@ def bury(connection: sqlite3.Connection, ids: Iterable[str], now: float) -> list
             (now, id),
         )
     return blobs
+
+
+def keeps(connection: sqlite3.Connection, key: str) -> bool:
+    """Whether the key has files that are not deleted."""
+    query = "SELECT 1 FROM files WHERE key = ? AND deleted IS NULL LIMIT 1"
+    return connection.execute(query, (key,)).fetchone() is not None
+
+
+def bury_key(connection: sqlite3.Connection, key: str, now: float, limit: int) -> list[str]:
+    """As `bury`, files of a key. What they were called is forgotten too."""
+    query = "SELECT id FROM files WHERE key = ? AND deleted IS NULL LIMIT ?"
+    ids = [id for (id,) in connection.execute(query, (key, limit)).fetchall()]
+    connection.executemany("UPDATE files SET name = '' WHERE id = ?", [(id,) for id in ids])
+    return bury(connection, ids, now)
 
 
 def due(connection: sqlite3.Connection, now: float, limit: int) -> list[tuple[int, str]]:

@@ -20,14 +20,7 @@ from typing import get_args
 from streamer.blobs import Blobs, BlobWriter
 from streamer.config import Settings
 from streamer.database import Database
-from streamer.errors import (
-    FileQuota,
-    Gone,
-    InvalidParameter,
-    MessageLimit,
-    NotFound,
-    StreamerError,
-)
+from streamer.errors import FileQuota, Gone, InvalidParameter, MessageLimit, StreamerError
 from streamer.files import links, rows
 from streamer.files.forms import check_content_type, check_name
 from streamer.resources import FilePurpose, StoredFile
@@ -153,7 +146,7 @@ class FileStore:
     async def get(self, key: str, id: str) -> StoredFile:
         """A live file of this key. Raises `NotFound` (another key's too) or `Gone`."""
         row = await self._database.read(lambda connection: rows.find(connection, id))
-        return self._live(_owned(row, key)).file
+        return self._live(rows.owned(row, key)).file
 
     async def list(
         self, key: str, *, limit: int = 100, after: str | None = None
@@ -171,10 +164,23 @@ class FileStore:
         """Raises `NotFound`, or `Gone` where it is so already."""
 
         def work(connection: sqlite3.Connection) -> builtins.list[str]:
-            self._live(_owned(rows.find(connection, id), key))
+            self._live(rows.owned(rows.find(connection, id), key))
             return self.bury(connection, [id])
 
         await self.discard(*await self._database.write(work))
+
+    async def keeps(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys that have files."""
+        return await self._database.read(lambda c: {key for key in keys if rows.keeps(c, key)})
+
+    async def forget_key(self, key: str) -> None:
+        """Delete all files of a key."""
+
+        def bury(connection: sqlite3.Connection) -> builtins.list[str]:
+            return rows.bury_key(connection, key, self._clock(), BATCH)
+
+        while blobs := await self._database.write(bury):
+            await self.discard(*blobs)
 
     async def locate(self, file: StoredFile) -> Path | str:
         """A file to send, or a URL to send the client to. Raises `Gone`, also where the bytes are lost."""
@@ -195,8 +201,7 @@ class FileStore:
 
     async def room(self, key: str) -> int:
         """Bytes that are left of a key's quota."""
-        now = self._clock()
-        live = await self._database.read(lambda c: rows.live_bytes(c, key, now))
+        live = await self._database.read(lambda c: rows.live_bytes(c, key, self._clock()))
         return max(0, self._settings.key_file_bytes - live - self._uploading.get(key, 0))
 
     def insert(self, connection: sqlite3.Connection, file: StoredFile, blob: str) -> None:
@@ -283,12 +288,6 @@ class FileStore:
         if row is None or row.deleted or not row.blob or row.file.expires <= self._clock():
             raise Gone("the file has expired or been deleted", param="id")
         return row
-
-
-def _owned(row: rows.Row | None, key: str) -> rows.Row:
-    if row is None or row.file.key != key:
-        raise NotFound("no such file", param="id")
-    return row
 
 
 async def _pieces(data: AsyncIterator[bytes] | bytes) -> AsyncGenerator[bytes, None]:

@@ -125,6 +125,13 @@ class Endings:
         """
         await settled(asyncio.create_task(self._cancel(id, stop, let_go)))
 
+    async def forget_key(
+        self, key: str, stop: Callable[[Entry], Awaitable[None]], limit: int
+    ) -> bool:
+        """Drop so many jobs of a key as if they had never been, and `stop` those that run: nobody is told.
+        Whether there may be more. Once begun it is carried through. Raises as `cancel`."""
+        return await settled(asyncio.create_task(self._forget_key(key, stop, limit)))
+
     def _lifetime(self, ttl_s: float | None) -> float:
         """Seconds. The settings may have changed since the job was taken, and it is not to fail for that."""
         settings = self.settings
@@ -152,6 +159,17 @@ class Endings:
                 await stop(entry)
         else:
             await self.files.discard(*blobs)
+
+    async def _forget_key(
+        self, key: str, stop: Callable[[Entry], Awaitable[None]], limit: int
+    ) -> bool:
+        ids = await self.database.write(lambda c: table.forget_key(c, key, limit))
+        unfinished = [entry for id in ids if (entry := self.queue.get(id)) is not None]
+        for entry in unfinished:
+            self._ended(entry.id, "cancelled")
+        for entry in unfinished:
+            await stop(entry)
+        return len(ids) == limit
 
     async def _insist(
         self,

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import msgspec
@@ -43,6 +43,8 @@ from streamer.webhooks import Webhooks
 log = logging.getLogger(__name__)
 
 LONGEST_KEY = 255
+FORGOTTEN = 500
+"""Jobs of a key dropped in one transaction."""
 
 
 class Jobs:
@@ -256,6 +258,16 @@ class Jobs:
     async def voices(self) -> set[str]:
         """The voices of all unfinished jobs."""
         return await self._database.read(table.voices)
+
+    async def keeps(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys that have jobs."""
+        return await self._database.read(lambda c: {key for key in keys if table.keeps(c, key)})
+
+    async def forget_key(self, key: str) -> None:
+        """Drop all jobs of a key, those under way too; nobody is told. Their files stay."""
+        while await self._endings.forget_key(key, self._runner.stop, FORGOTTEN):
+            pass
+        self._runner.wake()
 
     def reserved(self, key: str) -> float:
         """What the unfinished jobs of a key will cost at most."""

@@ -237,10 +237,30 @@ def forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
     ids = connection.execute(
         "SELECT id FROM jobs WHERE finished IS NOT NULL AND finished <= ? LIMIT ?", (before, limit)
     ).fetchall()
+    _drop(connection, ids)
+    return len(ids)
+
+
+def keeps(connection: sqlite3.Connection, key: str) -> bool:
+    """Whether the key has any."""
+    query = "SELECT 1 FROM jobs WHERE key = ? LIMIT 1"
+    return connection.execute(query, (key,)).fetchone() is not None
+
+
+def forget_key(connection: sqlite3.Connection, key: str, limit: int) -> list[str]:
+    """Drop jobs of a key, also those that have not ended. Their ids."""
+    query = "SELECT id FROM jobs WHERE key = ? LIMIT ?"
+    ids = connection.execute(query, (key, limit)).fetchall()
+    _drop(connection, ids)
+    return [id for (id,) in ids]
+
+
+def _drop(connection: sqlite3.Connection, ids: Sequence[tuple[str]]) -> None:
     results.forget(connection, ids)
+    for (id,) in ids:
+        inputs.forget(connection, id)
     connection.executemany("DELETE FROM job_dialects WHERE job = ?", ids)
     connection.executemany("DELETE FROM jobs WHERE id = ?", ids)
-    return len(ids)
 
 
 def _job(row: Sequence[Any]) -> Job:

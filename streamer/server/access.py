@@ -127,6 +127,10 @@ class Access:
             not id and not self.keyed
         )
 
+    def revoked(self) -> set[str]:
+        """Ids of the keys that were valid and are no more."""
+        return {key.id for key in self._all() if key.revoked is not None}
+
     def _lent(self, grant: Grant, origin: str | None) -> Key:
         return self._tokens.lend(self._lender(grant.key), grant, origin)
 

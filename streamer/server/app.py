@@ -58,7 +58,9 @@ def create_app(service: Service) -> ASGIApp:
             except StreamerError as error:
                 service.failure = error
                 raise
-            for loop in (ledger.usage.run, service.watch_keys, resources.run):
+            await service.revocations.look()  # before anything is spoken or sent for such a key
+            looks = (service.watch_keys, service.revocations.run)
+            for loop in (ledger.usage.run, *looks, resources.run):
                 task = asyncio.create_task(loop())
                 stack.push_async_callback(stop, task)
             yield

@@ -23,6 +23,7 @@ from streamer.server.limits import Clock, Limits
 from streamer.server.meter import Ledger, Meter
 from streamer.server.resources import Resources
 from streamer.server.resuming import Resuming
+from streamer.server.revocations import Revocations
 from streamer.server.speaking import OpenSession, Speaking
 from streamer.types import OptionsUpdate, Start, Subscribe
 from streamer.usage import Usage
@@ -76,6 +77,7 @@ class Service:
         self.engine_counts = engine_counts or EngineCounts()
         self.access = Access(settings, keys, resources.tokens)
         self.resources = resources
+        self.revocations = Revocations(self.access, resources, settings.keys_recheck_s)
         self.links = resources.links
         self.enroller = Enroller(
             catalogue, resources.voices, SteadyClock(), (listeners or Listeners()).let_pass

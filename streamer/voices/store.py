@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -158,6 +158,21 @@ class VoiceStore:
         if record is None:
             raise NotFound("no such voice of this key", param="id")
         await self._remove(record)
+
+    async def keeps(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys that have voices."""
+        return {key for key in keys if self._of(key).records}
+
+    async def forget_key(self, key: str) -> None:
+        """Delete all voices of a key, as `delete` does. Raises as that, once it has tried all of them."""
+        failed: StreamerError | None = None
+        for record in list(self._of(key).records.values()):
+            try:
+                await self._remove(record)
+            except StreamerError as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     async def make_room(self, key: str, in_use: InUse) -> None:
         """Let the passing voice go that was asked for longest ago, where the key has as many as it may and

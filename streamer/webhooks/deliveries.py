@@ -80,6 +80,17 @@ def abandon(connection: sqlite3.Connection, *, endpoint: str, reason: str, now: 
     )
 
 
+def keeps(connection: sqlite3.Connection, key: str) -> bool:
+    """Whether there are any of the key."""
+    query = "SELECT 1 FROM webhook_deliveries WHERE key = ? LIMIT 1"
+    return connection.execute(query, (key,)).fetchone() is not None
+
+
+def forget_key(connection: sqlite3.Connection, key: str) -> None:
+    """Drop all of a key: those that wait are not sent."""
+    connection.execute("DELETE FROM webhook_deliveries WHERE key = ?", (key,))
+
+
 def listed(
     connection: sqlite3.Connection,
     *,

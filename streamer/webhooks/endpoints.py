@@ -78,6 +78,21 @@ def remove(connection: sqlite3.Connection, *, key: str, id: str) -> None:
         raise NotFound("no such endpoint")
 
 
+def keeps(connection: sqlite3.Connection, key: str) -> bool:
+    """Whether the key has endpoints or secrets."""
+    query = (
+        "SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE key = ?1)"
+        " OR EXISTS (SELECT 1 FROM webhook_secrets WHERE key = ?1)"
+    )
+    return bool(connection.execute(query, (key,)).fetchone()[0])
+
+
+def forget_key(connection: sqlite3.Connection, key: str) -> None:
+    """Drop endpoints and secrets of a key."""
+    for table in ("webhook_endpoints", "webhook_secrets", "webhook_former_secrets"):
+        connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+
+
 def disable(connection: sqlite3.Connection, *, id: str, reason: str) -> None:
     """Not told any more; the first reason stays."""
     connection.execute(

@@ -6,7 +6,7 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -208,6 +208,24 @@ class Webhooks:
         return await self._database.read(
             partial(deliveries.listed, key=key, state=state, job=job, limit=limit, after=after)
         )
+
+    async def keeps(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys of which there is anything."""
+
+        def look(connection: sqlite3.Connection) -> set[str]:
+            kept = (endpoints.keeps, deliveries.keeps)
+            return {key for key in keys if any(any_of(connection, key) for any_of in kept)}
+
+        return await self._database.read(look)
+
+    async def forget_key(self, key: str) -> None:
+        """Drop endpoints, secrets and deliveries of a key. What waits is not sent."""
+
+        def forget(connection: sqlite3.Connection) -> None:
+            endpoints.forget_key(connection, key)
+            deliveries.forget_key(connection, key)
+
+        await self._database.write(forget)
 
     async def replay(self, key: str, id: str) -> Delivery:
         """Send it again at once, with the same id and body; its attempts start over.
