@@ -264,7 +264,9 @@ class Settings:
     )
     drain_s: float = _row(30.0, "SIGTERM lets live utterances finish for so long.", minimum=0)
     keys_recheck_s: float = _row(
-        5.0, "How often live connections' keys are checked for revocation.", minimum=0.01
+        5.0,
+        "How often revoked keys are looked for: their connections close, what they stored goes.",
+        minimum=0.01,
     )
 
 
