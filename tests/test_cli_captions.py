@@ -215,19 +215,113 @@ def test_live_captions_are_heard_while_they_are_written() -> None:
     assert told.splitlines()[-1].startswith("-: 2.50 s, 2 cues spoken")
 
 
-@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_and_leaves_nothing(
-    ending: signal.Signals, code: int, tmp_path: Path
+def test_a_live_cue_is_heard_before_its_block_ends_and_goes_on_with_more_lines() -> None:
+    arguments = ("captions", "-", "--live", "-o", "-", "--format", "pcm", *TONE)
+    with started(*arguments) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(b"WEBVTT\n\n00:10:00.000 --> 00:10:01.000\nOne two.\n")
+        process.stdin.flush()
+        before = process.stdout.read(24000)  # half a second: the clock begins with the first cue
+        process.stdin.write(b"Four five six seven eight nine ten.\n")
+        process.stdin.close()
+        after = process.stdout.read()
+        told = process.stderr.read().decode()
+    assert process.returncode == 0
+    heard = np.frombuffer(before + after, "<i2").astype(np.float32) / 32768
+    assert np.max(np.abs(heard[:12000])) > 0.05
+    assert len(heard) > 1.5 * 24000  # the first line has a second of time
+    assert "skipped: cue" not in told
+    assert "1 cue spoken" in told.splitlines()[-1]
+
+
+def sounding(process: subprocess.Popen[bytes], directory: Path) -> None:
+    """Wait until sound lies in the file that is not whole yet."""
+    while not any(path.stat().st_size > 4800 for path in directory.glob(".said.wav.*")):
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("at_a_server", [False, True])
+def test_the_first_ctrl_c_is_the_end_of_live_captions(
+    at_a_server: bool, server: ServerProcess, tmp_path: Path
 ) -> None:
+    arguments = ("captions", "-", "--live", "-o", "said.wav", "--captions", "said.vtt")
+    where = ("--url", server.url) if at_a_server else TONE
+    with started(*arguments, *where) as process:
+        assert process.stdin is not None
+        process.stdin.write(many(2, 1000, "Good evening").encode().rstrip())
+        process.stdin.flush()
+        sounding(process, tmp_path)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        process.stdin.close()
+    samples, rate = sound(tmp_path / "said.wav")
+    assert len(samples) == 2 * rate
+    assert np.max(np.abs(samples[rate:])) > 0.05
+    reader = CueReader()
+    cues = reader.push((tmp_path / "said.vtt").read_text()) + reader.flush()
+    assert [cue.text for cue in cues if isinstance(cue, ParsedCue)] == [
+        *("Good evening 0.", "Good evening 1."),
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {"talk.vtt", "said.wav", "said.vtt"}
+
+
+def test_what_is_written_in_answer_to_a_ctrl_c_is_spoken(tmp_path: Path) -> None:
     with started("captions", "-", "--live", "-o", "said.wav", *TONE) as process:
         assert process.stdin is not None
-        process.stdin.write(VTT.encode())
+        assert process.stderr is not None
+        process.stdin.write(many(1, 1000, "Good evening").encode())
+        process.stdin.flush()
+        sounding(process, tmp_path)
+        process.send_signal(signal.SIGSTOP)  # so that it is there in time, however slow we are
+        process.send_signal(signal.SIGINT)
+        process.stdin.write(b"1\n00:00:01,000 --> 00:00:02,000\nBye.\n")
+        process.stdin.close()
+        process.send_signal(signal.SIGCONT)
+        assert "2 cues spoken" in process.stderr.read().decode()
+    assert process.returncode == 0
+
+
+def test_a_second_ctrl_c_gives_live_captions_up(tmp_path: Path) -> None:
+    with started("captions", "-", "--live", "-o", "said.wav", *TONE) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(many(2, 600_000, "Good evening").encode())  # the next in ten minutes
+        process.stdin.flush()
+        sounding(process, tmp_path)
+        process.send_signal(signal.SIGINT)
+        assert b"Ctrl+C again" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        process.stdin.close()
+        assert process.stderr.read() == b""
+    assert [path.name for path in tmp_path.iterdir()] == ["talk.vtt"]
+
+
+@pytest.mark.parametrize(
+    ("live", "text", "ending", "code"),
+    [
+        (True, VTT, signal.SIGTERM, 143),
+        (True, "", signal.SIGINT, 130),
+        (False, VTT, signal.SIGINT, 130),
+    ],
+    ids=["terminated", "nothing has come", "not live"],
+)
+def test_a_signal_ends_it_and_leaves_nothing(
+    live: bool, text: str, ending: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    mode = ["--live"] if live else []
+    with started("captions", "-", *mode, "-o", "said.wav", *TONE) as process:
+        assert process.stdin is not None
+        process.stdin.write(text.encode())
         process.stdin.flush()
         while not any(path.name.startswith(".said.wav") for path in tmp_path.iterdir()):
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(ending)
-        process.wait()
+        process.wait(30)
         process.stdin.close()
     assert process.returncode == code
     assert [path.name for path in tmp_path.iterdir()] == ["talk.vtt"]

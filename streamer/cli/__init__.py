@@ -1,8 +1,9 @@
 """The command line: `serve`, `say`, `captions`, `jobs`, `voices`, `keys`, `doctor`. It knows all,
 nothing knows it.
 
-Exit codes: 0 done, 1 it failed, 2 what was asked can't be had, 130 interrupted, 143 terminated. An
-error is one line that names the parameter.
+Exit codes: 0 done, 1 it failed, 2 what was asked can't be had, 130 interrupted, 143 terminated. Live
+captions that a Ctrl+C has ended are done: their files are whole. An error is one line that names the
+parameter.
 """
 
 from __future__ import annotations

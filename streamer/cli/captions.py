@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from streamer.cli import source
-from streamer.cli.cues import Report, Waiting
+from streamer.cli.cues import Report
 from streamer.cli.engines import load_catalogue
+from streamer.cli.feed import Feed, text_of
 from streamer.cli.options import CLIENT_KEY, takes_settings
+from streamer.cli.posted import posted
 from streamer.cli.progress import Progress
-from streamer.cli.remote import Remote
 from streamer.cli.running import run_async
 from streamer.cli.sink import FORMATS, format_of, player
 from streamer.cli.speaking import speak
@@ -25,11 +23,6 @@ from streamer.cli.track import caption_format
 from streamer.cli.utterance import Utterance, in_process, on_server
 from streamer.config import Settings
 from streamer.errors import InvalidParameter
-from streamer.feeding import FEED_S, PIECE
-from streamer.protocols.base import RemoteProtocolError, SpeechRequest
-from streamer.protocols.native.caption_files import encode_captions
-from streamer.protocols.native.http import LineDecoder
-from streamer.text.captions import Decoder
 from streamer.types import (
     CueOptions,
     Descriptions,
@@ -150,15 +143,25 @@ def captions(
         cues=cues,
         captions=captions is not None,
     )
-    text = _text(file, encoding)
+    text = text_of(file, encoding)
+    progress = Progress(output, "waiting for captions")
     if url is not None and not live:
-        run_async(_speak(_on_file(start, url, key, text), None, output, captions))
-    elif url is not None:
-        run_async(_speak(on_server(start, url, key), _Feed(text, start), output, captions))
+        run_async(_speak(posted(start, url, key, text), None, output, captions, progress))
+        return
+    if url is not None:
+        opening = on_server(start, url, key)
     else:
-        catalogue = load_catalogue(settings)
-        opening = in_process(start, catalogue, settings, paced=live)
-        run_async(_speak(opening, _Feed(text, start), output, captions))
+        opening = in_process(start, load_catalogue(settings), settings, paced=live)
+    feed = Feed(text, cues, live=live)
+
+    def interrupted() -> bool:
+        ends = feed.interrupt()
+        if ends:
+            progress.note("what has come is spoken to its end; Ctrl+C again gives up")
+        return ends
+
+    speaking = _speak(opening, feed, output, captions, progress)
+    run_async(speaking, interrupted if live else None)
 
 
 def _voices(named: Sequence[str]) -> dict[str, str]:
@@ -172,108 +175,13 @@ def _voices(named: Sequence[str]) -> dict[str, str]:
     return voices
 
 
-async def _text(file: Path, encoding: str | None) -> AsyncGenerator[str, None]:
-    """What can be read by now, again and again. Raises `InvalidCaptions` for bytes that are no text."""
-    if file == Path("-") and sys.stdin.isatty():
-        raise InvalidParameter("captions are read from a file or a pipe", param="file")
-    decoder = Decoder(encoding)
-    async with aclosing(source.bytes_of(file)) as pieces:
-        async for data in pieces:
-            yield decoder.push(data)
-    yield decoder.flush()
-
-
-class _Feed:
-    """Gives an utterance its text as it has room for it."""
-
-    def __init__(self, text: AsyncGenerator[str, None], start: Start) -> None:
-        self._text = text
-        self._waiting = Waiting(start.cues)
-
-    async def __call__(self, utterance: Utterance) -> None:
-        step = max(1, min(PIECE, utterance.room // 4))
-        blank = True
-        async with aclosing(self._text) as pieces:
-            async for piece in pieces:
-                blank = blank and not piece.strip()
-                for start in range(0, len(piece), step):
-                    await self._push(utterance, piece[start : start + step])
-        if blank:
-            raise InvalidParameter("no captions", param="file")
-        await utterance.end()
-
-    async def _push(self, utterance: Utterance, text: str) -> None:
-        # Polled: cues that are not spoken make room without a sound.
-        while self._pending(utterance) + len(text) > utterance.room:  # noqa: ASYNC110
-            await asyncio.sleep(FEED_S)
-        await utterance.push(text)
-        if utterance.pending is None:
-            self._waiting.push(text)
-        await asyncio.sleep(0)
-
-    def _pending(self, utterance: Utterance) -> int:
-        known = utterance.pending
-        return self._waiting.characters if known is None else known
-
-    def told(self, event: Event) -> None:
-        self._waiting.told(event)
-
-
-@asynccontextmanager
-async def _on_file(
-    start: Start, url: str, key: str | None, text: AsyncGenerator[str, None]
-) -> AsyncGenerator[Utterance, None]:
-    """Spoken by a server, as fast as it can be made, of a file that is whole."""
-    async with Remote(url, key) as remote:
-        yield _Posted(remote, start, text)
-
-
-class _Posted:
-    room = sys.maxsize
-    pending = 0
-
-    def __init__(self, remote: Remote, start: Start, text: AsyncGenerator[str, None]) -> None:
-        self._remote = remote
-        self._start = start
-        self._text = text
-
-    async def push(self, text: str) -> None:
-        """It is all there."""
-
-    async def end(self) -> None:
-        """As it is."""
-
-    async def events(self) -> AsyncIterator[Event]:
-        async with aclosing(self._text) as pieces:
-            text = "".join([piece async for piece in pieces])
-        if not text.strip():
-            raise InvalidParameter("no captions", param="file")
-        decoder = LineDecoder()
-        sent = self._remote.stream(
-            "POST",
-            "/v1/captions",
-            params=dict(encode_captions(SpeechRequest(self._start, text, "lines"))),
-            body=text.encode(),
-            headers={"content-type": "text/plain; charset=utf-8"},
-        )
-        try:
-            async with aclosing(sent) as answer:
-                async for data in answer:
-                    for event in decoder.push(data):
-                        yield event
-            for event in decoder.flush():
-                yield event
-        except RemoteProtocolError:
-            raise OSError("the server does not answer as a Streamer does") from None
-
-
 async def _speak(
     opening: AbstractAsyncContextManager[Utterance],
-    feed: _Feed | None,
+    feed: Feed | None,
     output: str | None,
     captions: str | None,
+    progress: Progress,
 ) -> None:
-    progress = Progress(output, "waiting for captions")
     report = Report(progress, "played" if output is None else output)
 
     def told(event: Event) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable
 
 from streamer.captions.tally import Tally
 from streamer.cli.progress import Progress
-from streamer.text.captions import CueReader, ParsedCue
+from streamer.text.captions import CueReader, Dropped, ParsedCue
 from streamer.types import CueOptions, Done, Event, Late, SegmentStarted, Skipped, Started
 
 KNOWN = 4096
@@ -28,7 +29,19 @@ class Waiting:
 
     def push(self, text: str) -> None:
         """Text on its way to the server. Raises `InvalidCaptions`, as the server would."""
-        for cue in self._reader.push(text):
+        self._count(self._reader.push(text))
+
+    def flush(self) -> None:
+        """The open block ends here."""
+        self._count(self._reader.flush())
+
+    @property
+    def open(self) -> bool:
+        """Does a cue that has text wait for the end of its block?"""
+        return self._reader.open
+
+    def _count(self, cues: Iterable[ParsedCue | Dropped]) -> None:
+        for cue in cues:
             if isinstance(cue, ParsedCue) and cue.id not in self._told:
                 self.characters += len(cue.text) - self._waiting.get(cue.id, 0)
                 self._waiting[cue.id] = len(cue.text)

@@ -132,7 +132,10 @@ def _create(path: Path, param: str) -> tuple[BinaryIO, str | None]:
 
 @asynccontextmanager
 async def _played() -> AsyncGenerator[Sink, None]:
-    process = await asyncio.create_subprocess_exec(*player(), stdin=asyncio.subprocess.PIPE)
+    # In a session of its own: a Ctrl+C is for us, who may have more to play.
+    process = await asyncio.create_subprocess_exec(
+        *player(), stdin=asyncio.subprocess.PIPE, start_new_session=True
+    )
     assert process.stdin is not None
     try:
         yield _Player(process.stdin)

@@ -8,9 +8,11 @@ import os
 import stat
 import sys
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 from streamer.errors import InvalidParameter
+from streamer.tasks import ended
 
 PIECE = 4096
 """Most bytes of one piece: far below the 64 KiB of a WebSocket message, also when escaped."""
@@ -25,6 +27,24 @@ def of(text: str | None, file: Path | None) -> AsyncGenerator[str, None]:
             raise InvalidParameter("nothing to say: give a text, -f FILE or -", param="text")
         return of_stdin()
     return of_text(text) if text is not None else of_file(file or Path())
+
+
+async def with_pauses(
+    pieces: AsyncGenerator[str, None], idle_s: float | None
+) -> AsyncGenerator[str | None, None]:
+    """The pieces, and None once where no next one comes for so long; never where that is None."""
+    async with aclosing(pieces):
+        while True:
+            pull = asyncio.ensure_future(anext(pieces, None))
+            try:
+                if not (await asyncio.wait({pull}, timeout=idle_s))[0]:
+                    yield None
+                piece = await pull
+            finally:
+                await ended(pull)
+            if piece is None:
+                return
+            yield piece
 
 
 async def of_text(text: str) -> AsyncGenerator[str, None]:

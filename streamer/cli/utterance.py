@@ -34,6 +34,7 @@ class Utterance(Protocol):
         ...
 
     async def push(self, text: str) -> None: ...
+    async def flush(self) -> None: ...
     async def end(self) -> None: ...
     def events(self) -> AsyncIterator[Event]: ...
 
@@ -68,6 +69,9 @@ class _Local:
     async def push(self, text: str) -> None:
         self._session.text(Text(self._session.context, text))
 
+    async def flush(self) -> None:
+        self._session.flush()
+
     async def end(self) -> None:
         self._session.end()
 
@@ -99,6 +103,9 @@ class _Remote:
 
     async def push(self, text: str) -> None:
         await self._context.push(text)
+
+    async def flush(self) -> None:
+        await self._context.flush()
 
     async def end(self) -> None:
         await self._context.end()

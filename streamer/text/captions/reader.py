@@ -130,7 +130,6 @@ class CueReader:
             cues = self._close()
             self._goes_on = False
             return cues
-        cues: list[ParsedCue | Dropped] = []
         if self._begins(line):
             name = self._block.pop() if self._named() else None
             cues = self._close()
