@@ -122,7 +122,9 @@ class Cached(Around):
         key = self._key(segment)
         sound = any(len(chunk.samples) for chunk in chunks) and not chunks[-1].lost
         if key is not None and sound and lead() != math.inf:
-            self._phrases.put(key, Phrase.of(chunks))
+            # Of a voice that somebody has made nothing outlives it on a disk but what was asked for.
+            lasting = segment.options.voice.data is None
+            self._phrases.put(key, Phrase.of(chunks), lasting=lasting)
 
     def _key(self, segment: Segment) -> str | None:
         """Its name; None where another reading is wanted each time."""

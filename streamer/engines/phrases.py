@@ -125,9 +125,10 @@ class Phrases:
                 self._keep(key, phrase)
         return phrase
 
-    def put(self, key: str, phrase: Phrase) -> None:
+    def put(self, key: str, phrase: Phrase, *, lasting: bool = True) -> None:
+        """`lasting`: also in the tier behind."""
         self._keep(key, phrase)
-        if self._behind is not None:
+        if lasting and self._behind is not None:
             self._behind.put(key, phrase)
 
     def close(self) -> None:

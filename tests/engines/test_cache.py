@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from streamer.engines.base import Lead
 from streamer.engines.cache import Cached
+from streamer.engines.phrase_files import PhraseFiles
 from streamer.engines.phrases import Phrase, Phrases
 from streamer.errors import EngineFailed
 from streamer.types import Capabilities, Options, PcmChunk, Segment, Voice
@@ -188,6 +190,19 @@ async def test_another_wish_is_another_phrase(change: dict[str, Any]) -> None:
     await speak(engine, plain)
     await speak(engine, replace(plain, options=replace(plain.options, **change)))
     assert len(puppet.given) == 2
+
+
+@pytest.mark.asyncio
+async def test_phrases_of_a_voice_that_somebody_made_never_come_to_a_disk(tmp_path: Path) -> None:
+    puppet = Puppet()
+    engine = Cached(puppet, Phrases(ROOM, PhraseFiles(tmp_path / "phrases", ROOM)))
+    clone = Voice("clone", "puppet", data={"a": np.ones(3)})
+    for _ in range(2):
+        await speak(engine, segment(engine, PHRASES[0]))
+        await speak(engine, Segment(0, PHRASES[1], 0, Options(clone)))
+    assert [given.text for given in puppet.given] == list(PHRASES[:2])  # both are remembered
+    await engine.aclose()
+    assert len(list((tmp_path / "phrases").iterdir())) == 1
 
 
 @pytest.mark.asyncio
