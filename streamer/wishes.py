@@ -6,10 +6,11 @@ import re
 import secrets
 from dataclasses import dataclass, replace
 
+from streamer.audio.encoder import Encoder
 from streamer.engines.base import Engine
 from streamer.errors import InvalidParameter, UnsupportedParameter
 from streamer.prices import Choice
-from streamer.types import Options, OptionsUpdate, Start
+from streamer.types import Options, OptionsUpdate, Start, Started
 from streamer.voices import Catalogue, model_of
 
 RANGES = {"speed": (0.25, 4.0), "pitch": (0.5, 2.0), "volume": (0.0, 2.0)}
@@ -44,6 +45,20 @@ class Wishes:
         if update is None:
             return self.now
         return self._granted(_updated(self.now.stated, update), self.now.options)
+
+    def started(self, context: str, encoder: Encoder) -> Started:
+        """What a context tells first: who speaks, and in what its sound comes."""
+        return Started(
+            context,
+            encoder.format,
+            encoder.mime,
+            encoder.header,
+            encoder.lead_in,
+            self.now.options.voice.id,
+            self.now.engine.name,
+            self.now.options.seed,
+            tuple(self.warnings),
+        )
 
     def _granted(self, stated: OptionsUpdate, before: Options | None = None) -> Wish:
         for name, (low, high) in RANGES.items():

@@ -565,7 +565,7 @@ def test_nobody_pauses_where_nobody_listens_and_nothing_is_kept() -> None:
 def test_while_paused_no_context_is_less_urgent_and_then_what_is_at_hand_counts() -> None:
     async def main() -> None:
         listener, _ = await paused_at(0.3)
-        pacer = listener.session._pacer
+        pacer = listener.session._pace._pacer
         assert pacer.lead() > 1.0
         await asyncio.sleep(3)
         assert pacer.lead() > 1.0

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from streamer.config import Settings
 from streamer.listeners import Listeners
+from streamer.pace import PACKETS_PER_TURN
 from streamer.packets import Packets
-from streamer.session import PACKETS_PER_TURN
 from streamer.timeline import Clock, Pacer, Playhead
 from streamer.types import Packet
 

@@ -15,7 +15,7 @@ from streamer.captions.placing import Placing
 from streamer.captions.telling import Telling
 from streamer.captions.track import Track
 from streamer.errors import EngineFailed, StreamerError
-from streamer.session import LITTLE_S
+from streamer.pace import LITTLE_S
 from streamer.types import Done, EndReason, Failed, Start
 
 GAP_S = 0.04
