@@ -1,11 +1,13 @@
-"""A listener on loopback that leaves nothing behind, not even a connection of its last moment."""
+"""A listener on loopback that leaves nothing behind, not even a connection of its last moment; a port that
+is kept for one."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 TURNS = 8
 """More of the loop than a connection takes from its accept to its task, or from its abort to its end."""
@@ -54,3 +56,12 @@ async def listening(
         for writer in writers:
             writer.transport.abort()
         await turns()
+
+
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """A port of loopback that the system gives to nobody else, while who listens there comes and goes."""
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield keeper.getsockname()[1]

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.listening import kept_port
+
 ROOT = Path(__file__).parent.parent
 LISTENING = re.compile(r"Streamer listening on (https?)://([^/\s]+?):(\d+)")
 STARTUP_S = 60.0
@@ -63,15 +65,15 @@ class _Launch:
 
 
 class ServerProcess:
-    """One `streamer serve` on a free port of loopback. What it prints and logs goes to one file."""
+    """One `streamer serve` on a port that is kept for it. What it prints and logs goes to one file."""
 
-    def __init__(self, launch: _Launch, program: Sequence[str] = PROGRAM) -> None:
+    def __init__(self, launch: _Launch, port: int, program: Sequence[str] = PROGRAM) -> None:
         self.log_path = launch.log_path
         self.data = launch.data
         """Its data directory."""
         self._launch = launch
         self._program = program
-        self.process, self.host = launch(program, 0)
+        self.process, self.host = launch(program, port)
         """`host` is `address:port`."""
 
     @property
@@ -172,7 +174,7 @@ def running_server(
     """
     if cpus is not None:
         before = ["taskset", "-c", ",".join(map(str, cpus)), *before]
-    with tempfile.TemporaryDirectory(prefix="streamer-") as directory:
+    with tempfile.TemporaryDirectory(prefix="streamer-") as directory, kept_port() as port:
         place = Path(directory)
         launch = _Launch(
             before,
@@ -181,7 +183,7 @@ def running_server(
             data or place / "data",
             place / "server.log",
         )
-        server = ServerProcess(launch, program)
+        server = ServerProcess(launch, port, program)
         try:
             yield server
         finally:

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from tests.listening import kept_port
 from tests.server_process import ServerProcess, running_server
 
 PAGE = (Path(__file__).parent.parent / "docs" / "webhooks.md").read_text("utf-8")
@@ -44,9 +45,9 @@ RECEIVERS = [
 
 
 @pytest.fixture(scope="module")
-def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+def port() -> Iterator[int]:
+    with kept_port() as port:
+        yield port
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -50,6 +51,12 @@ class Process:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             self.logs.append(line.decode())
+
+    async def drains(self) -> None:
+        """The signal has been heard."""
+        async with httpx.AsyncClient(base_url=self.url) as http, asyncio.timeout(20):
+            while (await http.get("/readyz")).status_code == 200:
+                await asyncio.sleep(0.01)
 
     async def exit_code(self) -> int:
         async with asyncio.timeout(20):
@@ -128,7 +135,7 @@ async def test_sigterm_under_live_streams_lets_all_finish_and_exits_with_0(tmp_p
         ]
         await asyncio.gather(*(event.wait() for event in began))
         process.process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.3)
+        await process.drains()
         assert not any(speaker.done() for speaker in speakers[1::2])
         with pytest.raises(InvalidStatus) as caught:
             async with process.socket():
@@ -153,9 +160,9 @@ async def test_second_sigterm_ends_at_once_and_frees_all(tmp_path: Path) -> None
         began = asyncio.Event()
         speaker = asyncio.create_task(speak(process, "a", text, began))
         await began.wait()
-        for _ in range(2):
-            process.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.3)
+        process.process.send_signal(signal.SIGTERM)
+        await process.drains()
+        process.process.send_signal(signal.SIGTERM)
         assert await process.exit_code() == 0
         with pytest.raises((AssertionError, ConnectionClosed)):
             await speaker

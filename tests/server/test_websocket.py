@@ -248,12 +248,13 @@ async def test_silent_peer_is_found_by_ping(tmp_path: Path) -> None:
 async def test_handshake_headers_that_never_end_are_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamer.server.transport.HEADER_S", 0.05)
     async with running(tmp_path) as server:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
-        writer.write(b"GET /v1/stream HTTP/1.1\r\nHost: ")
-        assert await asyncio.wait_for(reader.read(), 5) == b""
-        writer.close()
+        with monkeypatch.context() as patch:
+            patch.setattr("streamer.server.transport.HEADER_S", 0.05)
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+            writer.write(b"GET /v1/stream HTTP/1.1\r\nHost: ")
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
         async with httpx.AsyncClient(base_url=server.url) as http:
             assert (await http.get("/healthz")).status_code == 200
 

@@ -104,6 +104,7 @@ async def test_a_channel_outlives_a_drop_and_goes_on_in_silence(tmp_path: Path) 
     async with hall(tmp_path, channel_linger_s=5.0) as server, seated(server) as seat:
         async with seated(server) as lost:
             await lost.publish("a", TEXT)
+            await lost.until("a", "started")
             await seat.listen("ear", audio={"codec": "pcm_s16le"})
             await seat.until("ear", "segment")
             lost.socket.transport.abort()
@@ -127,6 +128,7 @@ async def test_a_publisher_that_resumes_speaks_on(tmp_path: Path) -> None:
     async with hall(tmp_path) as server, seated(server) as seat:
         async with seated(server, path=PATH) as lost:
             await lost.publish("a", TEXT)
+            await lost.until("a", "started")
             await seat.listen("ear")
             await seat.until("ear", "segment")
             ready = lost.heard[""].told[0]
