@@ -166,10 +166,16 @@ class Settings:
     max_connections: int = _row(
         1000, "Most WebSockets, HTTP requests that speak and uploads, together, at once.", minimum=1
     )
+    max_listeners: int = _row(
+        2000,
+        "Most connections at once that only listen to channels, besides max_connections.",
+        minimum=1,
+    )
     key_contexts: int = _row(
         64, "Most contexts at once of one key (a key's own limit goes before).", minimum=1
     )
     key_connections: int = _row(256, "As max_connections, of one key.", minimum=1)
+    key_listeners: int = _row(1000, "As max_listeners, of one key.", minimum=1)
     key_requests_per_minute: int = _row(
         6000, "Most contexts and HTTP requests of one key in a minute.", minimum=1
     )

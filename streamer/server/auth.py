@@ -59,6 +59,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Ids of those that it may speak with, where it may not with all."""
         return None
 
+    @property
+    def only_listens(self) -> bool:
+        """Whether it is for listening to channels, and for nothing else."""
+        return {*self.scopes} == {"listen"}
+
     def allow(self, *scopes: str) -> None:
         """Raise `ScopeMissing` if it is for none of these."""
         if not any(scope in self.scopes for scope in scopes):

@@ -79,6 +79,11 @@ class Connection:
         """Id of the key it came with; "" for none."""
         return self._meter.key.id
 
+    @property
+    def only_listens(self) -> bool:
+        """Whether that key is for nothing else."""
+        return self._meter.key.only_listens
+
     def attach(self, socket: Socket) -> None:
         """Speak to this client through `socket`."""
         self._socket = socket
@@ -261,7 +266,7 @@ class Connection:
             raise InvalidParameter(
                 "a socket is resumed on one opened with resume=1", param="resume"
             )
-        session = self._resuming.find(resume, self.key)
+        session = self._resuming.find(resume, self)
         socket = self._socket
         if session is None or session is self or session._closing or socket is None:
             if self._refusal is not None:

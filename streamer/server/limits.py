@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from streamer.config import Settings
 from streamer.errors import ConnectionLimit, ContextLimit, RateLimited, TextLimit
 
+RETRY_S = 5
+"""When to come back who found no place."""
+
 Clock = Callable[[], float]
 """Seconds, from any origin, never backwards."""
 
@@ -77,6 +80,7 @@ class _Use:
     characters: Bucket
     contexts: int = 0
     connections: int = 0
+    listeners: int = 0
 
 
 class Limits:
@@ -88,6 +92,7 @@ class Limits:
         self._clock = clock
         self._uses: dict[str, _Use] = {}
         self.connections = 0
+        self.listeners = 0
 
     def resolved(self, own: KeyLimits) -> KeyLimits:
         """A key's limits with the server's settings filled in."""
@@ -106,20 +111,35 @@ class Limits:
 
     def connect(self, key: str, own: KeyLimits) -> Slot:
         """A place for one more connection. Raises `ConnectionLimit`. `key` "" is no key."""
-        if self.connections >= self._settings.max_connections:
-            raise ConnectionLimit(
-                f"{self.connections} connections are open", limit=self._settings.max_connections
-            )
         use = self._use(key, own)
-        bound = self.resolved(own).connections
-        if key and bound is not None and use.connections >= bound:
-            raise ConnectionLimit(f"{bound} connections of this key are open", limit=bound)
+        _check_room(self.connections, self._settings.max_connections, "connections are open")
+        if key:
+            bound = self.resolved(own).connections
+            _check_room(use.connections, bound, "connections of this key are open")
         self.connections += 1
         use.connections += 1
 
         def release() -> None:
             self.connections -= 1
             use.connections -= 1
+
+        return Slot(release)
+
+    def listen(self, key: str, own: KeyLimits) -> Slot:
+        """A place for one more connection that only listens: none of those of `connect`. Raises
+        `ConnectionLimit`."""
+        use = self._use(key, own)
+        _check_room(self.listeners, self._settings.max_listeners, "listen")
+        if key:
+            _check_room(
+                use.listeners, self._settings.key_listeners, "listen to this key's channels"
+            )
+        self.listeners += 1
+        use.listeners += 1
+
+        def release() -> None:
+            self.listeners -= 1
+            use.listeners -= 1
 
         return Slot(release)
 
@@ -134,7 +154,9 @@ class Limits:
         use = self._use(key, own)
         bound = self.resolved(own).contexts
         if key and bound is not None and use.contexts >= bound:
-            raise ContextLimit(f"{bound} contexts of this key are live", limit=bound)
+            raise ContextLimit(
+                f"{bound} contexts of this key are live", limit=bound, retry_after_s=RETRY_S
+            )
         if not counted:
             self.request(key, own)
         use.contexts += 1
@@ -181,3 +203,9 @@ class Limits:
         use.requests.per_minute = limits.requests_per_minute
         use.characters.per_minute = limits.chars_per_minute
         return use
+
+
+def _check_room(taken: int, bound: int | None, what: str) -> None:
+    """Raises `ConnectionLimit` where that many are taken."""
+    if bound is not None and taken >= bound:
+        raise ConnectionLimit(f"{bound} {what}", limit=bound, retry_after_s=RETRY_S)

@@ -33,7 +33,7 @@ class ListenEndpoint:
             del response.headers["content-length"]  # there is no telling
             return response
         with ExitStack() as undo:
-            slot = meter.connect()
+            slot = meter.connect(listens=True)
             undo.callback(slot.release)
             place = Place(channel, audio, since_of(query, channel))
             undo.callback(place.leave)

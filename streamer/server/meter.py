@@ -50,10 +50,13 @@ class Meter:
             {"request_id": request_id, "key": key.id or None},
         )
 
-    def connect(self) -> Slot:
-        """A place for a connection. Raises `Draining`, `ConnectionLimit`."""
+    def connect(self, *, listens: bool = False) -> Slot:
+        """A place for a connection. One that only `listens`, as with a key for nothing else, takes none from
+        those who speak. Raises `Draining`, `ConnectionLimit`."""
         self.check_draining()
-        return self.ledger.limits.connect(self.key.id, self.key.limits)
+        limits = self.ledger.limits
+        place = limits.listen if listens or self.key.only_listens else limits.connect
+        return place(self.key.id, self.key.limits)
 
     def request(self) -> None:
         """An HTTP request, or a task. Raises `TokenExpired`, `RateLimited`."""

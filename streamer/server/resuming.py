@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from streamer.server.auth import Key
 from streamer.server.limits import Slot
 from streamer.server.metrics import Counters
 from streamer.types import Resume
@@ -23,6 +24,11 @@ class Returning(Protocol):
     @property
     def key(self) -> str:
         """Id of the key it came with; "" for none."""
+        ...
+
+    @property
+    def only_listens(self) -> bool:
+        """Whether that key is for nothing else, and its place one of listeners."""
         ...
 
     def give_up(self) -> bool:
@@ -45,7 +51,7 @@ class Resuming(Generic[C]):
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._sessions: dict[str, _Session[C]] = {}
-        self._lent: Counter[str] = Counter()
+        self._lent: Counter[tuple[str, bool]] = Counter()
 
     def enter(self, session: str, token: str, connection: C) -> None:
         """The client has been told how to come back."""
@@ -55,31 +61,33 @@ class Resuming(Generic[C]):
         """It has ended. Nothing happens if it was never here."""
         self._sessions.pop(session, None)
 
-    def find(self, resume: Resume, key: str) -> C | None:
-        """The connection that goes on, if it is here, and the token and the key are its own."""
+    def find(self, resume: Resume, by: C) -> C | None:
+        """The connection that goes on, if it is here, and the token and the key are its own. One whose place
+        is a listener's goes on for a listener alone."""
         found = self._sessions.get(resume.session)
         if found is None:
             self._counters.resumes["lost"] += 1
             return None
         known = hmac.compare_digest(found.token, resume.token.encode())
-        if not known or found.connection.key != key:
+        if not known or _kind(found.connection) != _kind(by):
             self._counters.resumes["denied"] += 1
             return None
         self._counters.resumes["resumed"] += 1
         return found.connection
 
-    def lend(self, key: str) -> Slot | None:
+    def lend(self, key: Key) -> Slot | None:
         """The place of a session of this key, for a socket that comes to take it over and finds no place of
         its own; one for each."""
-        held = sum(session.connection.key == key for session in self._sessions.values())
-        if self._lent[key] >= held:
+        kind = key.id, key.only_listens
+        held = sum(_kind(session.connection) == kind for session in self._sessions.values())
+        if self._lent[kind] >= held:
             return None
-        self._lent[key] += 1
+        self._lent[kind] += 1
 
         def release() -> None:
-            self._lent[key] -= 1
-            if not self._lent[key]:
-                del self._lent[key]
+            self._lent[kind] -= 1
+            if not self._lent[kind]:
+                del self._lent[kind]
 
         return Slot(release)
 
@@ -87,6 +95,10 @@ class Resuming(Generic[C]):
         """End all that are waited for."""
         for session in list(self._sessions.values()):
             session.connection.give_up()
+
+
+def _kind(connection: Returning) -> tuple[str, bool]:
+    return connection.key, connection.only_listens
 
 
 class Waiting:

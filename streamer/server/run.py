@@ -25,6 +25,7 @@ from streamer.server import logs, tls
 from streamer.server.access import is_loopback
 from streamer.server.app import create_app
 from streamer.server.auth import SCOPES, KeyStore
+from streamer.server.descriptors import allow_descriptors
 from streamer.server.directory import DirectoryLock
 from streamer.server.port import require_free
 from streamer.server.resources import DATABASE, open_resources, open_voices
@@ -214,6 +215,7 @@ def serve(settings: Settings, *, tell: Tell | None = None, first_key: bool = Fal
     say = tell or _say
     logs.configure(settings.log_level, settings.log_format)
     sys.setswitchinterval(SWITCH_S)
+    allow_descriptors(settings)
     directory = data_dir(settings)
     try:
         require_free(settings.host, settings.port)

@@ -109,7 +109,7 @@ class StreamEndpoint:
         try:
             return meter.connect(), None
         except ConnectionLimit as error:
-            lent = self._service.resuming.lend(meter.key.id) if self._resumable(dialect) else None
+            lent = self._service.resuming.lend(meter.key) if self._resumable(dialect) else None
             if lent is None:
                 raise
             return lent, error

@@ -107,6 +107,7 @@ async def running(
     assert not service.connections
     assert service.ledger.counters.active_contexts == 0
     assert service.ledger.limits.connections == 0
+    assert service.ledger.limits.listeners == 0
     assert all(session.freed for session in scripted.made if session.packets)
 
 

@@ -265,9 +265,9 @@ async def test_a_session_whose_time_is_up_is_not_found(tmp_path: Path) -> None:
         first = Socket(let=10)
         connection = await made.begin(first)
         await lose(connection, first)
-        assert made.resuming.find(Resume("s", "t"), "") is connection
+        assert made.resuming.find(Resume("s", "t"), connection) is connection
         await eventually(lambda: made.ended)
-        assert made.resuming.find(Resume("s", "t"), "") is None
+        assert made.resuming.find(Resume("s", "t"), connection) is None
         assert made.ledger.counters.resumes == {"resumed": 1, "expired": 1, "lost": 1}
 
 
