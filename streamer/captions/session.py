@@ -29,11 +29,11 @@ from streamer.captions.track import Track
 from streamer.config import Settings
 from streamer.errors import (
     ContextConflict,
-    InvalidParameter,
     NotAvailable,
     TextLimit,
 )
 from streamer.listeners import Listeners
+from streamer.pace import lead_s
 from streamer.packets import Packets, Tap
 from streamer.prices import Prices
 from streamer.tasks import ended
@@ -46,7 +46,6 @@ from streamer.types import (
     Interrupted,
     Paused,
     Start,
-    Started,
     Text,
 )
 from streamer.voices import Catalogue, Speaker
@@ -75,8 +74,7 @@ class CaptionSession:
         tap: Tap | None = None,
     ) -> None:
         live = paced and not background
-        if start.lead_ms is not None and start.lead_ms < 20:
-            raise InvalidParameter("lead_ms must be at least 20", param="pacing.lead_ms")
+        ahead_s = lead_s(start, settings)
         self.context = start.context
         self._start = start
         self._limit = settings.max_pending_chars
@@ -88,10 +86,9 @@ class CaptionSession:
         """Samples per second of what `tap` is given."""
         self._encoder = open_encoder(resolve_format(start.audio, rate), rate)
         self._packets = Packets(self._encoder, rate, None, tap)
-        lead_ms = settings.lead_ms if start.lead_ms is None else start.lead_ms
         self._pace = Pace(
             *(self._packets, settings, clock, self._listeners),
-            lead_s=lead_ms / 1000 if live else None,
+            lead_s=ahead_s if live else None,
             delay_s=start.cues.delay_ms / 1000,
             background=background,
         )
@@ -278,7 +275,7 @@ class CaptionSession:
         waiting = self._telling.events
         try:
             with self._present():
-                yield self._started()
+                yield self._intake.wishes.started(self.context, self._encoder)
                 while waiting or not self._playing.over:
                     if not waiting:
                         if making.done():
@@ -297,17 +294,3 @@ class CaptionSession:
     def _present(self) -> AbstractContextManager[None]:
         background = self._pace.background
         return nullcontext() if background else self._listeners.listening(self._playing.waits)
-
-    def _started(self) -> Started:
-        encoder, wishes = self._encoder, self._intake.wishes
-        return Started(
-            self.context,
-            encoder.format,
-            encoder.mime,
-            encoder.header,
-            encoder.lead_in,
-            wishes.now.options.voice.id,
-            wishes.now.engine.name,
-            wishes.now.options.seed,
-            tuple(wishes.warnings),
-        )
