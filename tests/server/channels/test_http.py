@@ -161,7 +161,8 @@ async def test_what_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
         players = [await Player(http, "/v1/listen/hall.ogg").begun()]
         players.append(await Player(http, "/v1/listen/hall.vtt").begun())
         assert await refused("hall.ogg") == (429, "channel_limit", "channel")
-        assert server.service.ledger.limits.connections == 3
+        limits = server.service.ledger.limits
+        assert (limits.connections, limits.listeners) == (1, 2)
         await seat.say(type="cancel")
         await asyncio.gather(*(player.task for player in players))
 
@@ -200,7 +201,7 @@ async def test_a_listener_that_reads_nothing_is_cut_and_nobody_notices(tmp_path:
         with pytest.raises(CutShort):
             await stuck(scope, receive, send)
         assert (sent, aborted, counters.channel_listeners_cut) == (3, [True], 1)
-        assert (counters.channel_listeners, service.ledger.limits.connections) == (1, 2)
+        assert (counters.channel_listeners, service.ledger.limits.listeners) == (1, 1)
         assert counters.errors["stalled_reader"] == 1
         await seat.say(type="end", context="a")
         await player.task
