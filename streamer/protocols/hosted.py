@@ -235,9 +235,12 @@ def message_in(body: bytes) -> str:
     return found if isinstance(found, str) else ""
 
 
-def unreadable(what: str) -> EngineFailed:
-    """The error of an answer that is not what the API's documents say; may well be another next time."""
-    return EngineFailed(f"the provider's answer can't be read: {what}")
+class Unreadable(EngineFailed):
+    """An answer is not what the API's documents say; it may well be another next time."""
+
+
+def unreadable(what: str) -> Unreadable:
+    return Unreadable(f"the provider's answer can't be read: {what}")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

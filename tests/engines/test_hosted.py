@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from streamer.config import Settings
-from streamer.engines.hosted import exchange, open_crun, open_openai, open_runware
+from streamer.engines.hosted import exchange, open_crun, open_evolink, open_openai, open_runware
+from streamer.engines.hosted import request as request_
 from streamer.engines.hosted.engine import Hosted
-from streamer.engines.hosted.request import SOONEST_S, TRIES
+from streamer.engines.hosted.request import POLLS_FAILED, SOONEST_S, TRIES
 from streamer.engines.hosted.row import AHEAD
 from streamer.errors import EngineFailed, InvalidParameter
 from streamer.protocols.runware.tables import BASE
@@ -26,7 +27,9 @@ from tests.engines.conformance import collect, given, nothing_heard, sound
 from tests.engines.hosted_suite import settings_for
 from tests.providers.base import Act, Reply, Request, running
 from tests.providers.crun import CrunProvider
+from tests.providers.evolink import VOICE, EvolinkProvider
 from tests.providers.openai import OpenAiProvider
+from tests.providers.runware import SlowRunwareProvider
 from tests.providers.sounds import RATE, encoded, spoken
 
 pytestmark = pytest.mark.asyncio
@@ -422,6 +425,48 @@ async def test_a_task_that_was_taken_is_not_made_again(act: Act) -> None:
             await speak(engine, TEXT)
         await engine.aclose()
         assert len(provider.asked("speech")) == 2
+
+
+POLLED = [
+    (open_crun, CrunProvider, {}),
+    (open_evolink, EvolinkProvider, {"voice": VOICE}),
+    (open_runware, SlowRunwareProvider, {}),
+]
+
+
+@pytest.mark.parametrize("fault", ["json", "type", "half", "reset"])
+@pytest.mark.parametrize(("open_engine", "face", "fields"), POLLED)
+async def test_a_poll_whose_answer_cannot_be_read_is_asked_again(
+    open_engine: Any,
+    face: Any,
+    fields: dict[str, Any],
+    fault: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request_, "FIRST_POLL_S", 0.01)
+    with running(face()) as provider:
+        provider.waits, bad = 5, Act(fault=fault)
+        provider.script("poll", bad, bad, Act(), bad, bad)  # in a row they are too few to give up
+        async with aclosing(open_engine(settings_for(provider, **fields))) as engine:
+            assert len(sound(await speak(engine, TEXT)))
+        assert len(provider.asked("speech")) == 1
+        assert len(provider.asked("poll")) == 6
+
+
+@pytest.mark.parametrize(("open_engine", "face", "fields"), POLLED)
+async def test_a_task_is_given_up_when_its_polls_go_on_not_to_be_readable(
+    open_engine: Any, face: Any, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_, "FIRST_POLL_S", 0.01)
+    with running(face()) as provider:
+        provider.usually("poll", Act(fault="json"))
+        async with aclosing(open_engine(settings_for(provider, **fields))) as engine:
+            with pytest.raises(EngineFailed, match="can't be read"):
+                await speak(engine, TEXT)
+            assert len(provider.asked("poll")) == POLLS_FAILED
+            assert len(provider.asked("speech")) == 1  # it was taken, and is to be paid
+            if isinstance(provider, EvolinkProvider):  # as far as we know it goes on there
+                await eventually(lambda: provider.cancelled == [TEXT])
 
 
 async def test_a_provider_may_think_for_longer_than_it_may_pause(

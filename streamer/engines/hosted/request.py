@@ -23,6 +23,7 @@ from streamer.protocols.hosted import (
     Sound,
     SpokenWord,
     Step,
+    Unreadable,
     Utterance,
     retry_after,
     unreadable,
@@ -34,7 +35,8 @@ FIRST_POLL_S = 0.25
 POLL_FACTOR = 1.4
 LONGEST_POLL_S = 2.0
 POLLS_FAILED = 3
-"""A task is given up when asking for it has failed so often in a row."""
+"""A task is given up when asking for it has failed so often in a row, or was answered with what can't be
+read."""
 TRIES = 4
 SOONEST_S = 0.1
 """A provider that asks to come back is asked so often in all, and not sooner than this."""
@@ -200,14 +202,15 @@ class _Request:
                 status = 0
                 try:
                     async with self._exchange.asked(call) as stream:
-                        status = stream.status
                         body = await self._exchange.body(stream)
-                    over = 200 <= status < 300  # unless it says otherwise
+                        status = stream.status
                     found = self._client.read(call, status, stream.headers, body)
                 except EngineFailed as error:
                     failed += 1
+                    fine = 200 <= status < 300
+                    over = fine and not isinstance(error, Unreadable)
                     asking = error.retryable and (
-                        status in (0, 408, 425, 429, 455) or status >= 500
+                        (fine and not over) or status in (0, 408, 425, 429, 455) or status >= 500
                     )
                     if not asking or failed >= POLLS_FAILED or self._exchange.left() <= 0:
                         raise
@@ -216,7 +219,7 @@ class _Request:
                     continue
                 if isinstance(found, Sound):
                     return found
-                step, failed, over = found, 0, False
+                step, failed = found, 0
         except BaseException:
             if not over:
                 self._abandoned.end(step.call)
