@@ -35,8 +35,7 @@ EARLY_S = 0.5
 LEAST_WAIT_S = 0.001
 """So that what is due in no time at all, by rounding, is not asked for again and again."""
 REST_S = 5.0
-"""An encoder that was heard so lately makes no room for another: each begins with all that is kept, and a
-listener who changes formats all the time must not have that done all the time."""
+"""An encoder that was heard so lately makes no room for another."""
 GRACE_S = 5.0
 """Packets are kept for so much longer than anybody may go back, so that who does can get them."""
 
@@ -223,8 +222,7 @@ class Channel:
     def _open(self, audio: AudioFormat) -> Stream:
         if audio not in self._usual:
             self._make_room()
-        stream = Stream(audio, self.sound, self.story, self.rate)
-        stream.idle_since = self._clock()
+        stream = Stream(audio, self.sound, self.story, self.rate, self._clock())
         task = asyncio.create_task(stream.run(self._kept))
         self._streams[audio] = stream
         self._tasks[stream] = task
@@ -238,15 +236,16 @@ class Channel:
         others = [stream for audio, stream in self._streams.items() if audio not in self._usual]
         if len(others) < limit:
             return
-        before = self._clock() - REST_S
-        idle = [stream for stream in others if not stream.listeners and stream.idle_since <= before]
-        if not idle:
+        due = {stream.due(REST_S): stream for stream in others if not stream.listeners}
+        first, now = min(due, default=math.inf), self._clock()
+        if first > now:
             raise ChannelLimit(
                 f"it is encoded in {limit} formats besides the usual ones",
                 param="audio",
                 limit=limit,
+                retry_after_s=math.ceil(1000 * (first - now)) / 1000 if due else REST_S,
             )
-        self._drop(min(idle, key=lambda stream: stream.idle_since))
+        self._drop(due[first])
 
     def _gone(self, stream: Stream) -> None:
         self._counters.channel_encoders -= 1
@@ -262,7 +261,7 @@ class Channel:
 
     def _retire(self) -> None:
         """Drop the encoders that nobody has listened to in a while."""
-        before = self._clock() - self._settings.channel_back_s
+        now, rest_s = self._clock(), self._settings.channel_back_s
         for stream in list(self._streams.values()):
-            if not stream.listeners and stream.idle_since < before:
+            if not stream.listeners and stream.due(rest_s) < now:
                 self._drop(stream)

@@ -26,9 +26,12 @@ BURST_S = 1.0
 
 
 class Stream:
-    """`begin` in samples of the channel: of the first sound it has. Raises what is wrong with the format."""
+    """`begin` in samples of the channel: of the first sound it has. Raises what is wrong with the format.
+    `now`: the time, in seconds, on the clock of `idle_since`."""
 
-    def __init__(self, audio: AudioFormat, sound: Sound, story: Story, rate: int) -> None:
+    def __init__(
+        self, audio: AudioFormat, sound: Sound, story: Story, rate: int, now: float
+    ) -> None:
         assert audio.sample_rate is not None
         step = rate // math.gcd(rate, audio.sample_rate)  # both clocks have a sample there
         self.begin = -(-sound.start // step) * step
@@ -37,8 +40,10 @@ class Stream:
         self.encoder = open_encoder(audio, rate, self.at(self.begin))
         self.packets = PacketRing(self.at(self.begin) - self.encoder.lead_in)
         self.listeners = 0
-        self.idle_since = -math.inf
+        self.idle_since = now
         """When the last listener left."""
+        self._settled = now + (sound.end - self.begin) / rate
+        """By then it has encoded as much of what is new as of what was old when it began."""
         self.over = False
         self.failure: StreamerError | None = None
         """Why it ended before its time."""
@@ -59,6 +64,11 @@ class Stream:
     def position(self, pts: int) -> int:
         """The other way round."""
         return round(pts * self._rate / self.sample_rate)
+
+    def due(self, rest_s: float) -> float:
+        """When it may be dropped, if nobody listens for so long. Not before it is settled: listeners who
+        change formats all the time make nobody encode more than twice what those do who stay."""
+        return max(self.idle_since + rest_s, self._settled)
 
     def go_on(self) -> None:
         """There is sound to encode."""

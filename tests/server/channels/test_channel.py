@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import pytest
 
+from streamer.audio.encoder import Encoder
 from streamer.config import Settings
 from streamer.errors import ChannelLimit, StalledReader
 from streamer.server.channels import Place
@@ -18,7 +20,7 @@ from streamer.server.channels.channel import GRACE_S, LEAST_S, REST_S, SILENCE_S
 from streamer.server.channels.formats import FORMATS, USUAL
 from streamer.server.channels.http import QUIET_S
 from streamer.server.metrics import Counters
-from streamer.types import AudioFormat, Caption, Samples, Word, Words
+from streamer.types import AudioFormat, Caption, Packet, Samples, Word, Words
 from tests import virtual_time
 
 RATE = 24000
@@ -203,6 +205,54 @@ def test_a_format_makes_room_once_nobody_has_listened_for_a_while() -> None:
             place = Place(channel, AudioFormat("flac"), 0)
             await place.find()
             assert counters.channel_encoders == 1
+            place.leave()
+
+    virtual_time.run(main())
+
+
+def test_who_changes_formats_all_the_time_has_little_encoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded_s, push = 0.0, Encoder.push
+
+    def counted(encoder: Encoder, samples: Samples) -> list[Packet]:
+        nonlocal encoded_s
+        encoded_s += len(samples) / RATE
+        return push(encoder, samples)
+
+    async def main() -> None:
+        monkeypatch.setattr(Encoder, "push", counted)
+        async with running(channel_formats=1) as (channel, _):
+            await asyncio.sleep(60)
+            begin, formats, heard = time(), cycle((8000, 12000, 16000)), 0
+            while time() < begin + 200:
+                try:
+                    place = Place(channel, replace(RAW, sample_rate=next(formats)), 0)
+                except ChannelLimit as refused:
+                    wait_s = refused.details["retry_after_s"]
+                    assert 0 < wait_s <= Settings().channel_back_s + GRACE_S + 1
+                    await asyncio.sleep(wait_s)  # it is said truly: there is room then
+                else:
+                    heard += 1
+                    await place.find()
+                    assert place.number == 0
+                    place.leave()
+            assert heard > 3
+            assert encoded_s < 2 * 200 + Settings().channel_back_s + GRACE_S + 1
+
+    def time() -> float:
+        return asyncio.get_running_loop().time()
+
+    virtual_time.run(main())
+
+
+def test_who_waits_for_a_format_that_is_heard_is_told_to_try_again() -> None:
+    async def main() -> None:
+        async with running(channel_formats=1) as (channel, _):
+            place = Place(channel, RAW, 0)
+            with pytest.raises(ChannelLimit) as refused:
+                Place(channel, AudioFormat("flac"), 0)
+            assert refused.value.details == {"limit": 1, "retry_after_s": REST_S}
             place.leave()
 
     virtual_time.run(main())
