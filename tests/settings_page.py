@@ -13,7 +13,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD = """\
 # Settings
 
-Every setting is one row of one table (`streamer/config.py`); this page is made from it
+Every setting is one row of one table (`streamer/config/settings.py`); this page is made from it
 (`make docs`). A setting can be given four ways, each going before the next:
 
 1. a flag of `streamer serve`: `--port 9000`

@@ -1,23 +1,11 @@
-"""The settings: one table of rows that feeds flags, `STREAMER_*` environment, TOML file and docs.
-
-Precedence: flag, environment, file, default. Unknown keys and bad values fail here, before anything
-is loaded.
-"""
+"""The table of settings: a field is a row."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
-import msgspec
-
-from streamer.errors import InvalidParameter, UnknownParameter
-from streamer.providers import Provider, read_providers
+from streamer.providers import Provider
 
 
 def _row(
@@ -31,7 +19,7 @@ def _row(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every setting there is. A field is a row: name, type, default, help."""
+    """Every setting there is. A field is a row: name, type, default, help, bounds."""
 
     # Where it listens
     host: str = _row("127.0.0.1", "Address to listen on. Off loopback, keys are required.")
@@ -274,131 +262,3 @@ class Settings:
         "How often revoked keys are looked for: their connections close, what they stored goes.",
         minimum=0.01,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class SettingRow:
-    """One row as the docs and the flags see it."""
-
-    name: str
-    type: Any
-    default: Any
-    help: str
-    minimum: float | None
-    maximum: float | None
-
-    @property
-    def environment(self) -> str:
-        return "STREAMER_" + self.name.upper()
-
-    @property
-    def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
-
-
-def _rows() -> tuple[SettingRow, ...]:
-    hints = get_type_hints(Settings)
-    defaults = Settings()
-    return tuple(
-        SettingRow(
-            f.name,
-            hints[f.name],
-            getattr(defaults, f.name),
-            f.metadata["help"],
-            f.metadata["minimum"],
-            f.metadata["maximum"],
-        )
-        for f in dataclasses.fields(Settings)
-    )
-
-
-SETTINGS: tuple[SettingRow, ...] = _rows()
-_BY_NAME = {row.name: row for row in SETTINGS}
-
-
-def _expected(row: SettingRow) -> str:
-    """What a value of that row is, for people."""
-    if get_origin(row.type) is Literal:
-        return " or ".join(repr(choice) for choice in get_args(row.type) if choice)
-    kinds = {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        list: "a list of texts",
-    }
-    if row.type == list[int]:
-        return "a list of whole numbers"
-    return kinds.get(type(row.default), "texts by name" if row.default == {} else "a text")
-
-
-def _parse(row: SettingRow, value: Any, source: str) -> Any:
-    """The value in the row's type. Text (flag, environment) is read leniently: `a,b` is a list."""
-    if row.name == "providers":
-        return read_providers(value, source)
-    try:
-        if isinstance(value, str) and row.type is not str:
-            if isinstance(row.default, list):
-                parts = [part.strip() for part in value.split(",") if part.strip()]
-                value = msgspec.convert(parts, row.type, strict=False)
-            elif isinstance(row.default, dict):
-                pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
-                value = {name.strip(): target.strip() for name, target in pairs}
-            elif isinstance(row.default, int | float):
-                value = msgspec.convert(value, row.type, strict=False)
-        parsed = msgspec.convert(value, row.type)
-    except (msgspec.ValidationError, ValueError):
-        raise InvalidParameter(
-            f"{source}: {row.name} must be {_expected(row)}, not {value!r}", param=row.name
-        ) from None
-    if row.minimum is not None and not parsed >= row.minimum:  # not a number is refused too
-        raise InvalidParameter(
-            f"{source}: {row.name} must be at least {row.minimum:g}", param=row.name
-        )
-    if row.maximum is not None and not parsed <= row.maximum:
-        raise InvalidParameter(
-            f"{source}: {row.name} must be at most {row.maximum:g}", param=row.name
-        )
-    return parsed
-
-
-def load(
-    flags: Mapping[str, Any] | None = None,
-    environment: Mapping[str, str] | None = None,
-    file: Path | None = None,
-) -> Settings:
-    """Settings from all sources. Raises `UnknownParameter` or `InvalidParameter`, naming the key."""
-    environment = os.environ if environment is None else environment
-    values: dict[str, Any] = {}
-    if file is not None:
-        try:
-            table = tomllib.loads(file.read_text("utf-8"))
-        except OSError as error:
-            raise InvalidParameter(f"{file}: {error.strerror}", param="config") from None
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InvalidParameter(f"{file}: {error}", param="config") from None
-        for name, value in table.items():
-            if name not in _BY_NAME:
-                raise UnknownParameter(f"{file}: no setting {name!r}", param=name)
-            values[name] = _parse(_BY_NAME[name], value, str(file))
-    for key, value in environment.items():
-        if key.startswith("STREAMER_") and key != "STREAMER_CONFIG":
-            name = key.removeprefix("STREAMER_").lower()
-            if name not in _BY_NAME:
-                raise UnknownParameter(f"{key}: no setting {name!r}", param=name)
-            values[name] = _parse(_BY_NAME[name], value, key)
-    for name, value in (flags or {}).items():
-        if value is None:
-            continue
-        if name not in _BY_NAME:
-            raise UnknownParameter(f"no setting {name!r}", param=name)
-        values[name] = _parse(_BY_NAME[name], value, _BY_NAME[name].flag)
-    return Settings(**values)
-
-
-def data_dir(settings: Settings, environment: Mapping[str, str] | None = None) -> Path:
-    """Where the server keeps its data. Not made here: whoever writes first makes it, mode 0700."""
-    environment = os.environ if environment is None else environment
-    if settings.data_dir:
-        return Path(settings.data_dir).expanduser()
-    base = environment.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(base).expanduser() / "streamer"
