@@ -84,7 +84,7 @@ class AudioSettings:
     """`audioSettings`; `bitrate` in kbit/s, `sample_rate` in Hz. None: as the API chooses."""
 
     bitrate: int | None = None
-    channels: int | None = None
+    channels: Literal[1, 2] | None = None
     sample_rate: int | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -38,7 +38,8 @@ said = st.text(min_size=1, max_size=40)
 def audio_settings(draw: st.DrawFn, output_format: str) -> AudioSettings | None:
     if output_format in LOSSLESS:
         return None
-    channels = draw(st.sampled_from([None, 1, 2]))
+    counts: list[Literal[1, 2] | None] = [None, 1, 2]
+    channels = draw(st.sampled_from(counts))
     rates = BIT_RATES[output_format, channels or CHANNELS]
     rate = draw(st.sampled_from([None, *rates]))
     bitrate = draw(st.none() | st.integers(*rates[rate or SAMPLE_RATE]))

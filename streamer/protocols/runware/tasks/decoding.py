@@ -1,11 +1,9 @@
-"""What clients ask for: an array of tasks, each read on its own, so that one refused stops no other."""
+"""The server's half: an array of tasks, each read on its own, so that one refused stops no other."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -16,108 +14,26 @@ from streamer.errors import (
     UnknownParameter,
     UnknownVoice,
 )
-from streamer.protocols.hosted import language_name, language_tag
+from streamer.protocols.hosted import language_tag
 from streamer.protocols.runware import wire
-from streamer.protocols.runware.tables import (
-    BASE,
-    CUSTOM_VOICE,
-    MAX_NEW_TOKENS,
-    AudioSettings,
-    Delivery,
-    OutputFormat,
-    OutputType,
-    audio_of,
+from streamer.protocols.runware.tables import BASE, MAX_NEW_TOKENS, AudioSettings, audio_of
+from streamer.protocols.runware.tasks.kinds import (
+    Authenticate,
+    Delete,
+    GetResponse,
+    GetTaskDetails,
+    Inference,
+    Ping,
+    Refusal,
+    Task,
+    Upload,
 )
-from streamer.types import AudioFormat
 
 MOST_TASKS = 100
 """Of one request."""
 _UUID4 = re.compile(wire.UUID4)
 _ECHO = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Authenticate:
-    """`session`: the connection to resume, "" for a new one."""
-
-    key: str = ""
-    session: str = ""
-    id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GetResponse:
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class GetTaskDetails:
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """`media`: a URL, a data URI or base64."""
-
-    id: str
-    media: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """`media`: the UUID of an upload or a result."""
-
-    id: str
-    media: str
-
-
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """One `audioInference`. `id` is its taskUUID, `language` BCP 47 or "auto", `voice` "" where the model
-    needs none. `reference` is `inputs.audio`, `prompt` is `positivePrompt`, "" where there is none;
-    `ttl_s` and `max_new_tokens` None as by default."""
-
-    id: str
-    model: str
-    text: str
-    voice: str = ""
-    language: str = "auto"
-    speed: float = 1.0
-    prompt: str = ""
-    reference: str = ""
-    transcript: str = ""
-    x_vector_only: bool = False
-    max_new_tokens: int = MAX_NEW_TOKENS
-    output_type: OutputType = "URL"
-    output_format: OutputFormat = "MP3"
-    settings: AudioSettings | None = None
-    delivery: Delivery = "sync"
-    webhook: str = ""
-    upload: str = ""
-    ttl_s: int | None = None
-    include_cost: bool = False
-    results: int = 1
-
-    @property
-    def audio(self) -> AudioFormat:
-        return audio_of(self.output_format, self.settings)
-
-
-Task: TypeAlias = Authenticate | Ping | GetResponse | GetTaskDetails | Upload | Delete | Inference
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An element of the array that can't be done, and why. `kind` and `id` as far as they are told."""
-
-    error: StreamerError
-    kind: str = ""
-    id: str = ""
+"""Most characters of a name that is told to the client again."""
 
 
 def decode_tasks(message: str | bytes) -> list[Task | Refusal]:
@@ -137,16 +53,6 @@ def decode_inference(message: str | bytes) -> Inference:
     if not isinstance(task, Inference):
         raise InvalidMessage("not an audioInference", param="taskType")
     return task
-
-
-def encode_tasks(tasks: Sequence[Task]) -> bytes:
-    """The body that asks for them. Raises `InvalidParameter` for what the API has no word for."""
-    return msgspec.json.encode([_wire_of(task) for task in tasks])
-
-
-def encode_inference(task: Inference) -> bytes:
-    """One task, as `decode_inference` reads it."""
-    return msgspec.json.encode(_wire_of(task))
 
 
 def _element(element: bytes) -> Task | Refusal:
@@ -275,85 +181,3 @@ def _language(name: str | None) -> str:
     if tag is None:
         raise InvalidParameter("no such language", param="speech.language")
     return tag
-
-
-def _wire_of(task: Task) -> wire.AnyTask:
-    match task:
-        case Authenticate(key, session, id):
-            return wire.AuthenticationTask(
-                api_key=key or None, connection_session_uuid=session or None, task_uuid=id or None
-            )
-        case Ping(id):
-            return wire.PingTask(ping=True, task_uuid=id or None)
-        case GetResponse(id):
-            return wire.GetResponseTask(task_uuid=id)
-        case GetTaskDetails(id):
-            return wire.GetTaskDetailsTask(task_uuid=id)
-        case Upload(id, media):
-            return wire.MediaStorageTask(task_uuid=id, operation="upload", media=media)
-        case Delete(id, media):
-            return wire.MediaStorageTask(task_uuid=id, operation="delete", media=media)
-        case Inference():
-            return _wire_inference(task)
-
-
-def _wire_inference(task: Inference) -> wire.AnyInference:
-    language = None
-    if task.language != "auto":
-        language = language_name(task.language)
-        if language is None:
-            raise InvalidParameter("no such language there", param="language")
-    speed = None if task.speed == 1.0 else task.speed
-    tokens = None if task.max_new_tokens == MAX_NEW_TOKENS else task.max_new_tokens
-    some = task.settings
-    common: dict[str, Any] = {
-        "task_uuid": task.id,
-        "model": task.model,
-        "output_type": None if task.output_type == "URL" else task.output_type,
-        "output_format": None if task.output_format == "MP3" else task.output_format,
-        "audio_settings": some
-        and wire.AudioSettingsFields(
-            bitrate=some.bitrate, channels=_channels(some), sample_rate=some.sample_rate
-        ),
-        "delivery_method": None if task.delivery == "sync" else task.delivery,
-        "webhook_url": task.webhook or None,
-        "upload_endpoint": task.upload or None,
-        "ttl": task.ttl_s,
-        "include_cost": task.include_cost or None,
-        "number_results": None if task.results == 1 else task.results,
-    }
-    if task.model == BASE:
-        settings = wire.CloneSettingsFields(
-            max_new_tokens=tokens,
-            transcript=task.transcript or None,
-            x_vector_only=task.x_vector_only or None,
-        )
-        return wire.BaseTask(
-            speech=wire.SpeechFields(
-                text=task.text, voice=task.voice, language=language, speed=speed
-            ),
-            inputs=wire.InputsFields(audio=task.reference),
-            settings=settings,
-            **common,
-        )
-    capped = None if tokens is None else wire.SettingsFields(max_new_tokens=tokens)
-    if task.model == CUSTOM_VOICE:
-        return wire.CustomVoiceTask(
-            speech=wire.SpeechFields(
-                text=task.text, voice=task.voice, language=language, speed=speed
-            ),
-            positive_prompt=task.prompt or None,
-            settings=capped,
-            **common,
-        )
-    voice: Any = task.voice or None
-    return wire.VoiceDesignTask(
-        speech=wire.DesignSpeechFields(text=task.text, voice=voice, language=language, speed=speed),
-        positive_prompt=task.prompt,
-        settings=capped,
-        **common,
-    )
-
-
-def _channels(settings: AudioSettings) -> Any:
-    return settings.channels
