@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from starlette.requests import Request
 
 from streamer.errors import IdleTimeout, MessageLimit, StreamerError
+from streamer.server.meter import Meter
 from streamer.server.speech import ClientGone
 
 BODY_S = 30.0
@@ -32,6 +33,17 @@ async def read_body(request: Request, limit: int) -> bytes:
         except TimeoutError:
             raise _late() from None
     return bytes(body)
+
+
+async def read_speech(request: Request, limit: int, meter: Meter) -> bytes:
+    """The whole body of a request to speak. It holds a connection's place meanwhile, so that no more of them
+    are held than may speak. Raises as `read_body`, and `ConnectionLimit` or `Draining`."""
+    async with hearing_out(request):
+        slot = meter.connect()
+        try:
+            return await read_body(request, limit)
+        finally:
+            slot.release()
 
 
 async def stream_body(request: Request) -> AsyncGenerator[bytes, None]:

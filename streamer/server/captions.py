@@ -10,7 +10,7 @@ from starlette.responses import Response
 from streamer.errors import InvalidCaptions, StreamerError
 from streamer.protocols.native.caption_files import decode_captions, query_name
 from streamer.resources import JobRequest
-from streamer.server.bodies import read_body
+from streamer.server.bodies import read_speech
 from streamer.server.endpoint import idempotency_key_of
 from streamer.server.http import Speaks
 from streamer.server.jobs import JobEndpoints
@@ -29,9 +29,8 @@ class CaptionEndpoint:
         self._jobs = jobs
 
     async def create(self, request: Request, meter: Meter) -> Response | Speech:
-        meter.check_draining()
         idempotency_key = idempotency_key_of(request)
-        body = await read_body(request, self._settings.max_body_bytes)
+        body = await read_speech(request, self._settings.max_body_bytes, meter)
         text = decode(body, _charset_of(request))
         if not text.strip():
             raise InvalidCaptions("there is nothing in this file", param="text")

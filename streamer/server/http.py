@@ -13,7 +13,7 @@ from streamer.errors import NotFound, TextLimit
 from streamer.protocols import native, openai
 from streamer.protocols.base import SpeechRequest
 from streamer.server import metrics
-from streamer.server.bodies import read_body
+from streamer.server.bodies import read_speech
 from streamer.server.endpoint import json_answer
 from streamer.server.meter import Meter
 from streamer.server.service import Service
@@ -28,7 +28,7 @@ class Speaks:
         self._service = service
 
     async def native(self, request: Request, meter: Meter) -> Speech:
-        body = await read_body(request, self._service.settings.max_body_bytes)
+        body = await read_speech(request, self._service.settings.max_body_bytes, meter)
         wanted = native.decode_speech(body, accept=request.headers.get("accept", ""))
         return await self.speak(wanted, request, meter)
 
@@ -45,7 +45,7 @@ class Speaks:
         return speech
 
     async def openai(self, request: Request, meter: Meter) -> Speech:
-        body = await read_body(request, self._service.settings.max_body_bytes)
+        body = await read_speech(request, self._service.settings.max_body_bytes, meter)
         catalogue = self._service.catalogue_of(meter.key.id)
         known = {voice.id for voice in catalogue.voices} | set(catalogue.aliases)
         known |= {voice.name for voice in self._service.resources.voices.list(meter.key.id)}

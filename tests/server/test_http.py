@@ -16,6 +16,7 @@ from tests.server.running import eventually, running
 
 SPEECH = "/v1/speech"
 OPENAI = "/v1/audio/speech"
+MODELSTREAM = "/modelstream/v1/audio/speech"
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
@@ -96,6 +97,7 @@ async def test_requests_that_speak_count_as_connections(tmp_path: Path) -> None:
         slot = limits.connect("", NO_LIMITS)
         answer = await http.post(SPEECH, json={"text": "one"})
         assert code_of(answer) == (429, "connection_limit")
+        assert int(answer.headers["retry-after"]) >= 1
         slot.release()
         assert (await http.post(SPEECH, json={"text": "one"})).status_code == 200
         assert code_of(await http.post(SPEECH, json={"text": "fail"})) == (502, "engine_failed")
@@ -193,6 +195,25 @@ async def test_body_that_does_not_come_is_given_up_with_its_socket(
         assert b"\r\nconnection: close\r\n" in head
         assert json.loads(await reader.read())["error"]["code"] == "idle_timeout"
         writer.close()
+
+
+@pytest.mark.parametrize("path", [SPEECH, OPENAI, "/v1/captions", MODELSTREAM])
+@pytest.mark.asyncio
+async def test_no_more_bodies_are_held_than_may_speak(tmp_path: Path, path: str) -> None:
+    async with running(tmp_path, max_connections=1) as server, server.http() as http:
+        limits = server.service.ledger.limits
+        _, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+        writer.write(head.encode() + b"{")
+        await eventually(lambda: limits.connections == 1)
+        for other in (path, SPEECH):
+            answer = await http.post(other, content=b"x" * 100_000)
+            assert answer.status_code == 429
+            assert int(answer.headers["retry-after"]) >= 1
+        writer.transport.abort()
+        await eventually(lambda: limits.connections == 0)
+        assert not server.sessions.made
+        assert (await http.post(SPEECH, json={"text": "one"})).status_code == 200
 
 
 @pytest.mark.asyncio

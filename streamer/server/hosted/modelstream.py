@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from streamer.protocols import modelstream
+from streamer.server.bodies import read_speech
 from streamer.server.endpoint import NO_QUERY, Endpoint, query_of
-from streamer.server.hosted.base import WARNING, Hosted, mounted
+from streamer.server.hosted.base import WARNING, mounted
 from streamer.server.meter import Meter
 from streamer.server.service import Service
 from streamer.server.speech import Speech, bare, open_speech
@@ -24,12 +25,11 @@ class ModelStreamEndpoint:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._hosted = Hosted(service, "modelstream")
 
     async def speak(self, request: Request, meter: Meter) -> Speech:
         query_of(request, NO_QUERY)
         service = self._service
-        body = await self._hosted.body(request)
+        body = await read_speech(request, service.settings.max_body_bytes, meter)
         wanted = modelstream.decode_request(body, strict=service.settings.hosted_strict)
         accept = request.headers.get("accept", "")
         json = wanted.start.timestamps != "none" or modelstream.wants_json(accept)
