@@ -75,6 +75,18 @@ def running(engine: Qwen3) -> int:
     return engine.checkpoints["custom_voice"].running
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def waits_for_text(engine: Qwen3) -> bool:
+    """Whether some have a slot, and all of them have said what text they had."""
+    there = list(engine.checkpoints["custom_voice"]._making._scheduler._running.values())
+    return bool(there) and all(one.launched and one.dry and one.still for one in there)
+
+
 def firsts(chunks: list[PcmChunk]) -> dict[int, PcmChunk]:
     """The first chunk of each segment."""
     return {chunk.segment: chunk for chunk in reversed(chunks)}
@@ -114,7 +126,8 @@ async def test_where_nobody_listens_no_sequence_is_spoken_before_the_one_before_
         said[1] = replace(said[1], options=replace(said[1].options, voice=engine.voices[1]))
         chunks = engine.synthesize(given(*said), nobody)
         await anext(chunks)
-        await asyncio.sleep(1.0)
+        await until(lambda: reasons(engine) == {"stop": 1})
+        await asyncio.sleep(0.5)
         assert reasons(engine) == {"stop": 1}
         assert not running(engine)
         rest = [chunk async for chunk in chunks]
@@ -165,7 +178,7 @@ async def test_sequence_waits_within_a_segment_for_its_text() -> None:
     async with opened() as engine:
         (whole,) = segments(engine, "Hello world of speech.")
         speaking = asyncio.create_task(spoken(engine, slowly()))
-        await asyncio.sleep(0.3)
+        await until(lambda: waits_for_text(engine))
         assert running(engine) == 1
         come.set()
         assert near(sound(await speaking), sound(await collect(engine, given(whole))))
@@ -185,6 +198,7 @@ async def test_sequence_is_held_open_for_a_sentence_while_the_listener_has_enoug
     async with opened() as engine:
         said = segments(engine, *TEXTS[:2])
         speaking = asyncio.create_task(spoken(engine, slowly(), lambda: lead))
+        await until(lambda: reasons(engine).get("stop", 0) == sequences - 1)
         await asyncio.sleep(1.0)
         come.set()
         await speaking

@@ -24,6 +24,8 @@ from tests.engines.qwen3.test_engine import (
     running,
     segments,
     spoken,
+    until,
+    waits_for_text,
 )
 
 pytestmark = pytest.mark.asyncio
@@ -41,7 +43,7 @@ async def test_who_waits_for_text_lets_others_speak_in_its_slot_and_goes_on_as_i
         (whole,) = segments(engine, "Hello world, it is the voice of you.")
         expected = sound(await collect(engine, given(whole)))
         speaking = asyncio.create_task(spoken(engine, slowly()))
-        await asyncio.sleep(0.3)
+        await until(lambda: waits_for_text(engine))
         assert running(engine) == 1
         assert await spoken(engine, given(*segments(engine, "Hello.", seed=2)))
         assert not speaking.done()
@@ -69,7 +71,7 @@ async def test_one_that_waits_for_text_is_in_no_step_of_the_others() -> None:
         (whole,) = segments(engine, "Hello world, it is the voice of you.")
         runner = machine(engine).runner
         waiting = asyncio.create_task(spoken(engine, stalled()))
-        await asyncio.sleep(0.5)
+        await until(lambda: waits_for_text(engine))
         stepped: list[list[int]] = []
         step = runner.step
 
@@ -110,8 +112,7 @@ async def test_closed_iterator_frees_its_slot_at_the_next_step() -> None:
         frames = len(sound(chunks)) // 1920
         # One step may have been running, and the last of a sequence is its end.
         assert len(stepped) - made <= frames + 2
-        await asyncio.sleep(0.01)
-        assert running(engine) == 0
+        await until(lambda: not running(engine))
 
 
 @pytest.mark.parametrize("name", ["feed", "swap_out", "swap_in"])
@@ -131,7 +132,7 @@ async def test_out_of_memory_for_one_that_waited_for_text_fails_it_alone(name: s
         (whole,) = segments(engine, "Hello world, it is the voice of you.")
         runner = machine(engine).runner
         speaking = asyncio.create_task(spoken(engine, slowly()))
-        await asyncio.sleep(0.3)
+        await until(lambda: waits_for_text(engine))
         runner.__dict__[name] = fails
         if name == "feed":
             come.set()
@@ -156,7 +157,7 @@ async def test_one_that_is_closed_without_a_slot_leaves_nothing() -> None:
         making = engine.checkpoints["custom_voice"]._making
         speaking = asyncio.create_task(spoken(engine, stalled()))
         waiting = asyncio.create_task(spoken(engine, stalled()))
-        await asyncio.sleep(0.3)
+        await until(lambda: waits_for_text(engine))
         assert await spoken(engine, given(*segments(engine, "Hello.", seed=2)))
         for task in (speaking, waiting):
             task.cancel()
