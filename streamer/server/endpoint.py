@@ -146,7 +146,7 @@ class Endpoint:
         self, handshake: Handshake, origin: str | None, scope: str, request_id: str
     ) -> Meter:
         access, token = self._service.access, handshake.query.get("token")
-        if self._linked and token is not None:
+        if self._linked and token:  # an empty one is none, as of a page that has none to give
             key = access.check_listener(token, origin)
         else:
             key = access.check_key(native.key_of(handshake), origin)

@@ -193,6 +193,8 @@ async def test_a_url_takes_nothing_that_could_do_more(tmp_path: Path, clock: Clo
     async with lending(tmp_path, clock) as (server, http), linked(server) as links:
         secret = server.keys.new("listener", scopes=["listen"])
         assert await answered(links, headers=bearer(secret)) == (200, "hall lobby")
+        empty = {"token": ""}
+        assert await answered(links, params=empty, headers=bearer(secret)) == (200, "hall lobby")
         for key in (secret, "", "nonsense"):
             assert await answered(links, params={"token": key}) == (401, "unauthenticated")
         for scopes in (["listen", "speak"], ["speak"], ["listen", "publish"], ["usage"]):
@@ -234,6 +236,9 @@ async def test_without_keys_a_token_still_limits_its_link(tmp_path: Path, clock:
         linked(server) as links,
     ):
         assert await answered(links) == (200, "hall lobby")
+        # What a page writes that has no token.
+        assert await answered(links, params={"token": ""}) == (200, "hall lobby")
+        assert await answered(links, params={"token": "x"}) == (401, "unauthenticated")
         token = await made(http, scopes=["listen"], channels=["hall"])
         assert await answered(links, params={"token": token}) == (200, "hall")
         server.keys.new("first")
