@@ -594,18 +594,20 @@ async def test_a_server_that_has_gone_without_a_word_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(dialing, "PING_S", 0.02)
-    monkeypatch.setattr(dialing, "PONG_S", 0.2)
-    server = Sessions()
+    monkeypatch.setattr(dialing, "PONG_S", 0.5)
+    server, left = Sessions(), asyncio.Event()
 
     async def before(wire: Wire) -> None:
         server.begin(wire)
         await wire.expect(Start("c1"))
         await wire.send(started())
         wire.socket.transport.pause_reading()  # it hears no ping, nor that we hang up
-        await asyncio.sleep(1)
+        async with asyncio.timeout(10):
+            await left.wait()
         wire.drop()
 
     async def after(wire: Wire) -> None:
+        left.set()
         await server.resume(wire, {"c1": 0}, {"c1": Recovered(True)})
         await wire.send(done())
 
@@ -791,7 +793,9 @@ async def test_closing_is_told_to_the_server() -> None:
     async with serving(script) as url:
         async with connect(url) as client:
             await client.start()
-        await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while not codes:
+                await asyncio.sleep(0.001)
     assert codes == [1000]
 
 

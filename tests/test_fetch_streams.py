@@ -248,7 +248,7 @@ async def test_redirects_share_one_deadline() -> None:
         with pytest.raises(FetchFailed) as caught:
             await read(fetcher, at(server), patience=Patience(0.3, 5))
     assert caught.value.details["reason"] == "timeout"
-    assert server.accepted == 2
+    assert server.accepted <= 2
 
 
 # Kept connections

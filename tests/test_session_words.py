@@ -256,7 +256,9 @@ async def test_a_pause_of_the_input_ends_no_sentence_but_one_that_may_be_whole()
     await asyncio.sleep(0.02)
     assert heard.of(SegmentStarted) == []
     await heard.write("friend.")
-    await asyncio.sleep(0.02)
+    async with asyncio.timeout(10):
+        while not heard.of(SegmentStarted):
+            await asyncio.sleep(0)
     (segment,) = heard.of(SegmentStarted)
     assert (segment.text, segment.reason) == ("Hello my friend.", "timer")
     await heard.end()
