@@ -93,7 +93,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "tokenizers": ("engines.qwen3",),
     "triton": ("engines.qwen3",),
     "huggingface_hub": ("engines.qwen3",),
-    "httpx": ("fetch", "cli"),
+    "httpx": ("fetch", "client"),
     "httpcore": ("fetch",),
     "websockets": ("client", "engines.hosted_ws"),
     "starlette": ("server",),

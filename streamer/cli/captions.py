@@ -13,10 +13,11 @@ import typer
 from streamer.cli.cues import Report
 from streamer.cli.engines import load_catalogue
 from streamer.cli.feed import Feed, text_of
-from streamer.cli.options import CLIENT_KEY, takes_settings
+from streamer.cli.options import takes_settings
 from streamer.cli.posted import posted
 from streamer.cli.progress import Progress
 from streamer.cli.running import run_async
+from streamer.cli.server import Server, takes_server
 from streamer.cli.sink import FORMATS, format_of, player
 from streamer.cli.speaking import speak
 from streamer.cli.track import caption_format
@@ -37,8 +38,10 @@ USUAL = CueOptions()
 
 
 @takes_settings("engines", "voice_aliases", "workers")
+@takes_server(None)
 def captions(
     settings: Settings,
+    server: Server | None,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="WebVTT or SRT; - is standard input.")
     ],
@@ -111,10 +114,6 @@ def captions(
     seed: Annotated[int | None, typer.Option(help="Same seed, same sound.")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="In Hz.")] = None,
     bit_rate: Annotated[int | None, typer.Option(help="In bit/s.")] = None,
-    url: Annotated[
-        str | None, typer.Option(help="Server to ask, e.g. ws://127.0.0.1:8090; else spoken here.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(envvar=CLIENT_KEY, help="The server's key.")] = None,
 ) -> None:
     """Speak captions in time: each cue at its own, silence between."""
     audio = format_of(output, format)
@@ -145,11 +144,11 @@ def captions(
     )
     text = text_of(file, encoding)
     progress = Progress(output, "waiting for captions")
-    if url is not None and not live:
-        run_async(_speak(posted(start, url, key, text), None, output, captions, progress))
+    if server is not None and not live:
+        run_async(_speak(posted(start, server, text), None, output, captions, progress))
         return
-    if url is not None:
-        opening = on_server(start, url, key)
+    if server is not None:
+        opening = on_server(start, server)
     else:
         opening = in_process(start, load_catalogue(settings), settings, paced=live)
     feed = Feed(text, cues, live=live)

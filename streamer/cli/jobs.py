@@ -13,11 +13,12 @@ import typer
 from rich.markup import escape
 
 from streamer.cli import source
-from streamer.cli.remote import DEFAULT_URL, AsJson, ClientKey, Remote, Url, asked, part
+from streamer.cli.server import AsJson, Server, asked, takes_server
 from streamer.cli.sink import FORMATS, format_of, open_sink
 from streamer.cli.table import print_fields, print_json, print_table
 from streamer.cli.track import caption_format
 from streamer.cli.waiting import finished
+from streamer.client.remote import Remote, part
 from streamer.errors import InvalidParameter
 from streamer.protocols.native import jobs as native
 from streamer.protocols.native.jobs import JobAnswer
@@ -40,7 +41,9 @@ Limit = Annotated[int, typer.Option(min=1, help="Most rows.")]
 
 
 @app.command("new")
+@takes_server()
 def new(
+    server: Server,
     text: Annotated[
         str | None, typer.Argument(help="What to say; - is standard input.", show_default=False)
     ] = None,
@@ -84,8 +87,6 @@ def new(
         str | None, typer.Option(metavar="KEY", help="The same request again is the same job.")
     ] = None,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    key: ClientKey = None,
 ) -> None:
     """Submit a text and print the job's id. With -o or --wait it is also waited for."""
     if output == "-" and results > 1:
@@ -117,7 +118,7 @@ def new(
                 await _save(remote, job.id, "audio", {"result": index}, named)
         return job
 
-    job = asked(url, key, submitted)
+    job = asked(server, submitted)
     if as_json and output != "-":
         print_json(job)
     elif output != "-":
@@ -125,21 +126,19 @@ def new(
 
 
 @app.command("list")
+@takes_server()
 def list_jobs(
+    server: Server,
     status: Annotated[
         str | None,
         typer.Option(metavar="queued|running|completed|failed|cancelled", help="Only these."),
     ] = None,
     limit: Limit = 20,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    key: ClientKey = None,
 ) -> None:
     """List the key's jobs, newest first."""
     filters = {"status": status}
-    jobs = asked(
-        url, key, lambda remote: remote.rows(native.decode_jobs, "/v1/jobs", limit, filters)
-    )
+    jobs = asked(server, lambda remote: remote.rows(native.decode_jobs, "/v1/jobs", limit, filters))
     if as_json:
         print_json(jobs)
         return
@@ -148,13 +147,11 @@ def list_jobs(
 
 
 @app.command("show")
-def show(
-    job: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, key: ClientKey = None
-) -> None:
+@takes_server()
+def show(server: Server, job: JobId, as_json: AsJson = False) -> None:
     """Everything the server tells of a job."""
     found = asked(
-        url,
-        key,
+        server,
         lambda remote: remote.ask(native.decode_job_state, "GET", f"/v1/jobs/{part(job)}"),
     )
     if as_json:
@@ -164,49 +161,51 @@ def show(
 
 
 @app.command("cancel")
-def cancel(job: JobId, url: Url = DEFAULT_URL, key: ClientKey = None) -> None:
+@takes_server()
+def cancel(server: Server, job: JobId) -> None:
     """Cancel a job; the files of one that has ended are deleted."""
     left = asked(
-        url,
-        key,
+        server,
         lambda remote: remote.ask(native.decode_job_state, "DELETE", f"/v1/jobs/{part(job)}"),
     )
     print(f"{left.id} {left.status}")
 
 
 @app.command("audio")
+@takes_server()
 def audio(
+    server: Server,
     job: JobId,
     output: Annotated[
         str,
         typer.Option("--output", "-o", metavar="FILE", help="File to write; - is standard output."),
     ],
     result: Annotated[int, typer.Option(min=0, help="Which one; the first is 0.")] = 0,
-    url: Url = DEFAULT_URL,
-    key: ClientKey = None,
 ) -> None:
     """Write the sound of a completed job, in the format that the job was given."""
-    asked(url, key, lambda remote: _save(remote, job, "audio", {"result": result}, output))
+    asked(server, lambda remote: _save(remote, job, "audio", {"result": result}, output))
 
 
 @app.command("captions")
+@takes_server()
 def captions(
+    server: Server,
     job: JobId,
     output: Annotated[
         str,
         typer.Option("--output", "-o", metavar="FILE", help="File to write: .vtt or .srt."),
     ],
     result: Annotated[int, typer.Option(min=0, help="Which one; the first is 0.")] = 0,
-    url: Url = DEFAULT_URL,
-    key: ClientKey = None,
 ) -> None:
     """Write captions of what a completed job has spoken."""
     params = {"format": caption_format(output), "result": result}
-    asked(url, key, lambda remote: _save(remote, job, "captions", params, output))
+    asked(server, lambda remote: _save(remote, job, "captions", params, output))
 
 
 @app.command("webhooks")
+@takes_server()
 def webhooks(
+    server: Server,
     state: Annotated[
         str | None,
         typer.Option(metavar="pending|delivered|failed|disabled", help="Only these."),
@@ -214,12 +213,10 @@ def webhooks(
     job: Annotated[str | None, typer.Option(metavar="JOB", help="Of this job.")] = None,
     limit: Limit = 20,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    key: ClientKey = None,
 ) -> None:
     """List the key's webhooks, newest first."""
     path, filters = "/v1/webhooks/deliveries", {"state": state, "job": job}
-    found = asked(url, key, lambda remote: remote.rows(decode_deliveries, path, limit, filters))
+    found = asked(server, lambda remote: remote.rows(decode_deliveries, path, limit, filters))
     if as_json:
         print_json(found)
         return
@@ -228,16 +225,16 @@ def webhooks(
 
 
 @app.command("replay")
+@takes_server()
 def replay(
+    server: Server,
     delivery: Annotated[
         str, typer.Argument(help="Its id, as `webhooks` lists it.", show_default=False)
     ],
-    url: Url = DEFAULT_URL,
-    key: ClientKey = None,
 ) -> None:
     """Send a webhook once more, under the same id."""
     path = f"/v1/webhooks/deliveries/{part(delivery)}/replay"
-    sent = asked(url, key, lambda remote: remote.ask(decode_delivery, "POST", path))
+    sent = asked(server, lambda remote: remote.ask(decode_delivery, "POST", path))
     print(f"{sent.id} {sent.state}")
 
 

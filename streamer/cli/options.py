@@ -41,30 +41,49 @@ def shown_default(row: SettingRow) -> str:
     return "" if row.default in ("", {}) else str(row.default)
 
 
-def _option(row: SettingRow) -> inspect.Parameter:
-    default = shown_default(row)
-    help = f"{row.help} [{default}]" if default else row.help
-    option = typer.Option(row.flag, metavar=metavar(row), help=help, show_default=False)
-    return _parameter(row.name, Annotated[str | None, option])
-
-
-def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+def option(
+    name: str, type: Any, flag: str, *, default: Any = None, help: str, **more: Any
+) -> inspect.Parameter:
+    """A flag as a parameter of a command: of that type, or its default."""
+    annotation = type if default is not None else type | None
+    found = typer.Option(flag, help=help, show_default=default is not None, **more)
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[annotation, found],
     )
 
 
-_CONFIG = _parameter(
-    "config",
-    Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="TOML file of settings; also from STREAMER_CONFIG.",
-            show_default=False,
-        ),
-    ],
+def own_parameters(command: Callable[..., Any], but: str) -> list[inspect.Parameter]:
+    """A command's own parameters with their types, but for one."""
+    hints = get_type_hints(command, include_extras=True)
+    return [
+        parameter.replace(annotation=hints[parameter.name])
+        for parameter in inspect.signature(command).parameters.values()
+        if parameter.name != but
+    ]
+
+
+def dressed(
+    called: Callable[..., Result], parameters: list[inspect.Parameter]
+) -> Callable[..., Result]:
+    """A command that seems to have these parameters."""
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {item.name: item.annotation for item in parameters}
+    return called
+
+
+def _setting(row: SettingRow) -> inspect.Parameter:
+    default = shown_default(row)
+    help = f"{row.help} [{default}]" if default else row.help
+    return option(row.name, str, row.flag, metavar=metavar(row), help=help)
+
+
+_CONFIG = option(
+    *("config", Path, "--config"),
+    metavar="FILE",
+    help="TOML file of settings; also from STREAMER_CONFIG.",
 )
 
 
@@ -77,13 +96,6 @@ def takes_settings(*names: str) -> Callable[[Callable[..., Result]], Callable[..
     rows = [row for row in SETTINGS if not names or row.name in names]
 
     def decorate(command: Callable[..., Result]) -> Callable[..., Result]:
-        hints = get_type_hints(command, include_extras=True)
-        own = [
-            parameter.replace(annotation=hints[parameter.name])
-            for parameter in inspect.signature(command).parameters.values()
-            if parameter.name != "settings"
-        ]
-
         @wraps(command)
         def called(**values: Any) -> Result:
             flags = {row.name: values.pop(row.name) for row in rows}
@@ -93,9 +105,7 @@ def takes_settings(*names: str) -> Callable[[Callable[..., Result]], Callable[..
                 file = Path(environment["STREAMER_CONFIG"])
             return command(settings=load(flags, environment, file), **values)
 
-        parameters = [*own, _CONFIG, *(_option(row) for row in rows)]
-        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        called.__annotations__ = {item.name: item.annotation for item in parameters}
-        return called
+        own = own_parameters(command, "settings")
+        return dressed(called, [*own, _CONFIG, *map(_setting, rows)])
 
     return decorate

@@ -6,8 +6,9 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
-from streamer.cli.remote import Remote
+from streamer.cli.server import Server
 from streamer.cli.utterance import Utterance
+from streamer.client.remote import Remote
 from streamer.errors import InvalidParameter
 from streamer.protocols.base import RemoteProtocolError, SpeechRequest
 from streamer.protocols.native.caption_files import encode_captions
@@ -17,10 +18,10 @@ from streamer.types import Event, Start
 
 @asynccontextmanager
 async def posted(
-    start: Start, url: str, key: str | None, text: AsyncGenerator[str, None]
+    start: Start, server: Server, text: AsyncGenerator[str, None]
 ) -> AsyncGenerator[Utterance, None]:
     """The answer to a file that is read to its end first. Raises as `Remote` does."""
-    async with Remote(url, key) as remote:
+    async with server.remote() as remote:
         yield _Posted(remote, start, text)
 
 

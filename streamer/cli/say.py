@@ -13,9 +13,10 @@ import typer
 
 from streamer.cli import source
 from streamer.cli.engines import load_catalogue
-from streamer.cli.options import CLIENT_KEY, takes_settings
+from streamer.cli.options import takes_settings
 from streamer.cli.progress import Progress
 from streamer.cli.running import run_async
+from streamer.cli.server import Server, takes_server
 from streamer.cli.sink import FORMATS, format_of, player
 from streamer.cli.speaking import speak
 from streamer.cli.track import caption_format
@@ -31,8 +32,10 @@ DOWNLOAD_LEAD_MS = 60_000
 
 
 @takes_settings("engines", "voice_aliases", "workers")
+@takes_server(None)
 def say(
     settings: Settings,
+    server: Server | None,
     text: Annotated[
         str | None, typer.Argument(help="What to say; - is standard input.", show_default=False)
     ] = None,
@@ -71,10 +74,6 @@ def say(
     seed: Annotated[int | None, typer.Option(help="Same seed, same sound.")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="In Hz.")] = None,
     bit_rate: Annotated[int | None, typer.Option(help="In bit/s.")] = None,
-    url: Annotated[
-        str | None, typer.Option(help="Server to ask, e.g. ws://127.0.0.1:8090; else spoken here.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(envvar=CLIENT_KEY, help="The server's key.")] = None,
 ) -> None:
     """Speak a text into a file, to standard output or through a player, and write captions of it."""
     audio = format_of(output, format)
@@ -92,8 +91,8 @@ def say(
         captions=captions is not None,
     )
     pieces = source.of(text, file)
-    if url is not None:
-        run_async(_say(on_server(start, url, key), pieces, output, captions))
+    if server is not None:
+        run_async(_say(on_server(start, server), pieces, output, captions))
         return
     catalogue = load_catalogue(settings)
     run_async(_say(in_process(start, catalogue, settings), pieces, output, captions))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from streamer.captions.session import CaptionSession
+from streamer.cli.server import Server
 from streamer.client import Context, connect
 from streamer.config import Settings
 from streamer.session import Session
@@ -80,13 +81,14 @@ class _Local:
 
 
 @asynccontextmanager
-async def on_server(start: Start, url: str, key: str | None) -> AsyncGenerator[Utterance, None]:
+async def on_server(start: Start, server: Server) -> AsyncGenerator[Utterance, None]:
     """Spoken by a server, over the Python client. Raises `OSError`, naming the URL, without one there."""
     async with AsyncExitStack() as stack:
         try:
-            client = await stack.enter_async_context(connect(url, key))
+            opening = connect(server.url, server.key, ssl=server.ssl)
+            client = await stack.enter_async_context(opening)
         except OSError as error:
-            place = url.partition("#")[0]  # what follows is a key
+            place = server.url.partition("#")[0]  # what follows is a key
             raise OSError(f"can't reach {place}: {error.strerror or error}") from None
         limit = int(client.ready.limits.get("max_pending_chars", DEFAULT_ROOM))
         yield _Remote(await client.start(start), limit)

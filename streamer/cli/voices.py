@@ -6,34 +6,23 @@ import asyncio
 import json
 import re
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.markup import escape
 
 from streamer.cli.engines import load_catalogue
 from streamer.cli.options import takes_settings
-from streamer.cli.remote import DEFAULT_URL, AsJson, ClientKey, Remote, Url, asked, part
+from streamer.cli.server import AsJson, Server, asked, takes_server
 from streamer.cli.table import print_json, print_table
+from streamer.client.remote import Remote
+from streamer.client.voices import Voices
 from streamer.config import Settings
 from streamer.errors import InvalidParameter
-from streamer.protocols.native.voices import (
-    CloneRequest,
-    DesignRequest,
-    VoiceAnswer,
-    decode_voice,
-    decode_voice_list,
-    encode_clone,
-    encode_design,
-)
+from streamer.protocols.native.voices import VoiceAnswer
 from streamer.types import Voice
 from streamer.voices import Catalogue
-
-MAKING_S = 240.0
-"""A voice may wait for its turn, and then be made."""
 
 app = typer.Typer(
     help="Voices: of the engines here, and those that are made on a running server.",
@@ -72,9 +61,10 @@ def voices(
 
 
 @app.command("list")
-def list_voices(as_json: AsJson = False, url: Url = DEFAULT_URL, key: ClientKey = None) -> None:
+@takes_server()
+def list_voices(server: Server, as_json: AsJson = False) -> None:
     """List the voices of a server, those that the key has made last."""
-    found = asked(url, key, lambda remote: remote.ask(decode_voice_list, "GET", "/v1/voices"))
+    found = asked(server, lambda remote: Voices(remote).list())
     if as_json:
         print_json(found)
         return
@@ -87,7 +77,9 @@ def list_voices(as_json: AsJson = False, url: Url = DEFAULT_URL, key: ClientKey 
 
 
 @app.command("add")
+@takes_server()
 def add(
+    server: Server,
     recording: Annotated[
         str,
         typer.Argument(
@@ -103,34 +95,33 @@ def add(
     model: Model = None,
     idempotency_key: Again = None,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    key: ClientKey = None,
 ) -> None:
     """Make a voice like a recording, and print its id."""
-    wanted = CloneRequest(
-        name=name or "", transcript=transcript or "", language=language or "auto", model=model
-    )
-    headers = _headers(idempotency_key)
-    params: dict[str, str] = {}
+    given: dict[str, Any] = {}
     if recording.startswith(("http://", "https://")):
-        body = encode_clone(replace(wanted, url=recording))
+        given["url"] = recording
     elif re.fullmatch(r"file_[0-9a-f]{24}", recording):
-        body = encode_clone(replace(wanted, file=recording))
+        given["file"] = recording
     else:
-        body = _bytes_of(recording)
-        headers["content-type"] = "application/octet-stream"
-        params = msgspec.json.decode(encode_clone(wanted))
+        given["recording"] = _bytes_of(recording)
 
     async def made(remote: Remote) -> VoiceAnswer:
-        return await remote.ask(
-            decode_voice, "POST", "/v1/voices", params=params, body=body, headers=headers
+        return await Voices(remote).clone(
+            **given,
+            name=name,
+            transcript=transcript,
+            language=language,
+            model=model,
+            idempotency_key=idempotency_key,
         )
 
-    _tell(asked(url, key, made, MAKING_S), as_json)
+    _tell(asked(server, made), as_json)
 
 
 @app.command("design")
+@takes_server()
 def design(
+    server: Server,
     description: Annotated[str, typer.Argument(help="The voice in words.")],
     name: Name = None,
     preview_text: Annotated[
@@ -141,36 +132,29 @@ def design(
     seed: Annotated[int | None, typer.Option(help="Same seed, same voice.")] = None,
     idempotency_key: Again = None,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    key: ClientKey = None,
 ) -> None:
     """Make a voice as described, and print its id."""
-    body = encode_design(
-        DesignRequest(
-            description, preview_text or "", name or "", language or "auto", model, seed or 0
-        )
-    )
 
     async def made(remote: Remote) -> VoiceAnswer:
-        headers = _headers(idempotency_key)
-        return await remote.ask(
-            decode_voice, "POST", "/v1/voices/design", body=body, headers=headers
+        return await Voices(remote).design(
+            description,
+            preview_text=preview_text,
+            name=name,
+            language=language,
+            model=model,
+            seed=seed,
+            idempotency_key=idempotency_key,
         )
 
-    _tell(asked(url, key, made, MAKING_S), as_json)
+    _tell(asked(server, made), as_json)
 
 
 @app.command("rm")
-def remove(voice: VoiceOf, url: Url = DEFAULT_URL, key: ClientKey = None) -> None:
+@takes_server()
+def remove(server: Server, voice: VoiceOf) -> None:
     """Delete a voice that the key has made."""
-    path = f"/v1/voices/{part(voice)}"
-    asked(url, key, lambda remote: remote.ask(lambda body: None, "DELETE", path))
+    asked(server, lambda remote: Voices(remote).delete(voice))
     print(f"deleted {voice}")
-
-
-def _headers(idempotency_key: str | None) -> dict[str, str]:
-    headers = {"content-type": "application/json"}
-    return headers if idempotency_key is None else {**headers, "idempotency-key": idempotency_key}
 
 
 def _bytes_of(recording: str) -> bytes:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from streamer.cli.remote import Remote
+from streamer.client.remote import Remote
 from streamer.errors import StreamerError
 from streamer.protocols.native.jobs import JobAnswer, decode_job_state
 from streamer.resources import PENDING

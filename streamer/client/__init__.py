@@ -12,6 +12,7 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import fields
+from os import PathLike
 from ssl import SSLContext
 from typing import Any
 
@@ -20,7 +21,10 @@ from websockets.asyncio.client import ClientConnection
 from streamer.client.context import BUFFER_BYTES, Context
 from streamer.client.dialing import Dial, address_of, first
 from streamer.client.link import Link, Patience
-from streamer.errors import ContextConflict, ContextLost, StreamerError
+from streamer.client.remote import Remote
+from streamer.client.trust import tls_context
+from streamer.client.voices import Voices
+from streamer.errors import ContextConflict, ContextLost, InvalidParameter, StreamerError
 from streamer.protocols import native
 from streamer.types import (
     AudioFormat,
@@ -51,6 +55,8 @@ async def connect(
     key: str | None = None,
     *,
     ssl: SSLContext | None = None,
+    cafile: str | PathLike[str] | None = None,
+    fingerprint: str | None = None,
     open_timeout: float = 10.0,
     buffer_bytes: int = BUFFER_BYTES,
     resume: bool = True,
@@ -60,14 +66,19 @@ async def connect(
     """A connection to a server, closed at the end of the block.
 
     `url`: ws, wss, http or https; without a path `/v1/stream`. `key`: or in the URL as `#key=...`, which is
-    never sent in it. `buffer_bytes`: how much of one context may wait to be read, and how much text of the
+    never sent in it. By what the server is known over TLS, if not by the usual authorities, is one of `ssl`;
+    `cafile`, others in PEM; `fingerprint`, its certificate's SHA-256, compared before anything is sent.
+    `buffer_bytes`: how much of one context may wait to be read, and how much text of the
     connection to be sent. `resume`: a lost socket is followed by another, and contexts go on where they
     were, for as long as the server waits; `patience` says how it is tried. `defaults`: options of every
     context, as in `Client.start`. Raises the server's refusal as its typed error, `OSError` where nothing
-    answers, `InvalidParameter` for a bad `url` or `key`.
+    answers, `InvalidParameter` for a bad `url` or `key`, a `cafile` that is none, another `fingerprint`.
     """
     address, found = address_of(url, resume=resume)
-    dial = Dial(address, key or found, ssl, open_timeout)
+    known_by = tls_context(address, cafile, fingerprint)
+    if ssl is not None and known_by is not None:
+        raise InvalidParameter("ssl says whom to trust already", param="ssl")
+    dial = Dial(address, key or found, ssl or known_by, open_timeout)
     protocol = native.Client()
     socket = await dial()
     try:
@@ -103,6 +114,8 @@ class Client:
         self._contexts: dict[str, Context] = {}
         self._leaving: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._dial = dial
+        self._remote: Remote | None = None
         self._link = Link(dial, patience, self, buffer_bytes, opened, resume=resume)
 
     @property
@@ -119,6 +132,13 @@ class Client:
     def connected(self) -> bool:
         """False while a lost socket has no successor yet, and at the end."""
         return self._link.connected
+
+    @property
+    def voices(self) -> Voices:
+        """The server's voices, over HTTP: listed, made, heard, deleted."""
+        if self._remote is None:
+            self._remote = Remote(self._dial.address, self._dial.key, self._dial.ssl)
+        return Voices(self._remote)
 
     async def start(self, start: Start | None = None, /, **options: Any) -> Context:
         """Open a context; what the server says of it comes out of iterating it.
@@ -179,8 +199,12 @@ class Client:
         finally:
             for task in self._tasks:
                 task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+            try:
+                if self._tasks:
+                    await asyncio.wait(self._tasks)
+            finally:
+                if self._remote is not None:
+                    await self._remote.aclose()
 
     async def _feed(self, context: Context, text: str | AsyncIterable[str]) -> None:
         try:

@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
+from streamer.client.trust import refusal
 from streamer.errors import InvalidParameter, StreamerError
 from streamer.protocols import native
 from streamer.protocols.base import RemoteProtocolError
@@ -67,6 +68,8 @@ class Dial:
             raise native.decode_error(response.status_code, bytes(response.body or b"")) from None
         except InvalidHandshake as error:
             raise ConnectionError(f"no WebSocket at {self.address}: {error}") from error
+        except OSError as error:
+            raise refusal(error) or error from None
 
 
 def address_of(url: str, *, resume: bool) -> tuple[str, str | None]:

@@ -1,51 +1,47 @@
-"""A running server as the command line asks it: over HTTP, with typed answers and errors."""
+"""A running server, asked over HTTP, with typed answers and errors."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import parse_qs, quote
 
-import typer
-
-from streamer.cli.options import CLIENT_KEY
-from streamer.cli.running import run_async
+from streamer.client.dialing import STREAM_PATH
+from streamer.client.trust import refusal
 from streamer.errors import InvalidParameter
 from streamer.protocols.base import RemoteProtocolError
 from streamer.protocols.native import decode_error
 
-if TYPE_CHECKING:  # loaded when a server is asked: every other command starts without it
+if TYPE_CHECKING:  # loaded when a server is asked: 35 ms, and who only speaks asks for nothing
     import httpx
 
 T = TypeVar("T")
 
-DEFAULT_URL = "http://127.0.0.1:8090"
 TIMEOUT_S = 60.0
 """No byte of an answer for so long: the server is as good as gone."""
 PAGE = 100
 """Most rows asked for at once."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-Url = Annotated[str, typer.Option(help="The server to ask.")]
-ClientKey = Annotated[str | None, typer.Option(envvar=CLIENT_KEY, help="The server's key.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 class Remote:
-    """Raises what the server's errors say, typed; `OSError`, naming the server, where none answers."""
+    """Raises what the server's errors say, typed; `OSError`, naming the server, where none answers. `ssl`: by
+    what it is known; else by the usual authorities."""
 
-    def __init__(self, url: str, key: str | None, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, key: str | None, ssl: SSLContext | None = None) -> None:
         import httpx
 
         self._place, _, fragment = url.partition("#")
-        key = key or parse_qs(fragment).get("key", [None])[0]  # as `say` takes it
+        key = key or parse_qs(fragment).get("key", [None])[0]
         address = _address(self._place)
         self._http = httpx.AsyncClient(
             base_url=address,
             headers={"authorization": f"Bearer {key}"} if key else {},
-            timeout=timeout_s,
+            timeout=TIMEOUT_S,
+            verify=True if ssl is None else ssl,
             follow_redirects=True,  # sound may lie in another store
             trust_env=address.host not in LOOPBACK,  # a proxy's own loopback is another machine's
         )
@@ -59,6 +55,10 @@ class Remote:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close its connections; what is under way fails."""
         await self._http.aclose()
 
     async def ask(
@@ -70,11 +70,13 @@ class Remote:
         params: Mapping[str, Any] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> T:
         """What `read` makes of the body of the answer; parameters that are None are left out."""
         wanted = {name: value for name, value in (params or {}).items() if value is not None}
+        sent = dict(headers or {})
         request = self._http.build_request(
-            method, path, params=wanted, content=body, headers=dict(headers or {})
+            method, path, params=wanted, content=body, headers=sent, timeout=timeout_s
         )
         async with self._sent(request) as answer:
             data = await answer.aread()
@@ -139,23 +141,10 @@ class Remote:
             finally:
                 await answer.aclose()
         except httpx.HTTPError as error:
+            if (refused := refusal(error)) is not None:
+                raise refused from None
             reason = str(error) or type(error).__name__
             raise OSError(f"can't reach {self._place}: {reason}") from None
-
-
-def asked(
-    url: str,
-    key: str | None,
-    work: Callable[[Remote], Awaitable[T]],
-    timeout_s: float = TIMEOUT_S,
-) -> T:
-    """What `work` makes of the server there."""
-
-    async def run() -> T:
-        async with Remote(url, key, timeout_s) as remote:
-            return await work(remote)
-
-    return run_async(run())
 
 
 def part(id: str) -> str:
@@ -164,7 +153,7 @@ def part(id: str) -> str:
 
 
 def _address(url: str) -> httpx.URL:
-    """Also of ws:// and wss://."""
+    """Of what `streamer.connect` takes, too: ws:// and wss://, and the path of the WebSocket."""
     import httpx
 
     try:
@@ -174,4 +163,5 @@ def _address(url: str) -> httpx.URL:
     scheme = {"ws": "http", "wss": "https"}.get(address.scheme, address.scheme)
     if scheme not in ("http", "https") or not address.host:
         raise InvalidParameter("url is http:// or https:// and a host", param="url")
-    return address.copy_with(scheme=scheme)
+    path = address.path.removesuffix(STREAM_PATH)
+    return address.copy_with(scheme=scheme, path=path or "/", query=None)
