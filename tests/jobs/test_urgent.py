@@ -39,13 +39,13 @@ async def test_an_urgent_job_waits_for_no_worker_and_takes_no_ones_place(tmp_pat
 async def test_it_is_spoken_in_the_foreground(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         spoken: list[bool] = []
-        speak = home.jobs._runner._open_session
+        speak = home.jobs._runner._attempts._open_session
 
         def noting(start: Any, *, background: bool = True, key: str = "") -> Any:
             spoken.append(background)
             return speak(start, background=background)
 
-        home.jobs._runner._open_session = noting
+        home.jobs._runner._attempts._open_session = noting
         for urgent in (True, False):
             job, _ = await home.jobs.submit("k", request(urgent=urgent))
             await home.ended("k", job.id)
