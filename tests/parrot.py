@@ -36,7 +36,8 @@ def open_engine(settings: Any) -> Parrot:
 
 class Parrot:
     """`gate` must be set before a voice is made, `mouth` before one speaks; `heard` are sources of voices,
-    `making` how many are made now, `most` at once; `fault` is raised instead."""
+    `making` how many are made now, `most` at once; `fault` is raised instead,
+    `speech_fault` instead of speaking."""
 
     name = "parrot"
     sample_rate = RATE
@@ -54,6 +55,7 @@ class Parrot:
         self.spoken: list[Segment] = []
         self.making = self.most = 0
         self.fault: Exception | None = None
+        self.speech_fault: Exception | None = None
 
     async def enroll(self, source: Reference | Description) -> VoiceData:
         self.heard.append(source)
@@ -83,6 +85,8 @@ class Parrot:
         async for segment in segments:
             self.spoken.append(segment)
             await self.mouth.wait()
+            if self.speech_fault is not None:
+                raise self.speech_fault
             voice = segment.options.voice
             if voice.engine != self.name:
                 raise EngineFailed(f"not a voice of mine: {voice.id}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +15,7 @@ from streamer.prices import Choice, Prices
 from streamer.resources import OwnVoice, VoiceKind
 from streamer.server.meter import Meter
 from streamer.server.places import Places
+from streamer.tasks import settled
 from streamer.types import Description, Reference
 from streamer.voices import Enroller, VoiceStore, Wish
 from streamer.voices.store import InUse
@@ -34,6 +37,15 @@ class _Made:
     underruns: int = 0
 
 
+@dataclass(slots=True)
+class _Asked:
+    """For one passing voice: how many `tasks` are to be accepted, and what was `made` for them, None once
+    one of them was."""
+
+    tasks: int = 0
+    made: OwnVoice | None = None
+
+
 class Enrolling:
     """Of one server."""
 
@@ -43,6 +55,8 @@ class Enrolling:
         self._in_use = in_use
         self._prices = Prices(price)
         self._places = Places(AT_ONCE, OF_KEY, WAIT_S, what="voices being made")
+        self._asked: dict[tuple[str, str], _Asked] = {}
+        """By key and by what the voice is made of."""
 
     async def make(
         self,
@@ -72,19 +86,46 @@ class Enrolling:
             finally:
                 charge.close(made, outcome)
 
-    async def passing(self, meter: Meter, source: Reference | Description) -> OwnVoice:
+    @asynccontextmanager
+    async def passing(
+        self, meter: Meter, source: Reference | Description
+    ) -> AsyncGenerator[OwnVoice]:
         """A voice for a task that brings with it what it is made of, and which pays for it: the same one
-        for the same source, as long as it is asked for. Raises as `make`."""
+        for the same source, as long as it is asked for. Raises as `make`.
+
+        The task is accepted within; where that fails, the voice goes again, if it was made for this task
+        and no other has come for it.
+        """
         key, digest = meter.key.id, await asyncio.to_thread(_digest, source)
         # Begins with a blank, as no idempotency key of a client does.
         wish = Wish(passing=True, idempotency_key=" " + digest, fingerprint=digest)
+        asked = self._asked.setdefault((key, digest), _Asked())
+        asked.tasks += 1
 
         async def make() -> OwnVoice:
             await self._store.make_room(key, self._in_use)
-            return await self.make(meter, source, wish, charged=False)
+            asked.made = await self.make(meter, source, wish, charged=False)
+            return asked.made
 
-        voice, _ = await self._enroller.once(key, wish, make)
-        return voice
+        try:
+            voice, _ = await self._enroller.once(key, wish, make)
+            yield voice
+            asked.made = None
+        finally:
+            asked.tasks -= 1
+            if not asked.tasks:
+                del self._asked[key, digest]
+                if asked.made is not None:
+                    undo = self._take_back(asked.made, digest)
+                    await settled(asyncio.create_task(undo))
+
+    async def _take_back(self, voice: OwnVoice, digest: str) -> None:
+        """Delete it, unless somebody has come for it by now. Where it can't be, the sweep does later."""
+        with suppress(StreamerError):
+            # Also a task whose asker has gone may have been accepted.
+            needed = await self._in_use()
+            if voice.id not in needed and (voice.key, digest) not in self._asked:
+                await self._store.delete(voice.key, voice.id)
 
 
 def _digest(source: Reference | Description) -> str:

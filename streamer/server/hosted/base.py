@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -96,16 +96,20 @@ class Hosted:
         """Whether an engine here makes such voices. Else a stand-in speaks, or nobody."""
         return self.service.enroller.can(kind)
 
+    @contextlib.asynccontextmanager
     async def passing(
         self, meter: Meter, source: Reference | Description, names: Mapping[str, str]
-    ) -> str:
-        """The id of a voice for one task, made where there is none yet that is made of the same. Raises as
-        `Enrolling.make`; `names` are the API's for what errors name."""
-        try:
-            return (await self.service.enrolling.passing(meter, source)).id
-        except StreamerError as error:
-            error.param = names.get(error.param or "", error.param)
-            raise
+    ) -> AsyncGenerator[str]:
+        """The id of a voice for one task, which is accepted within; see `Enrolling.passing`. `names` are the
+        API's for what errors name."""
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                made = self.service.enrolling.passing(meter, source)
+                voice = await stack.enter_async_context(made)
+            except StreamerError as error:
+                error.param = names.get(error.param or "", error.param)
+                raise
+            yield voice.id
 
     def stand_in(self, param: str) -> str:
         """The voice that speaks where no engine can make the one asked for by `param`; the answer is to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import msgspec
@@ -51,15 +52,18 @@ class Tasks:
     async def create(self, request: Request, meter: Meter) -> Response:
         query_of(request, NO_QUERY)
         task = crun.decode_task(await self._hosted.body(request))
-        voice, warnings = await while_listening(request.receive, self._voice(meter, task))
-        wanted = crun.job_of(task, "task_" + secrets.token_hex(12), voice)
-        warnings += self._hosted.unfollowed(
-            meter,
-            wanted.start.options,
-            ["input.instructions"] if task.instructions else [],
-            ["input.optimize_instructions"] if task.optimize_instructions else [],
-        )
-        job = await self._hosted.submit(request, meter, replace(wanted, warnings=warnings))
+        async with AsyncExitStack() as making:
+            voice, warnings = await while_listening(
+                request.receive, self._voice(meter, task, making)
+            )
+            wanted = crun.job_of(task, "task_" + secrets.token_hex(12), voice)
+            warnings += self._hosted.unfollowed(
+                meter,
+                wanted.start.options,
+                ["input.instructions"] if task.instructions else [],
+                ["input.optimize_instructions"] if task.optimize_instructions else [],
+            )
+            job = await self._hosted.submit(request, meter, replace(wanted, warnings=warnings))
         return warn(json_answer(crun.encode_accepted(job.request.alias)), warnings)
 
     async def info(self, request: Request, meter: Meter) -> Response:
@@ -71,16 +75,19 @@ class Tasks:
         query_of(request, NO_QUERY)
         return json_answer(crun.encode_balance(meter.balance()))
 
-    async def _voice(self, meter: Meter, task: Task) -> tuple[str | None, tuple[str, ...]]:
-        """The voice that is made for the task; where nobody can, the one that stands in for it, and the
-        warning of that."""
+    async def _voice(
+        self, meter: Meter, task: Task, making: AsyncExitStack
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """The voice that is made for the task, which is accepted within `making`; where nobody can, the one
+        that stands in for it, and the warning of that."""
         if task.model == crun.SPEECH:
             return None, ()
         param = "input.audio_url" if task.model == crun.CLONE else "input.description"
         if self._hosted.can("clone" if task.model == crun.CLONE else "design"):
             meter.check_draining()
             source = await self._source(task)
-            return await self._hosted.passing(meter, source, {"audio": param}), ()
+            passing = self._hosted.passing(meter, source, {"audio": param})
+            return await making.enter_async_context(passing), ()
         voice = self._hosted.stand_in(param)
         if task.audio_url:
             self._hosted.service.resources.fetcher.check(task.audio_url, param=param)

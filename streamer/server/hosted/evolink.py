@@ -16,9 +16,9 @@ from starlette.routing import BaseRoute
 from streamer.clock import SteadyClock
 from streamer.errors import InvalidParameter, NotFound, StreamerError
 from streamer.protocols import evolink
-from streamer.resources import Job, JobRequest
+from streamer.resources import PENDING, Job, JobRequest, OwnVoice
 from streamer.server.endpoint import NO_QUERY, Endpoint, json_answer, query_of
-from streamer.server.hosted.base import STAND_IN, Hosted, mounted, warn
+from streamer.server.hosted.base import NOW_S, STAND_IN, Hosted, mounted, warn
 from streamer.server.meter import Meter
 from streamer.server.service import Service
 from streamer.server.speech import while_listening
@@ -104,12 +104,26 @@ class EvolinkEndpoints:
         made = await while_listening(request.receive, make)
         try:
             wanted = evolink.design_job(design, made.id, name, id=self._new_id())
-            return await self._hosted.submit(request, meter, wanted)
+            job = await self._hosted.submit(request, meter, wanted)
         except BaseException:
-            undo = self._service.resources.voices.delete(made.key, made.id)
-            with suppress(StreamerError):
-                await settled(asyncio.ensure_future(undo))
+            await settled(asyncio.ensure_future(self._take_back(made)))
             raise
+        self._service.spawn(self._followed(job, made))
+        return job
+
+    async def _followed(self, job: Job, made: OwnVoice) -> None:
+        """Where the task is not completed nobody was told what the voice is called: it goes with it."""
+        with suppress(StreamerError):
+            while job.status in PENDING:
+                if self._service.ledger.draining:
+                    return  # it is spoken after the next start
+                job = await self._service.resources.jobs.wait(job.key, job.id, NOW_S)
+            if job.status != "completed":
+                await self._take_back(made)
+
+    async def _take_back(self, made: OwnVoice) -> None:
+        with suppress(StreamerError):
+            await self._service.resources.voices.delete(made.key, made.id)
 
     def _known(self, meter: Meter, voice: str) -> bool:
         if self._service.catalogue.preset(voice) is not None:

@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from streamer.errors import InvalidMedia
+from streamer.errors import EngineFailed, InvalidMedia, TextLimit
 from streamer.protocols.runware.tables import VOICE_DESIGN
-from streamer.server.auth import KeyStore
-from streamer.types import Description, Reference
+from streamer.resources import JobRequest
+from streamer.server.auth import ANONYMOUS, KeyStore
+from streamer.types import Description, OptionsUpdate, Reference, Start
 from tests.parrot import Parrot
 from tests.server.hosted.runware import ask, clone, done, refused, task
 from tests.server.running import eventually
@@ -126,6 +127,77 @@ async def test_passing_voices_go_when_nobody_asks_for_them_and_room_is_made_for_
         assert list(directory.iterdir()) == []
 
 
+def made_in(directory: Path) -> int:
+    return len(list((directory / "voices").glob("*.json")))
+
+
+async def test_a_voice_that_was_made_for_a_task_that_is_refused_goes_again(tmp_path: Path) -> None:
+    parrot = Parrot()
+    foreign = "Привет, мир."
+    async with voiced(tmp_path, parrot, change=Web(440)) as server, server.http() as http:
+        wanted = clone("https://example.org/a.wav")
+        wanted["speech"] = {**wanted["speech"], "text": foreign}
+        await refused(http, wanted, status=400)
+        assert (len(parrot.heard), made_in(tmp_path)) == (1, 0)
+        source = {"text": foreign, "audio_url": "https://example.org/a.wav"}
+        wanted = {"model": "qwen3-tts/voice-clone", "input": source}
+        answer = await http.post(f"{CRUN}/CreateTask", json=wanted)
+        assert answer.json()["code"] == 422, answer.text
+        assert (len(parrot.heard), made_in(tmp_path)) == (2, 0)
+        source["text"] = "One."
+        answer = await http.post(f"{CRUN}/CreateTask", json=wanted)
+        assert answer.json()["code"] == 200, answer.text
+        source["text"] = foreign
+        answer = await http.post(f"{CRUN}/CreateTask", json=wanted)
+        assert answer.json()["code"] == 422, answer.text
+        assert (len(parrot.heard), made_in(tmp_path)) == (3, 1)  # one of them was accepted
+        assert not server.service.enrolling._asked
+
+
+async def test_a_voice_that_a_refused_task_shares_with_one_to_come_stays(tmp_path: Path) -> None:
+    parrot = Parrot()
+    async with voiced(tmp_path, parrot) as server, server.http() as http:
+        enrolling = server.service.enrolling
+        meter = server.service.meter(ANONYMOUS, "r")
+        source = Description("calm, at 520 Hz", "One.", "auto")
+        first, second = enrolling.passing(meter, source), enrolling.passing(meter, source)
+        voice = await first.__aenter__()
+        assert await second.__aenter__() == voice
+        wanted = {"text": "One.", "voice": voice.id}
+        assert (await http.post("/v1/jobs", json=wanted)).status_code == 202
+        await second.__aexit__(None, None, None)
+        assert not await first.__aexit__(TextLimit, TextLimit("refused"), None)
+        assert (len(parrot.heard), made_in(tmp_path)) == (1, 1)
+        other = replace(source, text="at 600 Hz")
+        both = [enrolling.passing(meter, other) for _ in range(2)]
+        for one in both:
+            await one.__aenter__()
+        for left, one in zip((2, 1), both, strict=True):
+            assert not await one.__aexit__(TextLimit, TextLimit("refused"), None)
+            assert made_in(tmp_path) == left
+
+
+async def test_a_task_that_was_accepted_though_its_asker_went_keeps_its_voice(
+    tmp_path: Path,
+) -> None:
+    parrot = Parrot()
+    parrot.mouth.clear()
+    async with voiced(tmp_path, parrot) as server:
+        service, meter = server.service, server.service.meter(ANONYMOUS, "r")
+        source = Description("calm, at 520 Hz", "One.", "auto")
+
+        async def asks() -> None:
+            async with service.enrolling.passing(meter, source) as voice:
+                start = Start("job", OptionsUpdate(voice=voice.id))
+                await service.resources.jobs.submit("", JobRequest(start, "One."))
+                raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await asks()
+        assert made_in(tmp_path) == 1
+        parrot.mouth.set()
+
+
 async def test_a_passing_voice_that_an_unfinished_task_needs_stays(tmp_path: Path) -> None:
     web = Web(400)
     async with (
@@ -184,6 +256,32 @@ async def test_evolink_keeps_no_voice_of_a_task_that_it_refuses(tmp_path: Path) 
         }
         assert (await http.post(EVOLINK, json=design)).status_code == 400
         await eventually(lambda: not list((tmp_path / "voices").glob("*.json")))
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled"])
+async def test_evolink_keeps_no_voice_of_a_task_that_ends_without_a_result(
+    tmp_path: Path, end: str
+) -> None:
+    parrot = Parrot()
+    parrot.mouth.clear()
+    async with voiced(tmp_path, parrot, job_attempts=1) as server, server.http() as http:
+        design = {
+            "model": "qwen-voice-design",
+            "voice_prompt": "calm",
+            "preview_text": "One.",
+        }
+        id = (await http.post(EVOLINK, json=design)).json()["id"]
+        assert len(await own(http)) == 1
+        await eventually(lambda: parrot.spoken)
+        if end == "failed":
+            parrot.speech_fault = EngineFailed("no")
+            parrot.mouth.set()
+        else:
+            assert (await http.post(f"/evolink/v1/tasks/{id}/cancel")).status_code == 200
+        told = await ended(http, f"/evolink/v1/tasks/{id}")
+        assert told["status"] == "failed"  # so it calls both
+        await eventually(lambda: not list((tmp_path / "voices").iterdir()))
+        assert await own(http) == []
 
 
 async def test_evolink_says_when_a_key_has_its_voices(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
 
 from streamer.errors import Draining, NotFound, StreamerError
@@ -101,12 +101,13 @@ class Performer:
 
     async def _infer(self, task: Inference, meter: Meter, base: str) -> Answer:
         meter.check_draining()
-        wanted = await self._wanted(task, meter)
         jobs, key = self._service.resources.jobs, meter.key.id
         with ExitStack() as stack:
-            if wanted.urgent:
-                stack.callback(meter.connect().release)
-            job, _ = await jobs.submit(key, wanted, base_url=base, admit=meter.take)
+            async with AsyncExitStack() as making:
+                wanted = await self._wanted(task, meter, making)
+                if wanted.urgent:
+                    stack.callback(meter.connect().release)
+                job, _ = await jobs.submit(key, wanted, base_url=base, admit=meter.take)
             upload = self._uploads.begin(job, task.upload) if task.upload else None
             if not wanted.urgent:
                 return Answer([answers.acknowledged(task.id)], warnings=wanted.warnings)
@@ -117,8 +118,8 @@ class Performer:
             raise Draining("the server is shutting down", retry_after_s=1)
         return await self._told(job, meter, self._service.links.from_base(base))
 
-    async def _wanted(self, task: Inference, meter: Meter) -> JobRequest:
-        """The job that is asked for. Raises what nothing here can do."""
+    async def _wanted(self, task: Inference, meter: Meter, making: AsyncExitStack) -> JobRequest:
+        """The job that is asked for; it is accepted within `making`. Raises what nothing here can do."""
         if task.upload:
             self._service.resources.fetcher.check(task.upload, param="uploadEndpoint")
         ogg = self._service.settings.runware_ogg
@@ -129,7 +130,8 @@ class Performer:
             return replace(request, warnings=warnings)
         if self._hosted.can("clone" if task.model == BASE else "design"):
             source = await self._source(task, meter.key.id)
-            voice = await self._hosted.passing(meter, source, {"audio": "inputs.audio"})
+            passing = self._hosted.passing(meter, source, {"audio": "inputs.audio"})
+            voice = await making.enter_async_context(passing)
             return job_request(task, ogg=ogg, voice=voice)
         voice = self._hosted.stand_in("model")
         if task.model == BASE:
