@@ -48,7 +48,8 @@ export interface AudioOptions {
   channels?: 1 | 2;
   bit_rate?: number;
   frame_ms?: number;
-  transport?: "binary" | "json";
+  /** `none`: with `channel` alone, where others listen. */
+  transport?: "binary" | "json" | "none";
 }
 
 /** How to speak: may change with every text. */
@@ -175,7 +176,7 @@ export interface Started extends OfContext {
     channels: number;
     bit_rate: number | null;
     frame_ms: number | null;
-    transport: "binary" | "json";
+    transport: "binary" | "json" | "none";
   };
   mime: string;
   /** What a decoder wants first, OpusHead say. */
@@ -200,6 +201,8 @@ export interface Segment extends OfContext {
   start_ms: number;
   reason: "sentence" | "clause" | "length" | "timer" | "flush" | "end" | "options" | "language" | (string & {});
   lost: boolean;
+  /** Of the voice that speaks it, the id. */
+  voice: string;
   /** Of captions: the cue that it is of, and how much that is hurried to fit. */
   cue: string | null;
   rate: number;
@@ -335,7 +338,10 @@ export interface Context extends AsyncIterable<ContextEvent> {
   /** Not captions, nor what is published, nor a channel: their clock does not stand still. */
   readonly pausable: boolean;
 
-  /** The next piece of text; it may end anywhere. Throws what the context failed with, `context_conflict` once it has ended. */
+  /**
+   * The next piece of text; it may end anywhere. Throws what the context failed with, `context_conflict` once it has ended,
+   * `text_limit` while there is no socket and too much waits for one (`bufferBytes`): then nothing of it was taken.
+   */
   push(text: string, options?: PushOptions): void;
   /** A cue of a context started with `input: "captions"`; returns its id. Throws as `push` does. */
   cue(cue: Cue): string;
@@ -381,7 +387,10 @@ export interface ClientOptions extends ContextOptions {
   signal?: AbortSignal;
   /** A class like the browser's. Default: the global one, else (node 20) one of this package. */
   WebSocket?: WebSocketClass;
-  /** How much of one context may wait to be read. A reader further behind loses it, with `stalled_reader`. Default 8 MiB. */
+  /**
+   * How much of one context may wait to be read: a reader further behind loses it, with `stalled_reader`. And how many characters
+   * of all of them may wait to be sent while there is no socket. Default 8 MiB.
+   */
   bufferBytes?: number;
   /** Milliseconds until a connection counts as failed. Default 10 000. */
   openTimeout?: number;
@@ -423,7 +432,10 @@ export interface ClientEvents {
 
 /** A connection, made when first needed, and its contexts, which speak side by side. */
 export class StreamerClient extends EventTarget implements AsyncIterable<ContextEvent> {
-  /** `url`: ws, wss, http or https, in a page also relative to it; without a path `/v1/stream`. Other options are those of every context. */
+  /**
+   * `url`: ws, wss, http or https, in a page also relative to it; without a path `/v1/stream`. Other options are those of every
+   * context. Throws `invalid_parameter` for a `url` or `key` that can be none; a `key` that is a function fails the connection.
+   */
   constructor(url: string | URL, options?: ClientOptions);
   readonly state: ClientState;
   /** What the server greeted with, last. */

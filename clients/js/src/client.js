@@ -1,10 +1,10 @@
-import { connection, webSocketClass } from "./connection.js";
+import { dial } from "./connection.js";
 import { Context } from "./contexts.js";
-import { StreamerError, errorOfAnswer, errorOfClose } from "./errors.js";
+import { StreamerError } from "./errors.js";
 import { Decoder, addresses, encode, subprotocols } from "./protocol.js";
 import { abortable, deferred, quiet } from "./waiting.js";
 /** @import * as types from "../index.d.ts" */
-/** @import { Command, Connection, Deferred, Event, Resumed } from "./types.js" */
+/** @import { Begun, Command, Connection, Gone, Link, Resumed, Session, Told } from "./types.js" */
 
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
@@ -18,9 +18,6 @@ const FINAL = [1002, 1007, 4000, 4002, 4003];
 const ENVIRONMENT = { setTimeout, clearTimeout, fetch, now: () => performance.now(), random: Math.random };
 
 /** @param {string} message @param {types.ErrorFields} [fields] */
-const failed = (message, fields) => new StreamerError("connection_failed", message, { retryable: true, ...fields });
-
-/** @param {string} message @param {types.ErrorFields} [fields] */
 const lost = (message, fields) => new StreamerError("context_lost", message, { retryable: true, ...fields });
 
 export class StreamerClient extends EventTarget {
@@ -29,14 +26,11 @@ export class StreamerClient extends EventTarget {
   /** @type {types.Ready | null} */
   ready = null;
 
-  #places;
   #options;
   #defaults;
-  /** @type {types.Environment} */
-  #environment;
   /** @type {Map<string, Context>} */
   #contexts = new Map();
-  /** @type {Map<string, { sequence: number, ended: boolean }>} over here; `ended`: there too. `resume` names them */
+  /** @type {Map<string, Gone>} */
   #gone = new Map();
   #count = 0;
   /** @type {Context | null} */
@@ -46,28 +40,26 @@ export class StreamerClient extends EventTarget {
   #connection = null;
   /** @type {Promise<types.Ready> | null} */
   #opening = null;
-  /** @type {{ session: string, token: string } | null} */
+  /** @type {Session | null} */
   #session = null;
   /** @type {Command[]} for the next socket */
   #reports = [];
+  #unsent = 0; // characters that wait for it
   #closing = new AbortController();
-  #abort = () => this.#close(this.#options.signal?.reason);
 
-  /**
-   * @param {string | URL} url
-   * @param {types.ClientOptions} [options]
-   */
+  /** @param {string | URL} url @param {types.ClientOptions} [options] */
   constructor(url, { key, resume = true, signal, WebSocket, bufferBytes = 8 << 20, openTimeout = 10_000, environment, ...defaults } = {}) {
     super();
     signal?.throwIfAborted();
-    this.#places = addresses(url, resume);
-    this.#options = { key: key ?? this.#places.key, signal, WebSocket, bufferBytes, openTimeout };
+    const place = addresses(url, resume);
+    key ??= place.key;
+    if (typeof key !== "function") subprotocols(key); // is it one?
+    this.#options = { ...place, key, WebSocket, bufferBytes, openTimeout, closing: this.#closing.signal, environment: { ...ENVIRONMENT, ...environment } };
     this.#defaults = defaults;
-    this.#environment = { ...ENVIRONMENT, ...environment };
-    signal?.addEventListener("abort", this.#abort);
+    signal?.addEventListener("abort", () => this.#close(signal.reason), { signal: this.#closing.signal });
   }
 
-  /** @param {{ signal?: AbortSignal }} [options] */
+  /** @type {types.StreamerClient["connect"]} */
   connect({ signal } = {}) {
     return quiet(abortable(this.#opening ?? this.#open(), signal));
   }
@@ -77,27 +69,28 @@ export class StreamerClient extends EventTarget {
     return this.#begin({ ...this.#defaults, ...options });
   }
 
-  /**
-   * @param {string} channel
-   * @param {types.SubscribeOptions} [options]
-   */
+  /** @type {types.StreamerClient["subscribe"]} */
   subscribe(channel, options) {
     const { audio, timestamps, captions } = this.#defaults;
     return this.#begin({ audio, timestamps, captions, ...options, type: "subscribe", channel });
   }
 
-  /** @param {types.StartOptions & { type?: string }} options */
+  /** @param {Begun} options */
   #begin(options) {
     this.#closing.signal.throwIfAborted();
     options.signal?.throwIfAborted();
+    const { bufferBytes } = this.#options;
+    /** @type {Link} */
     const link = {
-      send: (/** @type {Command} */ command) => this.#send(command),
-      forget: (/** @type {Context} */ context) => {
+      bufferBytes,
+      send: (command) => this.#send(command),
+      room: (text) => this.state === "open" || this.#unsent + text.length <= bufferBytes,
+      forget: (context) => {
         this.#over(context, false);
         this.#send({ type: "cancel", context: context.id });
       },
     };
-    const context = new Context(`c${++this.#count}`, options, link, this.#options.bufferBytes);
+    const context = new Context(`c${++this.#count}`, options, link);
     this.#contexts.set(context.id, context);
     if (this.state === "open") this.#send(context.start);
     else this.connect();
@@ -119,10 +112,7 @@ export class StreamerClient extends EventTarget {
     return this.current;
   }
 
-  /**
-   * @param {string} text
-   * @param {types.PushOptions} [options]
-   */
+  /** @type {types.StreamerClient["push"]} */
   push(text, options) {
     this.#writable.push(text, options);
   }
@@ -135,22 +125,22 @@ export class StreamerClient extends EventTarget {
     this.#writable.end();
   }
 
-  /** @param {types.StopOptions} [options] */
+  /** @type {types.StreamerClient["interrupt"]} */
   interrupt(options) {
     return this.current.interrupt(options);
   }
 
-  /** @param {types.StopOptions} [options] */
+  /** @type {types.StreamerClient["pause"]} */
   pause(options) {
     return this.current.pause(options);
   }
 
-  /** @param {{ signal?: AbortSignal }} [options] */
+  /** @type {types.StreamerClient["continue"]} */
   continue(options) {
     return this.current.continue(options);
   }
 
-  /** @param {{ signal?: AbortSignal }} [options] */
+  /** @type {types.StreamerClient["cancel"]} */
   cancel(options) {
     return this.current.cancel(options);
   }
@@ -165,7 +155,6 @@ export class StreamerClient extends EventTarget {
   /** @returns {Promise<types.Ready>} */
   #open() {
     if (this.state === "closed") return Promise.reject(this.#closing.signal.reason);
-    if (this.state === "open" && this.ready) return Promise.resolve(this.ready);
     const work = this.#until(this.#dial(false));
     this.#become("connecting");
     return work;
@@ -178,77 +167,17 @@ export class StreamerClient extends EventTarget {
     return work;
   }
 
-  /**
-   * A socket, up to where it carries our contexts.
-   * @param {boolean} resume
-   */
-  async #dial(resume) {
-    const { key, WebSocket = await webSocketClass(), openTimeout } = this.#options;
-    const { setTimeout, clearTimeout } = this.#environment;
-    const closing = this.#closing.signal;
-    const secret = await abortable(Promise.resolve(typeof key === "function" ? key() : key), closing);
-    const ending = new AbortController();
-    const close = () => ending.abort(closing.reason);
-    /** @type {Deferred<types.Ready>} */
-    const attached = deferred();
-    let carrying = false;
+  /** @param {boolean} resume */
+  #dial(resume) {
     /** @type {types.Ready} */
     let ready;
-    /** @type {unknown} */
-    let fault = null;
-    const attach = (/** @type {Omit<Resumed, "type">} */ resumed) => {
-      carrying = true;
-      this.#attach(socket, ready, resumed);
-      attached.resolve(ready);
-    };
-    const hear = (/** @type {string | ArrayBuffer} */ data) => {
-      try {
-        const event = this.#decoder.decode(data);
-        if (event?.type === "ready") {
-          ready = event;
-          if (resume) socket.send(encode(this.#resume()));
-          else attach({ session: "", contexts: {} });
-        } else if (event?.type === "resumed") attach(event);
-        else if (event?.type === "error" && event.context === null) fault = event.error;
-        else if (event) this.#tell(event);
-      } catch (error) {
-        fault = error;
-        socket.close();
-      }
-    };
-    const socket = connection(new WebSocket(this.#places.socket, subprotocols(secret)), hear, (code, reason) => {
-      if (carrying) this.#lost(fault, code, reason);
-      else attached.reject(fault ?? errorOfClose(code, reason));
-    });
-    closing.addEventListener("abort", close);
-    const timer = setTimeout(() => ending.abort(failed("no answer in time")), openTimeout);
-    ending.signal.addEventListener("abort", socket.close);
-    try {
-      return await attached.promise;
-    } catch (error) {
-      ending.signal.throwIfAborted();
-      throw error ?? (await this.#whyRefused(secret, ending.signal));
-    } finally {
-      clearTimeout(timer);
-      closing.removeEventListener("abort", close);
-    }
-  }
-
-  /**
-   * Browsers hide why a handshake was refused; a GET of the same address tells.
-   * @param {string | undefined} key
-   * @param {AbortSignal} signal
-   */
-  async #whyRefused(key, signal) {
-    const { fetch } = this.#environment;
-    const headers = key ? { authorization: `Bearer ${key}` } : undefined;
-    try {
-      const answer = await fetch(this.#places.http, { headers, signal, cache: "no-store" });
-      if (!answer.ok) return errorOfAnswer(answer.status, await answer.text());
-    } catch (cause) {
-      return failed("the server can't be reached", { cause });
-    }
-    return failed("no WebSocket here");
+    return dial(this.#options, (data) => this.#decoder.decode(data), (event, socket) => {
+      if (event.type === "resumed") return this.#attach(socket, ready, event);
+      if (event.type !== "ready") return this.#tell(event);
+      ready = event;
+      if (!resume) return this.#attach(socket, ready, { session: "", contexts: {} });
+      socket.send(encode(this.#resume()));
+    }, (...how) => this.#lost(...how));
   }
 
   #resume() {
@@ -256,14 +185,10 @@ export class StreamerClient extends EventTarget {
     return { type: "resume", ...this.#session, received: Object.fromEntries(known.map(([id, { sequence }]) => [id, sequence])) };
   }
 
-  /**
-   * @param {Connection} socket
-   * @param {types.Ready} ready
-   * @param {Omit<Resumed, "type">} resumed
-   */
+  /** @param {Connection} socket @param {types.Ready} ready @param {Omit<Resumed, "type">} resumed */
   #attach(socket, ready, { session, contexts }) {
     this.#connection = socket;
-    this.#opening = null;
+    this.#unsent = 0;
     this.ready = ready;
     if (session !== this.#session?.session) this.#session = { session: ready.session, token: ready.token };
     this.state = "open"; // from here on what is said is sent
@@ -287,9 +212,10 @@ export class StreamerClient extends EventTarget {
     for (const report of this.#reports.splice(0)) this.#send(report);
     this.#become("open");
     if (session) this.#announce("recovered", { contexts: recovered });
+    return ready;
   }
 
-  /** @param {Exclude<Event, types.Ready | Resumed>} event */
+  /** @param {Told} event */
   #tell(event) {
     const id = event.context ?? "";
     const context = this.#contexts.get(id);
@@ -312,39 +238,38 @@ export class StreamerClient extends EventTarget {
     if (this.#gone.size > REMEMBERED) this.#gone.delete(oldest);
   }
 
-  /**
-   * @param {unknown} fault
-   * @param {number} code
-   * @param {string} reason
-   */
-  #lost(fault, code, reason) {
+  /** @param {unknown} error null: it just broke @param {number} code @param {string} reason */
+  #lost(error, code, reason) {
     this.#connection = null;
     if (this.state === "closed") return;
-    const error = fault ?? errorOfClose(code, reason);
     const final = error instanceof StreamerError ? !/^(stalled_reader|internal_error)$/.test(error.code) : error || FINAL.includes(code);
     if (final || !this.#session?.token) return this.#lose(error);
-    this.#until(this.#reconnect());
+    this.#until(this.#reconnect(error));
     this.#become("reconnecting");
     this.#announce("lost", { code, reason });
   }
 
-  async #reconnect() {
-    const { now, random } = this.#environment;
+  /** @param {any} cause what the last socket ended by */
+  async #reconnect(cause) {
+    const { now, random } = this.#options.environment;
     const until = now() + (this.ready?.limits.resume_s ?? RESUME_S) * 1000;
     for (let delay = FIRST_DELAY_MS; ; delay = Math.min(2 * delay, LONGEST_DELAY_MS)) {
-      await this.#sleep(Math.min(random() * delay, Math.max(0, until - now())));
+      const left = until - now();
+      const soonest = Math.max(1000 * cause?.details?.retry_after_s || 0, 0);
+      if (soonest >= left) throw lost("it took too long", { cause });
+      await this.#sleep(Math.min(soonest + random() * delay, left));
       try {
         return await this.#dial(true);
-      } catch (cause) {
-        if (cause instanceof StreamerError && !cause.retryable) throw cause;
-        if (now() >= until) throw lost("it took too long", { cause });
+      } catch (error) {
+        if (error instanceof StreamerError && !error.retryable) throw error;
+        cause = error;
       }
     }
   }
 
   /** @param {number} ms */
   #sleep(ms) {
-    const { setTimeout, clearTimeout } = this.#environment;
+    const { setTimeout, clearTimeout } = this.#options.environment;
     const { promise, resolve } = deferred();
     const timer = setTimeout(resolve, ms);
     return abortable(promise, this.#closing.signal).finally(() => clearTimeout(timer));
@@ -355,6 +280,7 @@ export class StreamerClient extends EventTarget {
     this.#opening = this.#session = null;
     this.#decoder = new Decoder();
     this.#reports = [];
+    this.#unsent = 0;
     const contexts = [...this.#contexts.values()];
     this.#contexts.clear();
     this.#gone.clear();
@@ -364,33 +290,28 @@ export class StreamerClient extends EventTarget {
 
   /** @param {Command} command that is sent now or not at all; a `report` can wait */
   #send(command) {
-    if (this.state === "open") this.#connection?.send(encode(command));
-    else if (command.type === "report" && this.state === "reconnecting") this.#reports.push(command);
+    const message = encode(command);
+    if (this.state === "open") return this.#connection?.send(message);
+    this.#unsent += message.length;
+    if (command.type === "report" && this.state === "reconnecting") this.#reports.push(command);
   }
 
   /** @param {unknown} reason */
   #close(reason) {
     if (this.state === "closed") return;
     this.#become("closed", reason);
-    this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#closing.abort(reason);
     this.#connection?.close();
     this.#lose(reason);
   }
 
-  /**
-   * @param {types.ClientState} state
-   * @param {unknown} [error]
-   */
+  /** @param {types.ClientState} state @param {unknown} [error] */
   #become(state, error = null) {
     this.state = state;
     this.#announce("state", { state, error });
   }
 
-  /**
-   * @param {string} type
-   * @param {object} detail
-   */
+  /** @param {string} type @param {object} detail */
   #announce(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }

@@ -1,9 +1,8 @@
 import { StreamerError } from "./errors.js";
-import { Offsets } from "./offsets.js";
-import { localize, pieces } from "./protocol.js";
+import { Said } from "./said.js";
 import { abortable, deferred, quiet } from "./waiting.js";
 /** @import * as types from "../index.d.ts" */
-/** @import { Asked, Command, Deferred, Entry, Failed, Link } from "./types.js" */
+/** @import { Asked, Begun, Command, Deferred, Link, Told } from "./types.js" */
 
 export class Context {
   /** @type {types.Started | null} */
@@ -22,13 +21,7 @@ export class Context {
   /** Takes no more text. */
   closed = false;
 
-  #text = "";
-  #said = 0; // code points of what was pushed
-  #cues = 0;
-  #offsets = new Offsets();
-  #half = ""; // of a pair of surrogates
-  /** @type {Entry[]} */
-  #log = [];
+  #said;
   /** @type {types.ContextEvent[]} */
   #waiting = [];
   #held = 0;
@@ -46,25 +39,18 @@ export class Context {
   #paused = null;
   /** @type {number | undefined} */
   #played;
-  #quoted; // its input is what segments quote
   #link;
-  #bound;
   #signal;
   #abort = () => this.abandon(this.#signal?.reason);
 
-  /**
-   * @param {string} id
-   * @param {types.StartOptions & { type?: string }} options
-   * @param {Link} link
-   * @param {number} bound bytes that may wait to be read
-   */
-  constructor(id, { signal, audio, ...options }, link, bound) {
+  /** @param {string} id @param {Begun} options @param {Link} link */
+  constructor(id, { signal, audio, ...options }, link) {
     this.id = id;
     this.start = { type: "start", context: id, ...options, audio: typeof audio === "string" ? { codec: audio } : audio };
-    this.#quoted = options.type === "subscribe" || options.input === "captions";
-    this.pausable = !this.#quoted && !options.channel;
+    const quoted = options.type === "subscribe" || options.input === "captions";
+    this.pausable = !quoted && !options.channel;
+    this.#said = new Said(quoted, (command) => this.#send(command));
     this.#link = link;
-    this.#bound = bound;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#abort);
   }
@@ -73,67 +59,56 @@ export class Context {
   samples = (ms) => Math.round((ms * (this.started?.audio.sample_rate ?? 48000)) / 1000);
 
   get text() {
-    return this.#text + this.#half;
+    return this.#said.text;
   }
 
-  /**
-   * @param {string} text
-   * @param {types.PushOptions} [options]
-   */
+  /** @type {types.Context["push"]} */
   push(text, options) {
+    this.#check(text);
     this.since ??= performance.now();
-    text = this.#half + text;
-    const whole = text.replace(/[\uD800-\uDBFF]$/, "");
-    this.#say(whole, options);
-    this.#half = text.slice(whole.length);
+    this.#said.push(text, options);
   }
 
-  /** @param {types.Cue} cue */
-  cue({ id = `_${++this.#cues}`, text, ...cue }) {
+  /** @type {types.Context["cue"]} */
+  cue(cue) {
+    this.#check(cue.text);
     this.since ??= performance.now();
-    this.#record({ type: "cue", id, text: whole(text), ...cue });
-    return id;
+    return this.#said.cue(cue);
   }
 
   flush() {
-    this.#record({ type: "flush" });
+    this.#check();
+    this.#said.record({ type: "flush" });
   }
 
   end() {
-    if (this.#half) this.#say(this.#half);
-    this.#half = "";
-    this.#record({ type: "end" });
+    this.#check();
+    this.#said.end();
     this.closed = true;
   }
 
-  /** @param {number} played_ms */
+  /** @type {types.Context["played"]} */
   played(played_ms) {
     this.#played = played_ms;
     if (!this.over) this.#send({ type: "played", played_ms });
   }
 
-  /** @param {types.Figures} figures */
+  /** @type {types.Context["report"]} */
   report(figures) {
     this.#send({ type: "report", ...figures });
   }
 
-  /**
-   * @param {types.StopOptions} [options]
-   * @returns {Promise<types.Interrupted>}
-   */
+  /** @type {types.Context["interrupt"]} */
   interrupt({ played_ms, signal } = {}) {
     return quiet(this.#stop({ type: "interrupt", played_ms }, signal).then(() => this.#heard("interrupted", played_ms)));
   }
 
-  /** @param {{ signal?: AbortSignal }} [options] */
+  /** @type {types.Context["cancel"]} */
   cancel({ signal } = {}) {
     return quiet(this.#stop({ type: "cancel" }, signal));
   }
 
-  /**
-   * @param {types.StopOptions} [options]
-   * @returns {Promise<types.Paused>}
-   */
+  /** @type {types.Context["pause"]} */
   pause({ played_ms, signal } = {}) {
     return this.#next(async () => {
       if (!this.pausable) throw this.#conflict("can't be paused", "not_available");
@@ -142,10 +117,7 @@ export class Context {
     }, signal);
   }
 
-  /**
-   * @param {{ signal?: AbortSignal }} [options]
-   * @returns {Promise<types.Continued>}
-   */
+  /** @type {types.Context["continue"]} */
   continue({ signal } = {}) {
     return this.#next(async () => {
       if (!this.#paused) throw this.#conflict("is not paused");
@@ -171,23 +143,19 @@ export class Context {
     };
   }
 
-  /** @param {types.ContextEvent | Failed} event off the wire */
+  /** @param {Told} event off the wire */
   take(event) {
     if (this.over) return;
-    if (event.type === "error") {
-      localize(event.error.details, this.#offsets);
-      return this.fail(event.error);
-    }
-    if (event.type === "segment" && this.#quoted) this.#put(event.text, event.offset);
-    localize(event, this.#offsets);
-    this.#known(event);
+    this.#said.heard(event.type === "error" ? event.error.details : event);
     switch (event.type) {
+      case "error":
+        return this.fail(event.error);
       case "started":
         this.started = event;
         break;
       case "words":
         this.words.push(...event.words);
-        if (this.#quoted) this.words.splice(0, this.words.length - 20_000); // 2 h
+        if (this.#said.quoted) this.words.splice(0, this.words.length - 20_000); // 2 h
         break;
       case "paused":
       case "continued": {
@@ -208,8 +176,9 @@ export class Context {
     this.#waiting.push(event);
     this.#held += size(event);
     this.#wake();
-    if (this.#held > this.#bound) {
-      this.abandon(new StreamerError("stalled_reader", `${this.#bound} bytes wait to be read`, { context: this.id, retryable: true }));
+    const { bufferBytes } = this.#link;
+    if (this.#held > bufferBytes) {
+      this.abandon(new StreamerError("stalled_reader", `${bufferBytes} bytes wait to be read`, { context: this.id, retryable: true }));
     }
   }
 
@@ -228,17 +197,10 @@ export class Context {
     this.#link.forget(this);
   }
 
-  /**
-   * Over a new socket.
-   * @param {number} [known] characters that the server has; left out: it has nothing
-   */
+  /** Over a new socket. @param {number} [known] characters that the server has; left out: it has nothing */
   replay(known) {
     if (known === undefined) this.#link.send(this.start);
-    for (const { at, characters, command } of this.#log) {
-      const cut = (known ?? 0) - at;
-      if (cut <= 0) this.#send(command);
-      else if (cut < characters) this.#send({ type: "text", text: Array.from(`${command.text}`).slice(cut).join(""), at: at + cut });
-    }
+    this.#said.again(known);
     if (this.#asked) this.#send(this.#asked.command);
   }
 
@@ -282,40 +244,12 @@ export class Context {
     this.#link.send({ ...command, context: this.id });
   }
 
-  /**
-   * @param {string} text
-   * @param {types.PushOptions} [options]
-   */
-  #say(text, options) {
-    for (const piece of pieces(whole(text))) {
-      this.#record({ type: "text", text: piece, at: this.#said, ...options }, piece);
-      options = undefined;
-    }
-  }
-
-  /** @param {Command} command */
-  #record(command, text = "") {
+  /** May this be said? */
+  #check(text = "") {
     if (this.error !== null) throw this.error;
     if (this.over) throw this.#conflict("has ended");
     if (this.start.type === "subscribe") throw this.#conflict("is only listened to", "not_available");
-    const characters = Array.from(text).length;
-    this.#log.push({ at: this.#said, characters, command });
-    this.#said += characters;
-    if (!this.#quoted) this.#put(text);
-    this.#send(command);
-  }
-
-  /** If it tells of a cue it has all that was said before. @param {any} event */
-  #known({ cue }) {
-    const at = cue ? this.#log.findIndex(({ command }) => command.id === cue) : 0;
-    if (at > 0) this.#log.splice(0, at);
-  }
-
-  /** More of the input. @param {string} text @param {number} [codepoint] */
-  #put(text, codepoint = this.#offsets.length) {
-    const at = this.#offsets.toIndex(codepoint);
-    this.#offsets.add(text, codepoint);
-    this.#text = this.#text.slice(0, at).padEnd(at) + text + this.#text.slice(at + text.length);
+    if (text && !this.#link.room(text)) throw new StreamerError("text_limit", "too much text waits for a socket", { param: "text" });
   }
 
   /** @param {string} what */
@@ -348,10 +282,7 @@ export class Context {
     });
   }
 
-  /**
-   * @param {Command} command
-   * @param {AbortSignal} [signal]
-   */
+  /** @param {Command} command @param {AbortSignal} [signal] */
   async #stop(command, signal) {
     signal?.throwIfAborted();
     if (!this.over) {
@@ -381,7 +312,7 @@ export class Context {
   #finish() {
     this.over = this.closed = true;
     this.#asked = null;
-    this.#log = [];
+    this.#said.forget();
     this.#signal?.removeEventListener("abort", this.#abort);
     this.#ended.resolve();
   }
@@ -391,9 +322,6 @@ export class Context {
     this.#news = deferred();
   }
 }
-
-/** @param {string} text halves of pairs are no characters */
-const whole = (text) => text.replace(/\p{Surrogate}/gu, "\uFFFD");
 
 /** @param {any} event about how many bytes it takes */
 const size = ({ data, words }) => 300 + (data?.length ?? 0) + 200 * (words?.length ?? 0);

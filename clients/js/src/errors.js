@@ -1,20 +1,16 @@
 /** @import { ErrorCode, ErrorFields } from "../index.d.ts" */
 
 export class StreamerError extends Error {
-  /**
-   * @param {ErrorCode} code
-   * @param {string} message
-   * @param {ErrorFields} [fields]
-   */
-  constructor(code, message, { param, retryable, details, context, requestId, cause } = {}) {
+  /** @param {ErrorCode} code @param {string} message @param {ErrorFields} [fields] */
+  constructor(code, message, { param = null, retryable = false, details = {}, context = null, requestId = null, cause } = {}) {
     super(message, { cause });
     this.name = "StreamerError";
     this.code = code;
-    this.param = param ?? null;
-    this.retryable = retryable ?? false;
-    this.details = details ?? {};
-    this.context = context ?? null;
-    this.requestId = requestId ?? null;
+    this.param = param;
+    this.retryable = retryable;
+    this.details = details;
+    this.context = context;
+    this.requestId = requestId;
   }
 }
 

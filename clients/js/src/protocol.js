@@ -2,14 +2,14 @@
 
 import { StreamerError, errorOf } from "./errors.js";
 /** @import { Audio } from "../index.d.ts" */
-/** @import { Offsets } from "./offsets.js" */
 /** @import { Command, Event } from "./types.js" */
 
 const HEADER_BYTES = 20;
 const AUDIO = 1;
 
-/** @param {string} [key] ASCII, as in a header */
+/** @param {string} [key] */
 export function subprotocols(key = "") {
+  if (/[^ -~]/.test(key)) throw new StreamerError("invalid_parameter", "a key is printable ASCII", { param: "key" });
   const offered = "streamer.auth." + btoa(key).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
   return key ? ["streamer.v1", offered] : ["streamer.v1"];
 }
@@ -24,17 +24,13 @@ export function addresses(url, resume) {
   try {
     place = new URL(url, globalThis.location?.href);
   } catch {}
-  const scheme = place && /^(http|ws)(s?):$/.exec(place.protocol);
-  if (!place || !scheme) throw new StreamerError("invalid_parameter", "not a ws, wss, http or https URL", { param: "url" });
+  if (!place || !/^(http|ws)s?:$/.test(place.protocol)) throw new StreamerError("invalid_parameter", "not a ws, wss, http or https URL", { param: "url" });
   const key = new URLSearchParams(place.hash.slice(1)).get("key") ?? undefined;
   place.hash = "";
   if (place.pathname === "/") place.pathname = "/v1/stream";
   if (resume) place.searchParams.set("resume", "1");
-  const [socket, http] = ["ws", "http"].map((name) => {
-    place.protocol = name + scheme[2];
-    return place.href;
-  });
-  return { socket, http, key };
+  const socket = place.href.replace(/^http/, "ws");
+  return { socket, http: socket.replace(/^ws/, "http"), key };
 }
 
 /** @param {Command} command null is the same as nothing */
@@ -89,10 +85,7 @@ export class Decoder {
     return known ? event : null;
   }
 
-  /**
-   * @param {DataView<ArrayBuffer>} view
-   * @returns {Audio | null}
-   */
+  /** @param {DataView<ArrayBuffer>} view @returns {Audio | null} */
   #binary(view) {
     if (view.getUint8(0) !== AUDIO) return null;
     const context = this.#contexts.get(view.getUint16(2)) ?? "";
@@ -104,19 +97,6 @@ export class Decoder {
 
 /** @param {string} base64 */
 const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-
-/**
- * Offsets in an event become indices of strings.
- * @param {object} event
- * @param {Offsets} offsets of the context's input
- */
-export function localize(event, offsets) {
-  const { words, heard_words = words, offset } = /** @type {any} */ (event);
-  for (const placed of [...(heard_words ?? []), ...(offset >= 0 ? [event] : [])]) {
-    placed.codepoint = placed.offset;
-    placed.offset = offsets.toIndex(placed.offset);
-  }
-}
 
 /**
  * A text in pieces short enough for a message, cut between characters.

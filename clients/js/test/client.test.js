@@ -148,6 +148,28 @@ test("a key may be got anew for every connection", async () => {
   await assert.rejects(without.connect(), broken);
 });
 
+test("what can be no key, or no address, is refused by name", async () => {
+  const server = new ScriptedServer();
+  const noKey = { name: "StreamerError", code: "invalid_parameter", param: "key", retryable: false };
+  for (const key of ["ключ", "kéy", "a\nb", "a\u007f", "\u{1f600}"]) {
+    assert.throws(() => clientOf(server, { key }), noKey);
+    assert.throws(() => new StreamerClient(`ws://scripted/#${new URLSearchParams({ key })}`), noKey);
+    const asking = clientOf(server, { key: async () => key });
+    const context = asking.start();
+    await assert.rejects(asking.connect(), noKey);
+    await assert.rejects(all(context), noKey);
+    assert.equal(asking.state, "idle");
+  }
+  const noAddress = { name: "StreamerError", code: "invalid_parameter", param: "url", retryable: false };
+  for (const url of ["ws://", "ws://[::1", "ws://a b", "ws://host:99999", "ftp://host", "host", ""]) {
+    assert.throws(() => new StreamerClient(url), noAddress);
+  }
+  const cause = new DOMException("an insecure WebSocket from a page over https", "SecurityError");
+  const insecure = clientOf(server, { WebSocket: class { constructor() { throw cause; } } });
+  await assert.rejects(insecure.connect(), { ...noAddress, cause });
+  assert.equal(server.sockets.length, 0);
+});
+
 test("silence is not waited for", async () => {
   const server = new ScriptedServer();
   server.greet = () => {};

@@ -172,6 +172,92 @@ test("a refusal that will not change ends it at once", async () => {
   assert.equal(server.sockets.length, 2);
 });
 
+/** A client whose server refuses the next sockets, and says when to come back; and when it came, in ms. */
+async function refused(retry_after_s, passing) {
+  const server = new ScriptedServer({ limits: { resume_s: 30 } });
+  const time = new StandingTime();
+  const body = JSON.stringify({ error: { code: "connection_limit", message: "full", retryable: true, retry_after_s } });
+  const client = clientOf(server, { environment: { ...time, fetch: async () => new Response(body, { status: 429 }) } });
+  const context = client.start();
+  await settled();
+  server.refusing = true;
+  server.socket.end(1006, "");
+  const at = [];
+  for (let seen = 1; time.time < passing; ) {
+    await time.pass(50);
+    if (server.sockets.length > seen) at.push(time.time);
+    seen = server.sockets.length;
+  }
+  return { server, client, context, time, at };
+}
+
+test("a server that refuses is left alone for as long as it says", async () => {
+  const { server, client, context, time, at } = await refused(8, 25_000);
+  assert.deepEqual(at, [250, 250 + 8500, 250 + 8500 + 9000]);
+  server.refusing = false;
+  await time.pass(10_000);
+  assert.equal(client.state, "open");
+  assert.equal(context.error, null);
+  client.close();
+  assert.equal(time.timers.size, 0);
+});
+
+test("a server that wants to be left alone for longer than it waits is not asked again", async () => {
+  const { context, time, at } = await refused(29.9, 1000);
+  assert.deepEqual(at, [250]);
+  assert.deepEqual([context.error.code, context.error.cause.code], ["context_lost", "connection_limit"]);
+  assert.equal(time.timers.size, 0);
+});
+
+test("nonsense about when to come back is not heeded", async () => {
+  for (const nonsense of [null, "soon", -5, {}]) {
+    const { client, at } = await refused(nonsense, 2000);
+    assert.deepEqual(at, [250, 750, 1750], `${nonsense}`);
+    client.close();
+  }
+});
+
+test("text that waits for a socket is bounded, for all contexts together, and taken whole or not at all", async () => {
+  const server = new ScriptedServer({ manual: true });
+  const time = new StandingTime();
+  const client = clientOf(server, { environment: time, bufferBytes: 20_000 });
+  const [one, other, captions] = [client.start(), client.start(), client.start({ input: "captions" })];
+  await settled();
+  const long = "x".repeat(9000);
+  for (let piece = 0; piece < 2; piece++) one.push(long);
+  one.push(long); // there is a socket: as much as the server takes
+  server.socket.end(1006, "");
+  await settled();
+  one.push(long);
+  other.push(long);
+  const before = one.text;
+  const tooMuch = { code: "text_limit", param: "text" };
+  assert.throws(() => one.push("y".repeat(9000)), tooMuch);
+  assert.throws(() => other.push(long), tooMuch);
+  assert.throws(() => captions.cue({ text: long }), tooMuch);
+  assert.equal(one.text, before);
+  one.flush();
+  one.end();
+  await time.pass(300);
+  assert.equal(client.state, "open");
+  other.push(long);
+  other.end();
+  await settled();
+  const again = server.heard.slice(server.heard.findLastIndex(({ type }) => type === "resume"));
+  for (const { id, text } of [one, other]) {
+    const heard = again.filter(({ type, context }) => type === "text" && context === id);
+    assert.equal(heard.map((piece) => piece.text).join(""), text);
+  }
+  assert.equal(one.text, before);
+  assert.equal(other.text.length, 18_000);
+
+  server.socket.end(1006, "");
+  await settled();
+  captions.cue({ text: long });
+  assert.throws(() => captions.cue({ text: long.repeat(2) }), tooMuch);
+  client.close();
+});
+
 test("a server that forgot says so of what was begun; what it never answered is begun again", async () => {
   const server = new ScriptedServer();
   const client = clientOf(server);
