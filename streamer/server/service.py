@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from streamer.clock import SteadyClock
 from streamer.config import Settings
 from streamer.engines.opening import EngineCounts
-from streamer.errors import InternalError, KeyRevoked, StreamerError
+from streamer.errors import InternalError, InvalidParameter, KeyRevoked, StreamerError
 from streamer.listeners import Listeners
 from streamer.packets import Tap
 from streamer.server.access import Access
@@ -107,6 +107,11 @@ class Service:
     def open_session(self, start: Start | Subscribe, key: Key, *, paced: bool) -> Speaking:
         """What speaks for this key or token, or listens. Raises what is wrong with the start, and
         `ScopeMissing` for what it is not for: speech, a channel or a voice."""
+        if start.transport == "none" and (isinstance(start, Subscribe) or start.channel is None):
+            raise InvalidParameter(
+                "'none' is for who speaks on a channel: nobody would hear it",
+                param="audio.transport",
+            )
         if isinstance(start, Subscribe):
             key.allow_listening(start.channel)
             return self.channels.subscribe(key.id, start)

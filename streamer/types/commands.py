@@ -48,7 +48,8 @@ class Start:
     """Open a context. Fields as in docs/protocol.md; None takes the server's default.
 
     `input` "captions": text is WebVTT or SRT, and `Cue`s are taken. `captions`: what is spoken is told as
-    captions too. `channel`: it is published under that name.
+    captions too. `channel`: it is published under that name; with `transport` "none" it is not sent its own
+    sound.
     """
 
     context: str

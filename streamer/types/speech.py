@@ -18,7 +18,7 @@ Timing = Literal["model", "aligned", "estimated"]
 """How word times were got: from the model's own durations, by aligning sound to text, or guessed."""
 Reason = Literal["sentence", "clause", "length", "timer", "flush", "end", "options", "language"]
 """Why a segment was cut where it was."""
-Transport = Literal["binary", "json"]
+Transport = Literal["binary", "json", "none"]
 EndReason = Literal["end", "cancelled", "idle", "drained"]
 Input = Literal["text", "captions"]
 """What a context takes: running text, or timed cues."""

@@ -93,11 +93,16 @@ class Publication:
             async with aclosing(self._session.events()) as events:
                 async for event in events:
                     self._note(event)
-                    told = wanted(event, self._start.timestamps, captions=self._start.captions)
-                    if told is not None:
+                    if (told := self._own(event)) is not None:
                         yield told
         finally:
             self.release()
+
+    def _own(self, event: Event) -> Event | None:
+        """What its own client wants to be told of it."""
+        if isinstance(event, Audio) and self._start.transport == "none":
+            return None
+        return wanted(event, self._start.timestamps, captions=self._start.captions)
 
     def _tapped(self, samples: Samples) -> None:
         if self._resampler is not None:

@@ -55,6 +55,40 @@ async def test_the_clock_goes_on_from_context_to_context(tmp_path: Path) -> None
 
 
 @pytest.mark.asyncio
+async def test_who_does_not_want_its_own_sound_is_told_all_but_that(tmp_path: Path) -> None:
+    async with hall(tmp_path) as server, seated(server) as seat, seated(server) as other:
+        await seat.publish("a", TEXT, audio={"transport": "none"})
+        await seat.until("a", "started")
+        await other.listen("ear", back_ms=30000)
+        await seat.say(type="end", context="a")
+        await seat.over("a")
+        await other.over("ear")
+        own, heard = seat.heard["a"], other.heard["ear"]
+        assert not own.packets
+        assert own.told[0]["audio"]["transport"] == "none"
+        assert [word[0] for word in own.words] == TEXT.replace(".", "").split()
+        assert [word[0] for word in heard.words] == [word[0] for word in own.words]
+        assert [message["sequence"] for message in own.told] == [*range(len(own.told))]
+        done = own.told[-1]
+        assert (done["reason"], done["samples"] > 24000) == ("end", True)
+        assert contiguous(heard)
+        assert len(heard.packets) > 50
+
+
+@pytest.mark.asyncio
+async def test_a_context_that_nobody_else_hears_wants_its_sound(tmp_path: Path) -> None:
+    async with hall(tmp_path) as server, seated(server) as seat:
+        await seat.publish("a")
+        for context, message in (
+            ("b", {"type": "start"}),
+            ("ear", {"type": "subscribe", "channel": "hall"}),
+        ):
+            await seat.say(context=context, audio={"transport": "none"}, **message)
+            error = (await seat.until(context, "error")).told[-1]
+            assert (error["code"], error["param"]) == ("invalid_parameter", "audio.transport")
+
+
+@pytest.mark.asyncio
 async def test_one_speaks_at_a_time_and_the_name_is_free_after(tmp_path: Path) -> None:
     async with hall(tmp_path) as server, seated(server) as seat, seated(server) as other:
         await seat.publish("a")
