@@ -201,8 +201,6 @@ export interface Segment extends OfContext {
   start_ms: number;
   reason: "sentence" | "clause" | "length" | "timer" | "flush" | "end" | "options" | "language" | (string & {});
   lost: boolean;
-  /** Of the voice that speaks it, the id. */
-  voice: string;
   /** Of captions: the cue that it is of, and how much that is hurried to fit. */
   cue: string | null;
   rate: number;
