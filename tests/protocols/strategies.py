@@ -79,7 +79,7 @@ commands = st.one_of(
     st.builds(
         Start,
         contexts,
-        transport=st.sampled_from(["binary", "json"]),
+        transport=st.sampled_from(["binary", "json", "none"]),
         lead_ms=maybe(st.integers(20, 60_000)),
         channel=maybe(channels),
         **utterances,
