@@ -7,6 +7,7 @@ but for tests marked `gpu`.
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -23,6 +24,12 @@ settings.load_profile("untimed")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(NO_SKIPS, action="store_true", help="a skip is a failure, but for marker gpu")
+
+
+def pytest_configure() -> None:
+    # What tests start and interrupt would inherit it from a run in the background.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
