@@ -229,7 +229,7 @@ def of_live(come: Listened, sent: list[Sent]) -> dict[str, Any]:
     untold = [
         cue
         for cue, one in first.items()
-        if one.start - round(times[cue] * rate / 1000) != late.get(cue, 0)
+        if one.start + one.shift - round(times[cue] * rate / 1000) != late.get(cue, 0)
     ]
     told = [1000 * late.get(cue, 0) / rate for cue in first]
     heard = []
@@ -251,6 +251,7 @@ def of_live(come: Listened, sent: list[Sent]) -> dict[str, Any]:
         "missing": len(missing),
         "untold": len(untold),
         "dry_ms": round(1000 * come.dry_s, 1),
+        "shift_ms": round(1000 * max(one.shift for one in first.values()) / rate, 1),
         "target_p95_ms": LIVE_TARGET_MS,
         "met": p95 <= LIVE_TARGET_MS and max(told) <= MOST_LATE_MS and not missing and not untold,
     }

@@ -39,6 +39,7 @@ class Pacer:
         self._background = background
         self._dry_at: float | None = None
         self._sent = 0.0
+        self._dry_s = 0.0
         self._at_hand = 0.0
         self._paused = False
 
@@ -62,11 +63,26 @@ class Pacer:
 
     def sent(self, seconds: float) -> None:
         now = self._clock()
-        if self._dry_at is None or self._dry_at < now:
+        if self._dry_at is None:
             self._dry_at = now
+        self._miss(now - self._dry_at)
         self._dry_at += seconds
         self._sent += seconds
         self._at_hand = max(0.0, self._at_hand - seconds)
+
+    def missed(self, seconds: float) -> None:
+        """The listener does not have the last so many seconds of what was sent: they come to it now."""
+        self._miss(seconds - self._ahead())
+
+    def _miss(self, seconds: float) -> None:
+        if self._dry_at is not None and seconds > 0:
+            self._dry_at += seconds
+            self._dry_s += seconds
+
+    @property
+    def behind_s(self) -> float:
+        """Seconds by which sound is played later than if the listener had never run dry."""
+        return self._dry_s + (0.0 if self._dry_at is None else max(0.0, -self._ahead()))
 
     def pause(self) -> None:
         """The listener plays nothing, and throws away what it has."""

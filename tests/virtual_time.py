@@ -25,6 +25,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super()._run_once()  # type: ignore[misc]
 
 
+def stall(seconds: float) -> None:
+    """The machine stands still for so long: nothing of the loop runs meanwhile."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop._now += seconds
+
+
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """What it returns; no more than an hour of its time."""
 

@@ -204,6 +204,8 @@ export interface Segment extends OfContext {
   /** Of captions: the cue that it is of, and how much that is hurried to fit. */
   cue: string | null;
   rate: number;
+  /** Of live captions that have caught up: what they have at a time is heard so much earlier. */
+  shift_ms?: number;
   trace?: { received_ms: number; cut_ms: number; synthesized_ms: number; encoded_ms: number };
 }
 

@@ -20,6 +20,8 @@ MAKING_S = 0.2
 made meanwhile."""
 SOON_S = 0.001
 """What is so near is now: a clock may ring early."""
+BEHIND_S = 0.04
+"""Who hears all so much later than its time is behind: less than what counts as in time."""
 HOLD_LEAD_S = 0.06
 """While a cue is due and is being made, silence waits until the listener has no more than this."""
 
@@ -49,6 +51,8 @@ class Pace:
         self.first_audio_ms: float | None = None
         self.underruns = 0
         self._packets = packets
+        self._caught_up = 0
+        self._step = packets.rate // math.gcd(packets.rate, packets.sample_rate)
         self._idle_s = settings.idle_s
         self._clock = clock
         self._listeners = listeners
@@ -132,11 +136,30 @@ class Pace:
         self._packets.sent(packet, 0)
 
     def heard_now(self) -> int | None:
-        """The sample, at the engine's rate, that is heard now; None where nobody listens."""
+        """What is heard now, or would be had the listener never run dry, in samples of the captions' clock at
+        the engine's rate; None where nobody listens."""
         if not self.live:
             return None
         sent_s = max(0, self._packets.end) / self._packets.sample_rate
-        return max(0, round((sent_s - max(0.0, self.lead())) * self._packets.rate))
+        heard_s = sent_s - max(0.0, self.lead()) + self._pacer.behind_s
+        return max(0, round(heard_s * self._packets.rate))
+
+    def missed(self, seconds: float) -> None:
+        """The listener was away, and gets the last so many seconds of what was sent only now."""
+        self._pacer.missed(seconds)
+        self.wake()
+
+    def catch_up(self) -> int:
+        """By how many samples, at the engine's rate, the listener has fallen behind the captions' clock since
+        this was asked last: whole ones at the output rate too."""
+        if not self.live:
+            return 0
+        behind = math.floor(self._pacer.behind_s * self._packets.rate) - self._caught_up
+        if behind < BEHIND_S * self._packets.rate:
+            return 0
+        behind -= behind % self._step
+        self._caught_up += behind
+        return behind
 
     def played(self, played_ms: float) -> None:
         """The listener reports how far it has played."""

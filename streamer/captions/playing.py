@@ -78,6 +78,9 @@ class Playing:
         """Place what begins, push a slice, or wait for what may change what is to be done."""
         if not await self._running():
             return
+        if behind := self._pace.catch_up():
+            self._track.jump(behind)
+            self._making.look()
         try:
             if self._failure is None and self._placing.place():
                 return

@@ -175,6 +175,10 @@ class CaptionSession:
         """The listener reports how far it has played."""
         self._pace.played(played_ms)
 
+    def missed(self, seconds: float) -> None:
+        """The listener was away, and gets the last so many seconds of sound only now."""
+        self._pace.missed(seconds)
+
     def pause(self, played_ms: float | None = None) -> Paused:
         """Raises `NotAvailable`: the sound's clock is the captions' clock."""
         raise NotAvailable("a context of captions keeps to its clock", param="type")

@@ -83,6 +83,7 @@ class Telling:
                 trace=self._trace(cue),
                 cue=cue.id,
                 rate=_told(take.rate * stretch),
+                shift=self._shift,
                 voice=take.voice or cue.wish.options.voice.id,
             )
         )
@@ -139,8 +140,16 @@ class Telling:
         self.events += captions
 
     def _at(self, position: int) -> int:
+        """The sample, at the output rate, of what is said now at that position of the captions' clock."""
+        return self._scaled(position) - self._shift
+
+    @property
+    def _shift(self) -> int:
+        return self._scaled(self._track.shift)
+
+    def _scaled(self, samples: int) -> int:
         """At the output rate."""
-        return round(position * self._packets.sample_rate / self._packets.rate)
+        return round(samples * self._packets.sample_rate / self._packets.rate)
 
     def _trace(self, cue: Waiting) -> Trace | None:
         if not self._start.trace:

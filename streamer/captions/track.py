@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,7 +50,8 @@ def stretched_length(length: int, by: float) -> int:
 
 
 class Track:
-    """Positions are samples since the context's beginning; what was read is forgotten.
+    """Positions are samples of the captions' clock, from the context's beginning on; what was read is
+    forgotten.
 
     `mixed`: sounds may lie over each other; their sum is limited then, and exactly what was placed where it
     is not loud.
@@ -57,7 +59,9 @@ class Track:
 
     def __init__(self, rate: int, *, mixed: bool) -> None:
         self.position = 0
-        """Of the next sample that is read."""
+        """Of the next sample that is read, on the captions' clock."""
+        self.shift = 0
+        """So much further than the samples that were read is that clock."""
         self._limiter = Limiter(rate, 1.0) if mixed else None
         self._rate = rate
         self._sounds: list[tuple[int, Stretched]] = []
@@ -84,6 +88,13 @@ class Track:
         self._sounds.append((begin, sound))
         self._placed.append(Placed(end, due))
         return end
+
+    def jump(self, count: int) -> None:
+        """The captions' clock goes on without sound: what sounds goes on as it would have, later."""
+        self.position += count
+        self.shift += count
+        self._sounds = [(at + count, one) for at, one in self._sounds]
+        self._placed = [replace(one, end=one.end + count) for one in self._placed]
 
     def read(self, count: int) -> Samples:
         """So many samples."""

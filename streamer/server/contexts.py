@@ -19,7 +19,7 @@ from streamer.server.meter import Charge, Meter
 from streamer.server.recovery import Recovery, recover
 from streamer.server.reports import Reports
 from streamer.server.ring import Ended, Ring, Rings
-from streamer.server.speaking import Holding, SessionFactory, Speaking
+from streamer.server.speaking import Holding, KeepsTime, SessionFactory, Speaking
 from streamer.server.writer import SocketGone, Writer
 from streamer.types import (
     Done,
@@ -262,6 +262,9 @@ class Contexts:
         recovery = recover(received, self._lives, ended)
         for name in recovery.lost:
             self._lose(self._lives[name])
+        for name, live in self._lives.items():
+            if live.ring is not None and isinstance(live.session, KeepsTime):
+                live.session.missed(live.ring.seconds_since(received.get(name, -1) + 1))
         return recovery
 
     def _lose(self, live: Live) -> None:
@@ -290,11 +293,6 @@ class Contexts:
 
 def _outcome(event: Event) -> str | None:
     """How a context ends by this event; None if it goes on."""
-    match event:
-        case Done(reason=reason):
-            return reason
-        case Interrupted():
-            return "interrupted"
-        case Failed():
-            return "failed"
-    return None
+    if isinstance(event, Done):
+        return event.reason
+    return {Interrupted: "interrupted", Failed: "failed"}.get(type(event))

@@ -112,6 +112,11 @@ class Ring:
         rest = list(islice(chain(self._taken, self._waiting), sequence - self.first, None))
         return enumerate((kept.message for kept in rest), sequence)
 
+    def seconds_since(self, sequence: int) -> float:
+        """Of sound in the messages from this one on."""
+        kept = islice(chain(self._taken, self._waiting), max(0, sequence - self.first), None)
+        return sum(one.seconds for one in kept)
+
     def _let_go(self, slowly: int = 0) -> None:
         """All beyond twice the bound, and so many of those beyond it: what has just been sent again goes two
         for each one that comes, since the socket may be lost again before it has arrived."""

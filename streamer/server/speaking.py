@@ -97,6 +97,15 @@ class Holding(Protocol):
         ...
 
 
+@runtime_checkable
+class KeepsTime(Protocol):
+    """A session whose sound has its time, and returns to it."""
+
+    def missed(self, seconds: float) -> None:
+        """The listener was away, and gets the last so many seconds of sound only now."""
+        ...
+
+
 class OpenSession(Protocol):
     """Makes a session: paced for live listeners, unpaced for downloads; in the background for jobs. `key`
     is whose voices it finds besides the engines'; `voices` are those that may speak, by their ids, where

@@ -75,7 +75,9 @@ class Trace:
 @dataclass(frozen=True, slots=True)
 class SegmentStarted:
     """The text whose sound begins at `start`. `text` quotes the client's input at `offset`; `voice` is the
-    id of who speaks it. Of captions: the `cue` it is of, and the `rate` it is spoken at, to fit."""
+    id of who speaks it. Of captions: the `cue` it is of, the `rate` it is spoken at, to fit,
+    and by how many samples in all the listener was behind and the captions' clock left them out: what they
+    have at a time is heard `shift` earlier in the sound."""
 
     context: str
     index: int
@@ -88,6 +90,7 @@ class SegmentStarted:
     cue: str | None = None
     rate: float = 1.0
     voice: str = ""
+    shift: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -88,6 +89,19 @@ class Heard:
         """Seconds at which each cue began."""
         return {str(one.cue): one.start / RATE for one in self.of(SegmentStarted)}
 
+    def heard_s(self, sample: int) -> float:
+        """When a listener who plays what comes has heard up to that sample, since the first packet came."""
+        played, begin = 0.0, None
+        for event, at in zip(self.events, self.times, strict=True):
+            if isinstance(event, Audio) and event.packet.duration:
+                begin = at if begin is None else begin
+                packet = event.packet
+                played = max(played, at)
+                if packet.pts + packet.duration > sample:
+                    return played + (sample - packet.pts) / RATE - begin
+                played += packet.duration / RATE
+        raise ValueError(f"there is no sample {sample}")
+
     @property
     def late(self) -> dict[str, float]:
         return {one.cue: one.by / RATE for one in self.of(Late)}
@@ -113,12 +127,17 @@ class Heard:
         return last
 
 
-async def heard(session: CaptionSession, *, check: bool = True) -> Heard:
-    """All of it."""
+async def heard(
+    session: CaptionSession, *, check: bool = True, stuck: Sequence[tuple[float, float]] = ()
+) -> Heard:
+    """All of it. `stuck`: from so many seconds on the socket takes nothing for so many."""
     come = Heard()
     now = asyncio.get_running_loop().time
     begin = now()
+    left = deque(sorted(stuck))
     async for event in session.events():
+        while left and left[0][0] <= now() - begin:
+            await asyncio.sleep(left.popleft()[1])
         come.events.append(event)
         come.times.append(now() - begin)
     if check:
@@ -143,7 +162,11 @@ async def cued(some: Sequence[Cue], *engines: Engine, **how: Any) -> Heard:
     return await heard(one)
 
 
-async def fed(one: CaptionSession, script: AsyncIterator[None]) -> Heard:
+async def fed(
+    one: CaptionSession,
+    script: AsyncIterator[None],
+    stuck: Sequence[tuple[float, float]] = (),
+) -> Heard:
     """A session while a script gives it cues, and ends it."""
 
     async def run() -> None:
@@ -152,7 +175,7 @@ async def fed(one: CaptionSession, script: AsyncIterator[None]) -> Heard:
 
     feeding = asyncio.create_task(run())
     try:
-        return await heard(one)
+        return await heard(one, stuck=stuck)
     finally:
         await feeding
 

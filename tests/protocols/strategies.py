@@ -199,6 +199,7 @@ def within(context: str) -> st.SearchStrategy[types.Event]:
             maybe(names),
             speech_rates,
             names,
+            positions,
         ),
         st.builds(types.Late, name, names, positions, speech_rates, maybe(names)),
         st.builds(

@@ -60,6 +60,8 @@ class ScriptedSession:
         self.packets = 0
         self.flushes = 0
         self.reported: float | None = None
+        self.missing: list[float] = []
+        """Seconds of sound that were missed, each time that the client came back."""
         self.epoch = 0
         self._taken = 0
         self._queue: list[tuple[str, int]] = []
@@ -112,6 +114,9 @@ class ScriptedSession:
     def end(self) -> None:
         self._ended = True
         self._wake.set()
+
+    def missed(self, seconds: float) -> None:
+        self.missing.append(seconds)
 
     def played(self, played_ms: float) -> None:
         self.reported = played_ms

@@ -12,9 +12,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from streamer.server.limits import KeyLimits
+from streamer.types import Text
 from tests.server.returning import PATH, Returning
 from tests.server.running import Running, eventually, hear, hear_until, running, say
-from tests.server.scripted import ScriptedSession
+from tests.server.scripted import FRAME, RATE, ScriptedSession
 
 
 def counters(server: Running) -> Any:
@@ -91,6 +92,25 @@ async def test_what_was_missed_comes_and_then_it_goes_on(tmp_path: Path) -> None
         assert counters(server).resumes == {"resumed": 1}
         assert (counters(server).connections, counters(server).detached) == (1, 0)
         assert server.service.ledger.limits.connections == 1
+
+
+@pytest.mark.asyncio
+async def test_it_goes_on_meanwhile_and_is_told_what_its_listener_missed(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, Returning(server) as client:
+        await client.say(type="text", context="a", text="one two ")
+        await client.hear_until("binary")
+        session = server.sessions.made[0]
+        client.drop()
+        await client.waited_for()
+        session.text(Text("a", "three four "))
+        await eventually(lambda: session.packets == 4)
+        await client.come_back()
+        assert session.missing == [pytest.approx(3 * FRAME / RATE)]
+        client.drop()
+        await client.waited_for()
+        await client.come_back(received={"a": 4})
+        assert session.missing[1:] == [0.0]
+        await client.say(type="cancel", context="a")
 
 
 @pytest.mark.asyncio

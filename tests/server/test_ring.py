@@ -170,3 +170,13 @@ def test_an_error_and_nothing_else_does_not_push_out_what_ended_before() -> None
     assert rings.ended["a"] is failed
     rings.retire("b", stray, failed=True)
     assert rings.ended["b"] is stray
+
+
+def test_it_tells_how_much_sound_a_client_missed() -> None:
+    ring = Ring(30, LARGE)
+    ring.keep(STARTED, "s")
+    for number in range(4):
+        ring.keep(sound(0.5), b"p")
+        if number < 2:
+            ring.hand(ring.next - 1)
+    assert [ring.seconds_since(sequence) for sequence in range(6)] == [2, 2, 1.5, 1, 0.5, 0]

@@ -79,6 +79,7 @@ class Segment(Answer, kw_only=True, tag="segment"):
     cue: str | None = None
     rate: float = 1.0
     voice: str = ""
+    shift_ms: float | UnsetType = UNSET
     trace: Trace | UnsetType = UNSET
 
 

@@ -209,6 +209,7 @@ def _answer(event: _Plain, state: _Open) -> wire.OfContext:
                 cue=event.cue,
                 rate=captions.encode_rate(event.rate),
                 voice=event.voice,
+                shift_ms=milliseconds(event.shift, state.rate) if event.shift else msgspec.UNSET,
                 trace=_trace(event.trace) if event.trace else msgspec.UNSET,
             )
         case Words():

@@ -225,6 +225,7 @@ def _event(answer: wire.OfContext, rate: int) -> Event:
                 answer.cue,
                 answer.rate,
                 answer.voice,
+                samples_at(answer.shift_ms or 0.0, rate),
             )
         case wire.Words():
             return Words(

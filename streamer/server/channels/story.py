@@ -95,6 +95,7 @@ def moved(thing: Thing, context: str, at: Place, offset: int = 0) -> Thing:
                 start=at(thing.start),
                 offset=thing.offset + offset,
                 trace=None,
+                shift=0,
             )
         case Words():
             return replace(thing, context=context, words=_moved(thing.words, at, offset))
