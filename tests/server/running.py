@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from streamer.config import Settings
 from streamer.protocols.native import subprotocols_for
 from streamer.server.auth import KeyStore
+from streamer.server.places import Places
 from streamer.server.resources import DATABASE, Resources, open_resources
 from streamer.server.run import Server, configure
 from streamer.server.service import Service
@@ -138,3 +140,15 @@ async def eventually(condition: Any) -> None:
     async with asyncio.timeout(15):
         while not condition():
             await asyncio.sleep(0.002)
+
+
+def places_held(monkeypatch: pytest.MonkeyPatch, module: str) -> Callable[[], int]:
+    """Says how many places of that module's are held, once a server is made."""
+    made: list[Places] = []
+
+    def kept(*arguments: Any, **options: Any) -> Places:
+        made.append(Places(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(f"{module}.Places", kept)
+    return lambda: sum(sum(places._held.values()) for places in made)

@@ -20,7 +20,7 @@ from streamer.errors import FetchFailed
 from streamer.fetch import Answer
 from streamer.server.limits import NO_LIMITS
 from streamer.server.resources import Resources
-from tests.server.running import Running, eventually, running
+from tests.server.running import Running, eventually, places_held, running
 
 FILES = "/v1/files"
 BYTES = bytes(range(256)) * 4
@@ -554,11 +554,11 @@ async def test_uploads_that_are_held_whole_take_a_place_of_their_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     placed(monkeypatch, WIDE_WAIT_S=0.1)
+    held = places_held(monkeypatch, "streamer.server.files")
     async with running(tmp_path) as server, server.http() as http:
         mine, other = server.keys.new("mine"), server.keys.new("other")
         slow = [await sent(server, mine, b"RIFF", "audio/wav", "?purpose=reference") for _ in "ab"]
-        await eventually(lambda: server.service.ledger.limits.connections == 2)
-        await asyncio.sleep(0.05)
+        await eventually(lambda: held() == 2)
         uri = "data:audio/wav;base64," + base64.b64encode(sound(0.5)).decode()
         body = json.dumps({"data": uri}).encode()
 

@@ -59,6 +59,7 @@ def test_a_fault_is_logged_by_type_and_place_not_by_message(form: str) -> None:
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_what_asyncio_complains_of_is_not_quoted(form: str) -> None:
+    gc.collect()  # what others have left
     stream = io.StringIO()
     configure("info", form, stream)  # type: ignore[arg-type]
     loop = asyncio.new_event_loop()

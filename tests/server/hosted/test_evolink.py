@@ -240,10 +240,11 @@ async def test_strict_takes_designed_voices_alone_as_the_document_does(tmp_path:
 
 @asynccontextmanager
 async def receiving(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, *statuses: int
+    directory: Path, monkeypatch: pytest.MonkeyPatch, *statuses: int, at: list[float] | None = None
 ) -> AsyncIterator[Foreign]:
     """An HTTPS receiver on loopback that the server of this test trusts. Its answers have these statuses
-    one after another, then 200."""
+    one after another, then 200. `at`: becomes when each was asked for."""
+    at = [] if at is None else at
     certificate, key, _ = self_signed("127.0.0.1")
     (directory / "cert.pem").write_bytes(certificate)
     (directory / "key.pem").write_bytes(key)
@@ -254,6 +255,7 @@ async def receiving(
     left = list(statuses)
 
     async def tell(server: Foreign, request: Request, writer: asyncio.StreamWriter) -> None:
+        at.append(asyncio.get_running_loop().time())
         status = left.pop(0) if left else 200
         writer.write(answer(status, location="https://elsewhere.example/", connection="close"))
 
@@ -298,18 +300,15 @@ async def test_a_callback_tells_of_completed_failed_and_cancelled_tasks(
 async def test_a_callback_is_tried_four_times_and_any_2xx_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    at: list[float] = []
     async with (
-        receiving(tmp_path, monkeypatch, 410, 302, 429, 503) as receiver,
+        receiving(tmp_path, monkeypatch, 410, 302, 429, 503, at=at) as receiver,
         running(tmp_path, **reachable(receiver)) as server,
         server.http() as http,
     ):
         url = f"https://127.0.0.1:{receiver.port}/"
-        at: list[float] = []
         await asked(http, {**SPEECH, "callback_url": url})
-        loop = asyncio.get_running_loop()
-        for count in range(1, 5):
-            await eventually(lambda count=count: len(receiver.requests) >= count)
-            at.append(loop.time())
+        await eventually(lambda: len(at) == 4)
         waits = [later - earlier for earlier, later in pairwise(at)]
         assert all(wait > least for wait, least in zip(waits, (0.9, 1.9, 3.9), strict=True))
         path = "/v1/webhooks/deliveries"

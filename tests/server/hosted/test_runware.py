@@ -29,7 +29,7 @@ from tests.server.hosted.runware import (
     task,
 )
 from tests.server.hosted.tones import WORD_S, decoded, toned
-from tests.server.running import Running, eventually
+from tests.server.running import Running, eventually, places_held
 
 
 @asynccontextmanager
@@ -503,6 +503,7 @@ async def test_wide_bodies_take_a_place_of_their_key_and_leave_others_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamer.server.hosted.runware.http.WIDE_WAIT_S", 0.2)
+    held = places_held(monkeypatch, "streamer.server.hosted.runware.http")
     async with serving(tmp_path, max_body_bytes=1024, max_file_bytes=1 << 20) as (server, http):
         mine, other = ({"X-API-Key": server.keys.new(name)} for name in ("mine", "other"))
         media = base64.b64encode(recording()).decode()
@@ -514,7 +515,7 @@ async def test_wide_bodies_take_a_place_of_their_key_and_leave_others_theirs(
         _, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-API-Key: {mine['X-API-Key']}\r\n"
         writer.write(f"{head}Content-Length: 4000\r\n\r\n[".encode())  # and no more for now
-        await asyncio.sleep(0.05)
+        await eventually(lambda: held() == 1)
         waited = asyncio.create_task(ask(http, upload(), headers=mine))
         for _ in range(WIDE):
             assert (await ask(http, upload(), headers=other)).status_code == 200

@@ -158,7 +158,7 @@ async def test_a_connection_without_authentication_is_closed(
 async def test_a_silent_connection_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket, "IDLE_S", 0.05)
+    monkeypatch.setattr(websocket, "IDLE_S", 0.5)
     async with toned(tmp_path) as server, socket(server) as one:
         await authenticated(one)
         assert await closed(one) == 1001
