@@ -261,7 +261,7 @@ async def test_more_cues_than_may_wait_are_refused_and_the_rest_is_kept() -> Non
 
     bound = 2 * (PER_CUE + 3)
     async with serving(script) as url, connect(url, buffer_bytes=bound * 10) as client:
-        client._buffer_bytes = bound
+        client._contexts._bound = bound
         context = await client.start(input="captions")
         context._bound = bound * 10
         await context.cue("Hm.")

@@ -12,8 +12,8 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from streamer.cli import source
-from streamer.cli.server import AsJson, Server, asked, takes_server
+from streamer.cli import source, webhooks
+from streamer.cli.server import AsJson, Limit, Server, asked, takes_server
 from streamer.cli.sink import FORMATS, format_of, open_sink
 from streamer.cli.table import print_fields, print_json, print_table
 from streamer.cli.track import caption_format
@@ -22,11 +22,6 @@ from streamer.client.remote import Remote, part
 from streamer.errors import InvalidParameter
 from streamer.protocols.native import jobs as native
 from streamer.protocols.native.jobs import JobAnswer
-from streamer.protocols.native.webhooks import (
-    DeliveryAnswer,
-    decode_deliveries,
-    decode_delivery,
-)
 from streamer.resources import JobRequest, WebhookTarget
 from streamer.types import OptionsUpdate, Start
 
@@ -37,7 +32,6 @@ app = typer.Typer(
 )
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Its id.", show_default=False)]
-Limit = Annotated[int, typer.Option(min=1, help="Most rows.")]
 
 
 @app.command("new")
@@ -202,40 +196,8 @@ def captions(
     asked(server, lambda remote: _save(remote, job, "captions", params, output))
 
 
-@app.command("webhooks")
-@takes_server()
-def webhooks(
-    server: Server,
-    state: Annotated[
-        str | None,
-        typer.Option(metavar="pending|delivered|failed|disabled", help="Only these."),
-    ] = None,
-    job: Annotated[str | None, typer.Option(metavar="JOB", help="Of this job.")] = None,
-    limit: Limit = 20,
-    as_json: AsJson = False,
-) -> None:
-    """List the key's webhooks, newest first."""
-    path, filters = "/v1/webhooks/deliveries", {"state": state, "job": job}
-    found = asked(server, lambda remote: remote.rows(decode_deliveries, path, limit, filters))
-    if as_json:
-        print_json(found)
-        return
-    headers = ("delivery", "job", "event", "state", "attempts", "answer", "url")
-    print_table(headers, [tuple(map(escape, _delivery_cells(delivery))) for delivery in found])
-
-
-@app.command("replay")
-@takes_server()
-def replay(
-    server: Server,
-    delivery: Annotated[
-        str, typer.Argument(help="Its id, as `webhooks` lists it.", show_default=False)
-    ],
-) -> None:
-    """Send a webhook once more, under the same id."""
-    path = f"/v1/webhooks/deliveries/{part(delivery)}/replay"
-    sent = asked(server, lambda remote: remote.ask(decode_delivery, "POST", path))
-    print(f"{sent.id} {sent.state}")
+app.command("webhooks")(webhooks.webhooks)
+app.command("replay")(webhooks.replay)
 
 
 async def _read(pieces: AsyncGenerator[str, None]) -> str:
@@ -267,16 +229,4 @@ def _job_cells(job: JobAnswer) -> tuple[str, ...]:
         str(job.text_characters),
         str(len(job.results)),
         job.created_at,
-    )
-
-
-def _delivery_cells(delivery: DeliveryAnswer) -> tuple[str, ...]:
-    return (
-        delivery.id,
-        delivery.job,
-        delivery.event,
-        delivery.state,
-        str(delivery.attempts),
-        str(delivery.last_status or delivery.last_error),
-        delivery.url,
     )

@@ -23,6 +23,7 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8090"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int, typer.Option(min=1, help="Most rows.")]
 
 
 @dataclass(frozen=True, slots=True)

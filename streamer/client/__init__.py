@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import fields
 from os import PathLike
 from ssl import SSLContext
@@ -19,26 +19,21 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 
 from streamer.client.context import BUFFER_BYTES, Context
+from streamer.client.contexts import Contexts
 from streamer.client.dialing import Dial, address_of, first
-from streamer.client.link import Link, Patience
+from streamer.client.link import Link, Owner
+from streamer.client.patience import Patience
 from streamer.client.remote import Remote
 from streamer.client.trust import tls_context
 from streamer.client.voices import Voices
-from streamer.errors import ContextConflict, ContextLost, InvalidParameter, StreamerError
+from streamer.errors import InvalidParameter
 from streamer.protocols import native
 from streamer.types import (
     AudioFormat,
-    Cancel,
-    Command,
     CueOptions,
-    Done,
     Event,
-    Failed,
-    Idle,
-    Interrupted,
     OptionsUpdate,
     Ready,
-    Resumed,
     Start,
     Subscribe,
 )
@@ -108,15 +103,15 @@ class Client:
         *,
         resume: bool,
     ) -> None:
-        self._buffer_bytes = buffer_bytes
+        def linked(owner: Owner) -> Link:
+            return Link(dial, patience, owner, buffer_bytes, opened, resume=resume)
+
         self._defaults = dict(defaults)
         self._ids = itertools.count(1)
-        self._contexts: dict[str, Context] = {}
-        self._leaving: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._dial = dial
         self._remote: Remote | None = None
-        self._link = Link(dial, patience, self, buffer_bytes, opened, resume=resume)
+        self._contexts = Contexts(linked, buffer_bytes)
+        self._link = self._contexts.link
 
     @property
     def ready(self) -> Ready:
@@ -152,7 +147,7 @@ class Client:
             start = _start(f"c{next(self._ids)}", {**self._defaults, **options})
         elif options:
             raise TypeError("start() takes a Start or options, not both")
-        return await self._open(start)
+        return await self._contexts.open(start)
 
     async def subscribe(self, channel: str, **options: Any) -> Context:
         """Listen to a channel, in a context that is only read, interrupted or cancelled. Options are the
@@ -160,23 +155,7 @@ class Client:
         defaults those among them hold."""
         usual = {name: value for name, value in self._defaults.items() if name in _HEARING}
         wanted = _with_format({**usual, **options})
-        return await self._open(Subscribe(f"c{next(self._ids)}", channel, **wanted))
-
-    async def _open(self, start: Start | Subscribe) -> Context:
-        if start.context in self._contexts:
-            raise ContextConflict(f"context {start.context!r} is open", param="context")
-        context = Context(start, self._link, self._abandon, self._buffer_bytes)
-        context.renamed = self._link.heard_of(start.context)
-        self._contexts[start.context] = context
-        try:
-            await self._link.send(start)
-        except asyncio.CancelledError:
-            self._abandon(context)  # it may be out all the same
-            raise
-        except BaseException:
-            self._contexts.pop(start.context, None)  # the reader may have seen the end first
-            raise
-        return context
+        return await self._contexts.open(Subscribe(f"c{next(self._ids)}", channel, **wanted))
 
     async def speak(self, text: str | AsyncIterable[str], **options: Any) -> AsyncGenerator[Event]:
         """Speak a text, or pieces of it as they come (from a language model, say), and yield what comes
@@ -187,7 +166,7 @@ class Client:
             async for event in context:
                 yield event
         finally:
-            self._abandon(context)
+            self._contexts.abandon(context)
             feeder.cancel()
             await asyncio.wait([feeder])
 
@@ -197,11 +176,8 @@ class Client:
         try:
             await self._link.aclose()
         finally:
-            for task in self._tasks:
-                task.cancel()
             try:
-                if self._tasks:
-                    await asyncio.wait(self._tasks)
+                await self._contexts.aclose()
             finally:
                 if self._remote is not None:
                     await self._remote.aclose()
@@ -216,72 +192,7 @@ class Client:
             await context.end()
         except Exception as error:
             # Also what the context itself failed with: then this changes nothing.
-            if not context.over:
-                context.fail(error)
-                self._leave(context)
-
-    # What its link tells.
-
-    def hear(self, event: Event) -> None:
-        """An event of a context that is no more (it was cancelled meanwhile) is dropped."""
-        if isinstance(event, Ready | Resumed | Idle) or event.context is None:
-            return
-        if isinstance(event, Done | Interrupted | Failed):
-            self._leaving.discard(event.context)
-        if context := self._contexts.get(event.context):
-            context.take(event)
-            if context.overflowed:
-                self._leave(context)
-            elif context.over:
-                del self._contexts[event.context]
-
-    def resume(self, resumed: Resumed) -> list[Command]:
-        """What to say over a new socket."""
-        live = {name: state for name, state in resumed.contexts.items() if state.recovered}
-        owed: list[Command] = []
-        for context in list(self._contexts.values()):
-            begun = context.started is not None
-            # Of a name that was used before, what a server has kept may be that of before.
-            if context.id in live and (begun or not context.renamed):
-                owed += context.said.again(live[context.id].characters)
-            elif context.id not in live and not begun:
-                owed += context.said.anew()
-            else:
-                context.fail(ContextLost("it could not be taken up over another socket"))
-                del self._contexts[context.id]
-                self._leaving.add(context.id)
-        self._leaving &= live.keys()
-        return [*owed, *(Cancel(name) for name in sorted(self._leaving))]
-
-    def lose(self, error: Exception, *, waited: bool) -> None:
-        """Nothing more can be sent or heard. `waited`: as long as the server did."""
-        for context in self._contexts.values():
-            lost = error
-            if waited and context.started is not None:
-                lost = ContextLost("no socket could be had to take it up over")
-                lost.__cause__ = error
-            context.fail(lost)
-        self._contexts.clear()
-
-    def _abandon(self, context: Context) -> None:
-        """Nobody listens any more: cancel it without waiting for an answer."""
-        if not context.over:
-            context.fail(None)
-            self._leave(context)
-
-    def _leave(self, context: Context) -> None:
-        if self._contexts.pop(context.id, None) is not None:
-            self._leaving.add(context.id)
-            self._spawn(self._link.send(Cancel(context.id)))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        async def quietly() -> None:
-            with suppress(StreamerError, OSError):
-                await work
-
-        task = asyncio.create_task(quietly())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self._contexts.fail(context, error)
 
 
 def _start(context: str, options: Mapping[str, Any]) -> Start:

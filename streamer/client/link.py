@@ -6,18 +6,17 @@ What was said and what was heard of contexts is not known here: their owner says
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from streamer.client.dialing import ABNORMAL, Dial, first, watch, why_closed
+from streamer.client.patience import Patience, retry_after_s
 from streamer.errors import Draining, StalledReader, StreamerError
 from streamer.protocols import native
 from streamer.protocols.base import RemoteProtocolError
@@ -30,31 +29,6 @@ COMES_BACK = frozenset({1005, ABNORMAL, 1011, 1012, 1013, 1014})
 registered for RFC 6455: after these another is tried."""
 PER_COMMAND = 100
 """About what a command takes in memory besides its text, in bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How a client comes back: it waits `first_s`, then twice as long each time, up to `most_s`, and of
-    each wait a random part ("full jitter"), so that not all clients come at once."""
-
-    first_s: float = 0.25
-    most_s: float = 10.0
-    chance: Callable[[], float] = random.random
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    def waits(self) -> Iterator[float]:
-        """Seconds before each attempt, without end."""
-        most = self.first_s
-        while True:
-            yield self.chance() * most
-            most = min(self.most_s, 2 * most)
-
-
-def _retry_after_s(error: Exception) -> float:
-    """How long a server wants to be left alone, where it says."""
-    after = error.details.get("retry_after_s") if isinstance(error, StreamerError) else None
-    return after if isinstance(after, int | float) and after > 0 else 0.0
 
 
 class Owner(Protocol):
@@ -217,7 +191,7 @@ class Link:
         until = patience.clock() + self.ready.limits.get("resume_s", RESUME_S)
         for wait in patience.waits():
             left = until - patience.clock()
-            if (soonest := _retry_after_s(lost)) > left:
+            if (soonest := retry_after_s(lost)) > left:
                 break
             await patience.sleep(min(soonest + wait, max(0.0, left)))
             left = until - patience.clock()
