@@ -1,4 +1,4 @@
-"""One client: what its messages do to its contexts, and how the connection ends.
+"""One client: its contexts, and how long they last.
 
 Knows no starlette: a socket that can send and close is attached. When it is lost the connection ends, or,
 where the client asked for that, waits for the next socket (`Connection.take_over`).
@@ -12,9 +12,10 @@ from contextlib import suppress
 
 from streamer.config import Settings
 from streamer.errors import IdleTimeout, InvalidParameter, StalledReader, StreamerError
-from streamer.protocols.base import Close, Output, RemoteProtocolError, Server
-from streamer.server.commands import Prepare, run, unprepared
+from streamer.protocols.base import Output, Server
+from streamer.server.commands import Prepare, unprepared
 from streamer.server.contexts import Contexts
+from streamer.server.incoming import Incoming
 from streamer.server.meter import Meter
 from streamer.server.resuming import LENT_S, Resuming, Waiting
 from streamer.server.ring import Rings
@@ -49,10 +50,8 @@ class Connection:
         refusal: StreamerError | None = None,
         ended: Callable[[int | None], None] = _nobody,
     ) -> None:
-        self._dialect = dialect
         self._meter = meter
         self._settings = settings
-        self._prepare = prepare
         self._resuming = resuming
         self._refusal = refusal
         self._ended = ended
@@ -62,6 +61,13 @@ class Connection:
             bound=settings.max_contexts,
             on_lost=self.detach,
             rings=None if resuming is None else Rings.of(settings),
+        )
+        self._incoming = Incoming(
+            *(dialect, self._contexts, self._writer, meter),
+            prepare=prepare,
+            resume=self._resume,
+            fail=self.fail,
+            refusal=refusal,
         )
         self._waiting = Waiting(settings.resume_s, meter.ledger.counters, self.give_up)
         self._session = ""
@@ -179,13 +185,13 @@ class Connection:
             self._resuming.enter(ready.session, ready.token, self)
         async with self._writer.lock:
             await self._writer.write(ready)
-        await self._process(opening)
+        await self._incoming.process(opening)
 
     async def receive(self, message: str | bytes) -> None:
         """Do what one message asks for. Raises `SocketGone` when there is nobody to answer."""
         self._silence.heard()
         try:
-            await self._receive(message)
+            await self._incoming.receive(message)
         except SocketGone:
             self.detach()
             raise
@@ -219,44 +225,6 @@ class Connection:
             await self._contexts.cancel(None, "drained")
             async with self._writer.lock:
                 await self._writer.close(1001, "draining")
-
-    async def _receive(self, message: str | bytes) -> None:
-        try:
-            items = self._dialect.receive(message)
-        except RemoteProtocolError as refused:
-            if refused.context is not None:
-                await self._contexts.fail(refused.context, refused.error)
-            if refused.context is None or refused.fatal:
-                await self.fail(refused.error)
-        except Exception as fault:
-            await self.fail(self._meter.fault(fault))
-        else:
-            await self._process(items)
-
-    async def _process(self, items: Sequence[Command | Output]) -> None:
-        if self._refusal is not None and not all(isinstance(item, Resume) for item in items):
-            await self.fail(self._refusal)
-            return
-        for item in items:
-            if isinstance(item, str | bytes | Close):
-                async with self._writer.lock:
-                    await self._writer.put(item)
-                continue
-            context: str | None = getattr(item, "context", None)
-            try:
-                if isinstance(item, Resume):
-                    await self._resume(item)
-                else:
-                    await run(item, self._contexts, self._prepare)
-            except SocketGone:
-                raise
-            except Exception as fault:
-                if not isinstance(fault, StreamerError):
-                    fault = self._meter.fault(fault, context)
-                if context is None:
-                    await self.fail(fault)
-                else:
-                    await self._contexts.fail(context, fault)
 
     async def _resume(self, resume: Resume) -> None:
         """Hand this socket to the connection that the client comes back for, or say that it is gone."""
