@@ -69,13 +69,14 @@ def server() -> Iterator[ServerProcess]:
 
 
 def started(*arguments: str) -> subprocess.Popen[bytes]:
-    """A command line in a process of its own, all three streams to us."""
+    """A command line in a process of its own, in a group of its own, all three streams to us."""
     return subprocess.Popen(
         [sys.executable, "-m", "streamer", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        process_group=0,
     )
 
 
@@ -266,6 +267,27 @@ def test_the_first_ctrl_c_is_the_end_of_live_captions(
         *("Good evening 0.", "Good evening 1."),
     ]
     assert {path.name for path in tmp_path.iterdir()} == {"talk.vtt", "said.wav", "said.vtt"}
+
+
+def test_a_ctrl_c_of_a_terminal_leaves_the_player_playing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, played = tmp_path / "bin" / "aplay", tmp_path / "played"
+    player.parent.mkdir()
+    player.write_text(f"#!/bin/sh\nexec cat > {played}\n")
+    player.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{player.parent}:{os.environ['PATH']}")
+    with started("captions", "-", "--live", *TONE) as process:
+        assert process.stdin is not None
+        process.stdin.write(many(2, 1000, "Good evening").encode())
+        process.stdin.flush()
+        while not (played.exists() and played.stat().st_size):
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal tells all that run in it
+        assert process.wait(30) == 0
+        process.stdin.close()
+    assert played.stat().st_size == 2 * 2 * 48000
 
 
 def test_what_is_written_in_answer_to_a_ctrl_c_is_spoken(tmp_path: Path) -> None:

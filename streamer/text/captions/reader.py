@@ -66,9 +66,12 @@ class CueReader:
     def open(self) -> bool:
         """Whether a cue waits for the end of its block that has text already, and no half line."""
         block = self._block
-        at = next((i for i, line in enumerate(block[:2]) if is_timing(line)), None)
-        has_text = at is not None and any(map(str.strip, block[at + 1 :]))
-        return has_text and not self._line and not self._named()
+        if self._line or not block or self._named():
+            return False
+        if self._goes_on and not any(map(is_timing, block[:2])):
+            return not is_number(block[-1])
+        at = next((i for i, line in enumerate(block[:2]) if is_timing(line)), len(block))
+        return any(map(str.strip, block[at + 1 :]))
 
     def push(self, text: str) -> list[ParsedCue | Dropped]:
         """The cues whose blocks have ended."""

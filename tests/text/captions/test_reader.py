@@ -154,12 +154,26 @@ def test_lines_behind_a_flush_go_on_with_the_cue_until_an_empty_line(head: str) 
     assert reader.flush() == [ParsedCue("1", 1000.0, 2000.0, "Good evening,")]
     assert not reader.open
     assert reader.push("and\n") == []
+    assert reader.open
     assert reader.flush() == [ParsedCue("1", 1000.0, 2000.0, "Good evening, and")]
     assert reader.push("NOTE welcome.\n\n") == [
         ParsedCue("1", 1000.0, 2000.0, "Good evening, and NOTE welcome.")
     ]
     cues = reader.push("2\n00:00:03.000 --> 00:00:04.000\nBye.\n\n")
     assert cues == [ParsedCue("2", 3000.0, 4000.0, "Bye.")]
+
+
+def test_what_may_be_the_number_of_the_next_cue_is_no_text_yet() -> None:
+    reader = CueReader()
+    reader.push("1\n00:00:01,000 --> 00:00:02,000\nnow\n2\n")
+    assert not reader.open
+    reader.push("00:00:02,000 --> 00:00:03,000\nthen\n")
+    assert reader.open
+    assert [cue.id for cue in reader.flush()] == ["2"]
+    reader.push("3\n")
+    assert not reader.open
+    reader.push("00:00:03,000 --> 00:00:04,000\nat last\n\n")
+    assert not reader.open
 
 
 def test_behind_a_flush_and_an_empty_line_webvtt_wants_times_again() -> None:
