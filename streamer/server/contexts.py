@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
 
 from streamer.errors import (
     ContextConflict,
@@ -15,18 +14,17 @@ from streamer.errors import (
     UnknownContext,
 )
 from streamer.server.channels import Subscription
-from streamer.server.meter import Charge, Meter
+from streamer.server.live import Live, outcome_of
+from streamer.server.meter import Meter
 from streamer.server.recovery import Recovery, recover
 from streamer.server.reports import Reports
-from streamer.server.ring import Ended, Ring, Rings
+from streamer.server.ring import Ended, Rings
 from streamer.server.speaking import Holding, KeepsTime, SessionFactory, Speaking
 from streamer.server.writer import SocketGone, Writer
 from streamer.types import (
-    Done,
     EndReason,
     Event,
     Failed,
-    Interrupted,
     Report,
     Start,
     Subscribe,
@@ -34,24 +32,6 @@ from streamer.types import (
 
 Ending = Callable[[Speaking], Event]
 """How a stopped session says its last word."""
-
-
-@dataclass(eq=False, slots=True)
-class Live:
-    """A context that has begun. `ring`: of a connection that can be resumed. `told`: something of it has
-    been sent, or it is over. `over`: it has ended, or is being ended."""
-
-    context: str
-    session: Speaking
-    charge: Charge
-    ring: Ring | None = None
-    told: asyncio.Event = field(default_factory=asyncio.Event)
-    over: bool = False
-
-    @property
-    def received(self) -> int:
-        """Code points of its input so far."""
-        return self.session.received
 
 
 class Contexts:
@@ -78,7 +58,7 @@ class Contexts:
         self._writer = writer
         self._bound = bound
         self._on_lost = on_lost
-        self._rings = rings
+        self._rings = Rings.none() if rings is None else rings
         self._reports = Reports()
         self._lives: dict[str, Live] = {}
         # Not in Live: a task that was cancelled keeps its frames, these the Live, and all of them stayed
@@ -113,8 +93,7 @@ class Contexts:
         meter = self._meter
         charge = (meter.listen if isinstance(start, Subscribe) else meter.start)(start.context)
         try:
-            ring = None if self._rings is None else self._rings.new()
-            live = Live(start.context, self._sessions(start), charge, ring)
+            live = Live(start.context, self._sessions(start), charge, self._rings.new())
         except BaseException:
             charge.close(None, "refused")
             raise
@@ -200,9 +179,9 @@ class Contexts:
 
     async def _tell(self, live: Live, event: Event) -> None:
         """Send an event of a context, the last of it maybe. The lock is held."""
-        outcome = _outcome(event)
+        outcome = outcome_of(event)
         if outcome is None:
-            if self._rings is not None and live.ring is not None and not live.ring.next:
+            if live.ring is not None and not live.ring.next:
                 self._rings.forget(live.context)
             live.told.set()
             await self._writer.write(event, live.ring)
@@ -246,20 +225,18 @@ class Contexts:
     def report(self, report: Report) -> None:
         """A listener's figures: of a context that has ended here, once; else they are dropped."""
         if self._reports.take(report.context):
-            if self._rings is not None:
-                self._rings.forget(report.context)  # all of it has arrived
+            self._rings.forget(report.context)  # all of it has arrived
             self._meter.report(report)
 
     def age(self) -> None:
         """Forget what ended too long ago for a client that is here."""
-        if self._rings is not None and self._writer.attached:
+        if self._writer.attached:
             self._rings.age(asyncio.get_running_loop().time())
 
     def recover(self, received: Mapping[str, int]) -> Recovery:
         """A client is back: what becomes of each context. What it can't get whole is ended. The lock is
         held."""
-        ended = {} if self._rings is None else self._rings.ended
-        recovery = recover(received, self._lives, ended)
+        recovery = recover(received, self._lives, self._rings.ended)
         for name in recovery.lost:
             self._lose(self._lives[name])
         for name, live in self._lives.items():
@@ -276,7 +253,7 @@ class Contexts:
 
     def _retire(self, live: Live, ending: Event) -> None:
         """Its last message is about to go into its ring: keep that."""
-        if self._rings is not None and live.ring is not None:
+        if live.ring is not None:
             self.age()
             now = asyncio.get_running_loop().time()
             ended = Ended(live.ring, live.session.received, now)
@@ -289,10 +266,3 @@ class Contexts:
             del self._lives[live.context]
         if not self._lives:
             self.quiet.set()
-
-
-def _outcome(event: Event) -> str | None:
-    """How a context ends by this event; None if it goes on."""
-    if isinstance(event, Done):
-        return event.reason
-    return {Interrupted: "interrupted", Failed: "failed"}.get(type(event))

@@ -137,7 +137,7 @@ class Ended:
 
 class Rings:
     """The rings of one connection; those of contexts that have ended are kept for `max_s` too, `most` of
-    them at most."""
+    them at most. With none of these there are no rings at all."""
 
     def __init__(self, max_s: float, max_bytes: int, most: int) -> None:
         self.ended: dict[str, Ended] = {}
@@ -151,8 +151,13 @@ class Rings:
         """Of twice as many contexts that have ended as can be live."""
         return cls(settings.resume_s, settings.resume_bytes, 2 * settings.max_contexts)
 
-    def new(self) -> Ring:
-        return Ring(self._max_s, self._max_bytes)
+    @classmethod
+    def none(cls) -> Rings:
+        """Of a client that nobody would wait for."""
+        return cls(0, 0, 0)
+
+    def new(self) -> Ring | None:
+        return Ring(self._max_s, self._max_bytes) if self._most else None
 
     def retire(self, context: str, ended: Ended, *, failed: bool = False) -> None:
         """A context has ended, or is about to: the one of that name that ended before is forgotten. But not
