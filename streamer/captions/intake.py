@@ -64,8 +64,8 @@ class Intake:
         self._cleaner = Cleaner(speakers=names, descriptions=descriptions)
         self._segmenting = start.options.language or "auto"
         self._numbered = 0
-        self._corrected: list[Waiting] = []
-        """What was corrected last: its takes are good for the same text at another time."""
+        self._corrected: dict[tuple[str, str], list[Waiting]] = {}
+        """What was corrected last, by id and text: its takes are good for the same text at another time."""
 
     def new(self, command: Text) -> str:
         """What of a text has not come before. Raises `TextGap`."""
@@ -164,10 +164,12 @@ class Intake:
         self._drop(waiting)
 
     def _drop(self, waiting: list[Waiting]) -> None:
+        if waiting:
+            self._corrected = {}
         for cue in waiting:
             cue.over = True
             self.queue.remove(cue)
-        self._corrected = waiting or self._corrected
+            self._corrected.setdefault((cue.id, cue.text), []).append(cue)
 
     def _parts(self, id: str) -> Sequence[Waiting]:
         """What waits of a cue's other speakers; a cue may be called as they are."""
@@ -219,8 +221,8 @@ class Intake:
         for part, piece in enumerate(_pieces(text, self._segmenting)):
             begin = None if part else start
             cue = Waiting(id, part, piece, begin, due, order, wish, self._clock(), timed, of)
-            for before in self._corrected:
-                if (before.id, before.text, before.wish) == (id, piece, wish):
+            for before in self._corrected.get((id, piece), ()):
+                if before.wish == wish:
                     cue.natural, cue.hurried = before.natural, before.hurried
             self.queue.add(cue)
 

@@ -700,6 +700,66 @@ def test_live_what_is_not_ready_in_time_is_late_and_the_clock_goes_on() -> None:
     assert come.late == {"a": pytest.approx(1.08, abs=0.06)}
 
 
+def test_live_silence_is_no_further_ahead_than_its_client_wants() -> None:
+    async def script(one: object) -> AsyncIterator[None]:
+        for second in range(1, 8):
+            await asyncio.sleep(1.0173)  # at any time within a slice of silence
+            one.cue(cue(str(second), None, 3))  # type: ignore[attr-defined]
+        one.end()  # type: ignore[attr-defined]
+        yield
+
+    for delay_ms in (0, 1000):
+        come = live(script, lead_ms=80, cues=CueOptions(delay_ms=delay_ms))
+        assert len(come.late) == 7
+        assert max(come.late.values()) < 0.11
+
+
+def test_live_what_ends_by_itself_is_not_filled_up_to_the_end_of_its_captions() -> None:
+    async def script(one: object) -> AsyncIterator[None]:
+        one.cue(cue("a", 1, 5, 60))  # type: ignore[attr-defined]
+        yield
+
+    come = live(script, settings=Settings(idle_s=5))
+    assert come.done.reason == "idle"
+    assert come.starts == {"a": 1}
+    assert come.done.audio_ms < 8000
+
+
+def test_live_a_cue_that_is_not_ready_is_not_made_later_by_the_one_that_sounds() -> None:
+    engine = ScriptedEngine()
+
+    async def script(one: object) -> AsyncIterator[None]:
+        one.cue(cue("a", 0, 40, 4))  # type: ignore[attr-defined]
+        await asyncio.sleep(0.2)
+        engine.gate.clear()
+        one.cue(cue("b", 1, 5, 1))  # type: ignore[attr-defined]
+        await asyncio.sleep(1.3)
+        engine.gate.set()
+        one.end()  # type: ignore[attr-defined]
+        yield
+
+    async def run() -> Heard:
+        one = session(engine, paced=True, cues=CueOptions(overlap="mix"))
+        return await fed(one, script(one))
+
+    come = virtual_time.run(run())
+    assert 0.4 < come.late["b"] < 0.7  # speech is sent a second ahead where nothing is due
+
+
+def test_cues_of_two_voices_are_not_said_in_one_breath() -> None:
+    options = CueOptions(overrun="merge")
+    cues = [cue("a", 0, 30, 1), cue("b", 1, 5, 1), cue("c", 2, 5, 1), cue("d", 6, 5, 1)]
+    cues[2] = replace(cues[2], voice="scripted-b")
+    come = virtual_time.run(cued(cues, cues=options))
+    late = {one.cue: one for one in come.of(Late)}
+    assert {*late} == {"b", "c"}
+    assert late["c"].into is None
+    assert come.rates["b"] == 1.35  # it has no time of its own left, and none of c's
+    cues[2] = replace(cues[2], voice="scripted-a")
+    again = virtual_time.run(cued(cues, cues=options))
+    assert {one.cue: one.into for one in again.of(Late)} == {"b": None, "c": "b"}
+
+
 def test_live_nothing_for_too_long_ends_it_but_a_cue_to_come_does_not() -> None:
     async def script(one: object) -> AsyncIterator[None]:
         one.cue(cue("a", 12, 5))  # type: ignore[attr-defined]
