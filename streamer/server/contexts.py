@@ -91,9 +91,11 @@ class Contexts:
                 f"{self._bound} contexts are live on this connection", limit=self._bound
             )
         meter = self._meter
-        charge = (meter.listen if isinstance(start, Subscribe) else meter.start)(start.context)
+        listens = isinstance(start, Subscribe)
+        charge = (meter.listen if listens else meter.start)(start.context)
         try:
-            live = Live(start.context, self._sessions(start), charge, self._rings.new())
+            ring = self._rings.new(listens=listens)
+            live = Live(start.context, self._sessions(start), charge, ring)
         except BaseException:
             charge.close(None, "refused")
             raise

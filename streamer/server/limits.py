@@ -185,6 +185,7 @@ class Limits:
             limits = self.resolved(own)
             for name in ("contexts", "connections", "requests_per_minute", "chars_per_minute"):
                 bounds[f"key_{name}"] = getattr(limits, name)
+            bounds["key_listeners"] = settings.key_listeners
             if limits.budget is not None:
                 bounds["key_budget"] = limits.budget
         return bounds

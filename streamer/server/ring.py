@@ -13,6 +13,10 @@ from streamer.types import Audio, Event, Started
 
 Message = str | bytes
 
+LISTENS = 8
+"""Who listens to a channel has so small a part of the bytes, since there may be many of them: 30 s of Opus or
+MP3 at 128 kbit/s. What a ring has no room for waits in the channel."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
@@ -156,8 +160,10 @@ class Rings:
         """Of a client that nobody would wait for."""
         return cls(0, 0, 0)
 
-    def new(self) -> Ring | None:
-        return Ring(self._max_s, self._max_bytes) if self._most else None
+    def new(self, *, listens: bool = False) -> Ring | None:
+        """Of a context that speaks, or `listens` to a channel."""
+        max_bytes = self._max_bytes // LISTENS if listens else self._max_bytes
+        return Ring(self._max_s, max_bytes) if self._most else None
 
     def retire(self, context: str, ended: Ended, *, failed: bool = False) -> None:
         """A context has ended, or is about to: the one of that name that ended before is forgotten. But not

@@ -95,5 +95,7 @@ def test_a_raised_limit_holds_at_once() -> None:
 def test_ready_tells_the_bounds_of_this_key() -> None:
     limits = Limits(Settings(), Clock())
     assert "key_contexts" not in limits.told(NO_LIMITS, keyed=False)
+    assert "key_listeners" not in limits.told(NO_LIMITS, keyed=False)
     told = limits.told(KeyLimits(contexts=3, budget=2.5), keyed=True)
+    assert told["key_listeners"] == 1000
     assert (told["key_contexts"], told["key_connections"], told["key_budget"]) == (3, 256, 2.5)

@@ -142,6 +142,17 @@ def test_contexts_that_ended_are_kept_for_a_while() -> None:
     assert list(rings.ended) == ["b"]
 
 
+def test_who_listens_has_less_and_who_is_not_waited_for_has_none() -> None:
+    rings = Rings(30, 8000, 2)
+    speaks, listens = rings.new(), rings.new(listens=True)
+    assert speaks is not None
+    assert listens is not None
+    for ring in (speaks, listens):
+        ring.keep(WORDS, b"x" * 2000)
+    assert (speaks.full, listens.full) == (False, True)
+    assert Rings.none().new() is None
+
+
 def test_no_more_than_so_many_are_kept_and_the_oldest_go() -> None:
     rings = Rings(30, LARGE, 2)
     for name in ("a", "b", "a", "c"):
