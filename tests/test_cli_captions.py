@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,9 @@ import pytest
 from streamer.audio.decoder import decode
 from streamer.cli import run
 from streamer.cli.cues import Waiting
+from streamer.cli.feed import Feed
 from streamer.text.captions import CueReader, ParsedCue
-from streamer.types import CueOptions, SegmentStarted, Skipped
+from streamer.types import CueOptions, Event, SegmentStarted, Skipped
 from tests.server_process import ServerProcess, running_server
 
 ROOT = Path(__file__).parent.parent
@@ -235,6 +236,49 @@ def test_a_live_cue_is_heard_before_its_block_ends_and_goes_on_with_more_lines()
     assert len(heard) > 1.5 * 24000  # the first line has a second of time
     assert "skipped: cue" not in told
     assert "1 cue spoken" in told.splitlines()[-1]
+
+
+class Told:
+    """An utterance that tells what it was told."""
+
+    room = 1000
+    pending = 0
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def push(self, text: str) -> None:
+        self.told.append(text)
+
+    async def flush(self) -> None:
+        self.told.append("flush")
+
+    async def end(self) -> None:
+        self.told.append("end")
+
+    async def events(self) -> AsyncIterator[Event]:
+        return
+        yield
+
+
+@pytest.mark.asyncio
+async def test_only_what_says_something_is_spoken_before_its_block_ends() -> None:
+    async def pieces() -> AsyncGenerator[str | None, None]:
+        for piece in (
+            "WEBVTT\n\n00:01.000 --> 00:03.000\n",
+            "[music]\n",
+            "Good ",
+            "day,\n",
+            "Ann.\n",
+        ):
+            yield piece
+            yield None
+        yield None
+
+    utterance = Told()
+    await Feed(pieces(), CueOptions())(utterance)
+    assert utterance.told[3:] == ["day,\n", "flush", "Ann.\n", "flush", "end"]
+    assert "flush" not in utterance.told[:3]
 
 
 def sounding(process: subprocess.Popen[bytes], directory: Path) -> None:

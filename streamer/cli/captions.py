@@ -12,7 +12,7 @@ import typer
 
 from streamer.cli.cues import Report
 from streamer.cli.engines import load_catalogue
-from streamer.cli.feed import Feed, text_of
+from streamer.cli.feed import Feed, pieces_of, text_of
 from streamer.cli.options import takes_settings
 from streamer.cli.posted import posted
 from streamer.cli.progress import Progress
@@ -142,16 +142,16 @@ def captions(
         cues=cues,
         captions=captions is not None,
     )
-    text = text_of(file, encoding)
     progress = Progress(output, "waiting for captions")
     if server is not None and not live:
-        run_async(_speak(posted(start, server, text), None, output, captions, progress))
+        opening = posted(start, server, text_of(file, encoding))
+        run_async(_speak(opening, None, output, captions, progress))
         return
     if server is not None:
         opening = on_server(start, server)
     else:
         opening = in_process(start, load_catalogue(settings), settings, paced=live)
-    feed = Feed(text, cues, live=live)
+    feed = Feed(pieces_of(file, encoding, live=live), cues)
 
     def interrupted() -> bool:
         ends = feed.interrupt()

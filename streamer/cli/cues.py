@@ -31,9 +31,11 @@ class Waiting:
         """Text on its way to the server. Raises `InvalidCaptions`, as the server would."""
         self._count(self._reader.push(text))
 
-    def flush(self) -> None:
-        """The open block ends here."""
-        self._count(self._reader.flush())
+    def flush(self) -> bool:
+        """The open block ends here. Is there anything to speak in it?"""
+        cues = self._reader.flush()
+        self._count(cues)
+        return any(isinstance(cue, ParsedCue) for cue in cues)
 
     @property
     def open(self) -> bool:

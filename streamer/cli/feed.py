@@ -22,6 +22,11 @@ LAST_S = 0.5
 """So long is taken what comes behind a Ctrl+C: who writes the captions hears it too, and may finish."""
 
 
+def pieces_of(file: Path, encoding: str | None, *, live: bool) -> AsyncGenerator[str | None, None]:
+    """As `Feed` takes them; pauses count where it is `live`."""
+    return source.with_pauses(text_of(file, encoding), IDLE_S if live else None)
+
+
 async def text_of(file: Path, encoding: str | None) -> AsyncGenerator[str, None]:
     """What can be read by now, again and again. Raises `InvalidCaptions` for bytes that are no text."""
     if file == Path("-") and sys.stdin.isatty():
@@ -34,11 +39,11 @@ async def text_of(file: Path, encoding: str | None) -> AsyncGenerator[str, None]
 
 
 class Feed:
-    """Gives an utterance its text as it has room for it. `live`: also a cue whose block has not ended, when
-    nothing more comes of it."""
+    """Gives an utterance its text as it has room for it. None among the pieces is a pause: a cue that has
+    text is spoken then, before its block ends."""
 
-    def __init__(self, text: AsyncGenerator[str, None], options: CueOptions, *, live: bool) -> None:
-        self._text = source.with_pauses(text, IDLE_S if live else None)
+    def __init__(self, pieces: AsyncGenerator[str | None, None], options: CueOptions) -> None:
+        self._pieces = pieces
         self._waiting = Waiting(options)
         self._blank = True
         self._input = asyncio.Timeout(None)
@@ -72,11 +77,11 @@ class Feed:
 
     async def _read(self, utterance: Utterance) -> None:
         step = max(1, min(PIECE, utterance.room // 4))
-        async with aclosing(self._text) as pieces:
+        async with aclosing(self._pieces) as pieces:
             async for piece in pieces:
                 if piece is None:
-                    if self._waiting.open:
-                        self._waiting.flush()
+                    # A line that was shown before, or a sound, is not the end: the next one may say more.
+                    if self._waiting.open and self._waiting.flush():
                         await utterance.flush()
                     continue
                 self._blank = self._blank and not piece.strip()
