@@ -89,6 +89,32 @@ const scenarios = {
     told.after = { pause: await page.isEnabled("#pause"), interrupt: await page.isEnabled("#interrupt") };
   },
 
+  /** What is laid out anew when words of a long text come and are heard. */
+  async longText() {
+    const page = await open();
+    Object.assign(told, await page.evaluate(async (text) => {
+      const { Said } = await import("/page/said.js");
+      const box = document.getElementById("said");
+      const said = new Said(box);
+      for (let at = 0; at < text.length; at += 7000) said.push(text.slice(at, at + 7000));
+      const words = [...text.matchAll(/\S+/g)].map(({ 0: word, index: offset }) => ({ text: word, offset }));
+      const blocks = box.children.length;
+      const touched = [];
+      const watch = new MutationObserver(() => {});
+      watch.observe(box, { subtree: true, childList: true, attributes: true });
+      for (let at = 0; at < words.length; at += 10) {
+        said.words(words.slice(at, at + 10));
+        if (words[at + 9]) said.heard(words[at + 9].offset);
+        const changed = watch.takeRecords().map(({ target }) => (target === box ? "all" : target.closest("#said > div")));
+        touched.push(changed.includes("all") ? blocks : new Set(changed.filter(Boolean)).size);
+      }
+      const same = box.textContent === text;
+      const before = box.querySelectorAll(".coming").length;
+      said.done();
+      return { blocks, touched: Math.max(...touched), same, before, now: box.querySelectorAll(".now, .coming").length };
+    }, wanted.text));
+  },
+
   async tokens() {
     const page = await open();
     await page.check("input[value=tokens]");

@@ -98,6 +98,16 @@ def test_page_shows_when_each_segment_passed_each_stage(play: Play) -> None:
         assert stages[5] >= stages[4]
 
 
+def test_words_of_a_long_text_change_little_of_the_page(play: Play) -> None:
+    line = "One \U0001f600 two three, four five six seven eight nine ten. "
+    told = play("longText", text=line * 300 + "\n\n" + "eleven" * 100 + "\n" + line * 300)
+    assert told["blocks"] > 30
+    assert told["touched"] <= 4, "where ten words lie on both sides of short lines"
+    assert told["same"]
+    assert told["before"] > 0, "nobody has heard the last words yet"
+    assert told["now"] == 0
+
+
 def test_page_can_send_text_as_a_language_model_does(play: Play) -> None:
     told = play("tokens", text="One two three four. Five six.")
     assert told["said"] == "One two three four. Five six."
