@@ -1,4 +1,5 @@
 """What every test may use: a program or a skip that names its package, and no skips where none may be.
+Loggers are for each as they were.
 
 `--no-skips` is for continuous integration, where everything is installed: there a skip is a failure,
 but for tests marked `gpu`.
@@ -6,9 +7,11 @@ but for tests marked `gpu`.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,6 +33,19 @@ def pytest_configure() -> None:
     # What tests start and interrupt would inherit it from a run in the background.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _undisturbed() -> Iterator[None]:
+    """`serve` sets the interpreter and the loggers up for a process of its own."""
+    interval = sys.getswitchinterval()
+    loggers = [logging.getLogger(name) for name in ("streamer", "uvicorn", "asyncio")]
+    before = [(each, each.handlers, each.level, each.propagate) for each in loggers]
+    yield
+    sys.setswitchinterval(interval)
+    for logger, handlers, level, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

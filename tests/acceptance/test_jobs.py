@@ -72,6 +72,7 @@ def code_of(answer: httpx.Response) -> str:
 
 
 @pytest.mark.asyncio
+@pytest.mark.timeout(300)
 async def test_60_jobs_survive_3_kills_each_done_and_charged_once_and_told() -> None:
     receiver = Receiver(failing=0.04, hanging=0.02, rng=random.Random(3))
     receiver.secrets.add(SECRET)
@@ -109,6 +110,7 @@ async def test_50_equal_requests_at_once_are_one_job_and_one_charge(keyed: Keyed
 
 
 @pytest.mark.asyncio
+@pytest.mark.timeout(300)  # it waits in the measure of what a job takes
 @pytest.mark.parametrize("voice", ["tone-low", "heart"])
 async def test_cancel_at_any_moment_ends_it_and_its_files_are_gone(
     keyed: Keyed, voice: str

@@ -98,7 +98,7 @@ class House:
         return await self.until(key, id, "completed", "failed", "cancelled")
 
     async def until(self, key: str, id: str, *statuses: str) -> Job:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (job := await self.jobs.get(key, id)).status not in statuses:
                 await asyncio.sleep(0.005)
         return job

@@ -77,7 +77,7 @@ class Jobs:
     async def ask(
         self, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        deadline = time.monotonic() + END_S
+        deadline = time.monotonic() + 2 * END_S  # it may be killed again meanwhile
         while True:
             try:
                 return await self.http.request(method, path, json=json, headers=headers)

@@ -7,21 +7,10 @@ import gc
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from streamer.server.logs import CutShort, RequestLog, configure
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("streamer", "uvicorn", "asyncio")]
-    before = [(each, each.handlers, each.level, each.propagate) for each in loggers]
-    yield
-    for logger, handlers, level, propagate in before:
-        logger.handlers, logger.propagate = handlers, propagate
-        logger.setLevel(level)
 
 
 def test_json_lines_carry_the_request_id_and_the_fields() -> None:

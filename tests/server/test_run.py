@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -69,7 +68,6 @@ def test_vorbis_without_its_package_is_refused_before_a_voice_is_loaded(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    undisturbed: None,
 ) -> None:
     monkeypatch.setitem(sys.modules, "soundfile", None)
     settings = Settings(
@@ -99,7 +97,7 @@ def test_first_key_is_made_once_and_told_in_the_address(tmp_path: Path) -> None:
 
 
 def test_settings_that_can_not_be_served_are_told_and_exit_with_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], undisturbed: None
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = dataclasses.replace(Settings(), host="0.0.0.0", data_dir=str(tmp_path), port=0)
     assert serve(settings) == 2
@@ -110,7 +108,7 @@ def test_settings_that_can_not_be_served_are_told_and_exit_with_2(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_port_that_is_taken_is_one_line_that_names_it(
-    host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], undisturbed: None
+    host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -198,23 +196,6 @@ async def test_second_signal_ends_the_drain(tmp_path: Path) -> None:
         assert server.sessions.made[0].freed
 
 
-@pytest.fixture
-def undisturbed() -> Any:
-    """`serve` sets the interpreter and the loggers up for a process of its own."""
-    import logging
-    import sys
-
-    interval = sys.getswitchinterval()
-    loggers = [logging.getLogger(name) for name in ("streamer", "uvicorn", "asyncio")]
-    before = [(each, each.handlers, each.level, each.propagate) for each in loggers]
-    yield
-    sys.setswitchinterval(interval)
-    for logger, handlers, level, propagate in before:
-        logger.handlers, logger.propagate = handlers, propagate
-        logger.setLevel(level)
-
-
-@pytest.mark.usefixtures("undisturbed")
 def test_start_that_the_disk_refuses_is_told_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
