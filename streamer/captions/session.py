@@ -1,53 +1,24 @@
 """One context of captions: cues in, each heard at its time; events out. The only coroutine that does so.
 
-The sound's clock is the captions' clock: a cue is placed when the sound that was pushed has come to where it
-begins, and not before, so that until then it may be corrected; what is between is silence. Takes are made
-ahead of that, in a task that ends with `events`.
+The sound's clock is the captions' clock, less the time in which a live listener had nothing to play: a cue is
+placed when the sound that was pushed has come to where it begins, and not before, so that until then it may
+be corrected; what is between is silence. Takes are made ahead of that, in a task that ends with `events`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from streamer.audio.encoder import open_encoder
-from streamer.audio.encoder import resolve as resolve_format
-from streamer.captions.booking import Booking
-from streamer.captions.fitting import Fitting
-from streamer.captions.intake import Intake
-from streamer.captions.making import Making
-from streamer.captions.pace import Pace
-from streamer.captions.placing import Placing
-from streamer.captions.playing import Playing
-from streamer.captions.said import Said
-from streamer.captions.takes import Takes
-from streamer.captions.telling import Telling
-from streamer.captions.track import Track
+from streamer.captions.parts import Parts
 from streamer.config import Settings
-from streamer.errors import (
-    ContextConflict,
-    NotAvailable,
-    TextLimit,
-)
+from streamer.errors import ContextConflict, NotAvailable, TextLimit
 from streamer.listeners import Listeners
-from streamer.pace import lead_s
-from streamer.packets import Packets, Tap
-from streamer.prices import Prices
+from streamer.packets import Tap
 from streamer.tasks import ended
-from streamer.types import (
-    Audio,
-    Cue,
-    Done,
-    EndReason,
-    Event,
-    Interrupted,
-    Paused,
-    Start,
-    Text,
-)
+from streamer.types import Audio, Cue, Done, EndReason, Event, Interrupted, Paused, Start, Text
 from streamer.voices import Catalogue, Speaker
 
 
@@ -73,56 +44,20 @@ class CaptionSession:
         listeners: Listeners | None = None,
         tap: Tap | None = None,
     ) -> None:
-        live = paced and not background
-        ahead_s = lead_s(start, settings)
         self.context = start.context
-        self._start = start
         self._limit = settings.max_pending_chars
-        self._clock = clock
         self._listeners = listeners or Listeners()
-        options, language = start.options, start.options.language or "auto"
-        rate = catalogue.resolve(options.model, options.voice, language)[0].sample_rate
-        self.rate = rate
-        """Samples per second of what `tap` is given."""
-        self._encoder = open_encoder(resolve_format(start.audio, rate), rate)
-        self._packets = Packets(self._encoder, rate, None, tap)
-        self._pace = Pace(
-            *(self._packets, settings, clock, self._listeners),
-            lead_s=ahead_s if live else None,
-            delay_s=start.cues.delay_ms / 1000,
+        self._parts = parts = Parts(
+            *(start, catalogue, settings, clock, self._listeners, tap),
+            paced=paced,
             background=background,
-        )
-        self._track = Track(rate, mixed=start.cues.overlap == "mix")
-        self._said = Said(settings.max_context_chars)
-        self._telling = Telling(start, self._packets, self._track, self._said, clock)
-        self._intake = Intake(
-            *(start, catalogue, rate, clock),
-            now=self._pace.heard_now,
-            skip=self._telling.skip,
-            longest=math.inf if live else settings.max_captions_s * rate,
-        )
-        prices = Prices(settings.price_per_1000)
-        fitting = Fitting(start.cues, prices, exact=not live)
-        takes = Takes(start, catalogue, settings, clock, rate)
-        self._booking = Booking(self._intake, takes, catalogue, prices)
-        self._making = Making(
-            *(self._intake.queue, self._track, takes, fitting, rate),
-            lead=self._pace.lead,
-            clock=clock,
-            told=self._pace.wake,
-            live=live,
-        )
-        self._placing = Placing(
-            *(start.cues, self._intake, self._track, self._telling),
-            *(self._said, self._making, fitting, rate),
-            live=live,
-        )
-        self._playing = Playing(
-            *(start, self._intake, self._track, self._telling),
-            *(self._making, self._placing, self._pace, clock),
-            full=lambda: 2 * self.pending > self._limit,
             done=self.done,
         )
+        self.rate = parts.packets.rate
+        """Samples per second of what `tap` is given."""
+        self._encoder, self._packets, self._pace = parts.encoder, parts.packets, parts.pace
+        self._said, self._intake, self._booking = parts.said, parts.intake, parts.booking
+        self._making, self._playing, self._telling = parts.making, parts.playing, parts.telling
 
     @property
     def received(self) -> int:
@@ -132,7 +67,7 @@ class CaptionSession:
     @property
     def pending(self) -> int:
         """Characters that wait to be spoken; each event that waits to be told counts as one."""
-        return self._intake.queue.characters + len(self._telling.events)
+        return self._parts.pending
 
     def text(self, command: Text) -> None:
         """Take text of a file. Raises `InvalidCaptions`, `TextLimit`, `TextGap`, `ContextConflict`,
