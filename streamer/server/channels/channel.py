@@ -20,6 +20,7 @@ from streamer.server.channels.publication import Publication
 from streamer.server.channels.sound import Sound
 from streamer.server.channels.story import Story, Thing
 from streamer.server.channels.stream import Stream
+from streamer.server.limits import RETRY_S
 from streamer.server.metrics import Counters
 from streamer.types import AudioFormat, Caption, Samples
 
@@ -123,7 +124,12 @@ class Channel:
         """One more listener. Raises `ChannelLimit`. Who has left says so by `forget`."""
         limit = self._settings.channel_listeners
         if self.listeners >= limit:
-            raise ChannelLimit(f"{limit} listen to this channel", param="channel", limit=limit)
+            raise ChannelLimit(
+                f"{limit} listen to this channel",
+                param="channel",
+                limit=limit,
+                retry_after_s=RETRY_S,
+            )
         self.listeners += 1
         self._counters.channel_listeners += 1
 

@@ -12,6 +12,7 @@ from streamer.server.channels.channel import Channel
 from streamer.server.channels.place import Place
 from streamer.server.channels.publication import OpenTapped, Publication
 from streamer.server.channels.subscription import Subscription
+from streamer.server.limits import RETRY_S
 from streamer.server.metrics import Counters
 from streamer.types import Start, Subscribe
 
@@ -39,7 +40,9 @@ class Channels:
             raise ContextConflict(f"somebody speaks on the channel {name!r}", param="channel")
         limit = self._settings.key_channels
         if channel is None and sum(owner == key for owner, _ in self._open) >= limit:
-            raise ChannelLimit(f"{limit} channels are open", param="channel", limit=limit)
+            raise ChannelLimit(
+                f"{limit} channels are open", param="channel", limit=limit, retry_after_s=RETRY_S
+            )
         publication = Publication(start, open_session)
         publication.enter(channel or self._new(key, name, publication.rate))
         return publication

@@ -150,6 +150,7 @@ async def test_what_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
         async def refused(path: str) -> tuple[int, str, str]:
             answer = await http.get(f"/v1/listen/{path}")
             error = answer.json()["error"]
+            assert ("retry-after" in answer.headers) == (answer.status_code == 429)
             return answer.status_code, error["code"], error["param"]
 
         assert await refused("other.mp3") == (404, "not_found", "channel")

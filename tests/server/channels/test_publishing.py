@@ -205,6 +205,7 @@ async def test_what_is_asked_for_has_to_be_there(tmp_path: Path) -> None:
         async def refused(**message: Any) -> tuple[str, str, Any]:
             await seat.say(context="x", **message)
             error = (await seat.until("x", "error")).told[-1]
+            assert ("retry_after_s" in error) == (error["code"] == "channel_limit")
             return error["code"], error["param"], error.get("limit")
 
         subscribe = {"type": "subscribe", "channel": "hall"}
