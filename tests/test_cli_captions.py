@@ -1,13 +1,9 @@
-"""`streamer captions`: a file, or captions as they are written, to speech that is in time."""
+"""`streamer captions`: a file to speech that is in time; of what comes live see `test_cli_live.py`."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +13,10 @@ import pytest
 from streamer.audio.decoder import decode
 from streamer.cli import run
 from streamer.cli.cues import Waiting
-from streamer.cli.feed import Feed
 from streamer.text.captions import CueReader, ParsedCue
-from streamer.types import CueOptions, Event, SegmentStarted, Skipped
+from streamer.types import CueOptions, SegmentStarted, Skipped
 from tests.server_process import ServerProcess, running_server
 
-ROOT = Path(__file__).parent.parent
 TONE = ("--engines", "tone")
 VTT = """WEBVTT
 
@@ -67,18 +61,6 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def server() -> Iterator[ServerProcess]:
     with running_server("tone", ["--max-pending-chars", "400"]) as process:
         yield process
-
-
-def started(*arguments: str) -> subprocess.Popen[bytes]:
-    """A command line in a process of its own, in a group of its own, all three streams to us."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "streamer", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        process_group=0,
-    )
 
 
 def sound(path: Path) -> tuple[npt.NDArray[np.float32], int]:
@@ -192,205 +174,6 @@ def test_what_cannot_be_had_is_one_line_that_names_it(
     assert named in err
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "x.wav").exists()
-
-
-def test_live_captions_are_heard_while_they_are_written() -> None:
-    arguments = ("captions", "-", "--live", "-o", "-", "--format", "pcm", *TONE)
-    with started(*arguments) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.write(b"WEBVTT\n\n00:10:00.000 --> 00:10:01.000\nOne tw\xc3")
-        process.stdin.flush()
-        process.stdin.write(b"\xb6.\n\n")
-        process.stdin.flush()
-        before = process.stdout.read(24000)  # half a second, while the input is still open
-        process.stdin.write(b"00:10:01.500 --> 00:10:02.500\nFour five.\n")
-        process.stdin.close()
-        after = process.stdout.read()
-        told = process.stderr.read().decode()
-    assert process.returncode == 0
-    heard = np.frombuffer(before + after, "<i2").astype(np.float32) / 32768
-    assert len(heard) == 2.5 * 24000
-    assert np.max(np.abs(heard[:12000])) > 0.05
-    assert np.max(np.abs(heard[36000:48000])) > 0.05
-    assert told.splitlines()[-1].startswith("-: 2.50 s, 2 cues spoken")
-
-
-def test_a_live_cue_is_heard_before_its_block_ends_and_goes_on_with_more_lines() -> None:
-    arguments = ("captions", "-", "--live", "-o", "-", "--format", "pcm", *TONE)
-    with started(*arguments) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.write(b"WEBVTT\n\n00:10:00.000 --> 00:10:01.000\nOne two.\n")
-        process.stdin.flush()
-        before = process.stdout.read(24000)  # half a second: the clock begins with the first cue
-        process.stdin.write(b"Four five six seven eight nine ten.\n")
-        process.stdin.close()
-        after = process.stdout.read()
-        told = process.stderr.read().decode()
-    assert process.returncode == 0
-    heard = np.frombuffer(before + after, "<i2").astype(np.float32) / 32768
-    assert np.max(np.abs(heard[:12000])) > 0.05
-    assert len(heard) > 1.5 * 24000  # the first line has a second of time
-    assert "skipped: cue" not in told
-    assert "1 cue spoken" in told.splitlines()[-1]
-
-
-class Told:
-    """An utterance that tells what it was told."""
-
-    room = 1000
-    pending = 0
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    async def push(self, text: str) -> None:
-        self.told.append(text)
-
-    async def flush(self) -> None:
-        self.told.append("flush")
-
-    async def end(self) -> None:
-        self.told.append("end")
-
-    async def events(self) -> AsyncIterator[Event]:
-        return
-        yield
-
-
-@pytest.mark.asyncio
-async def test_only_what_says_something_is_spoken_before_its_block_ends() -> None:
-    async def pieces() -> AsyncGenerator[str | None, None]:
-        for piece in (
-            "WEBVTT\n\n00:01.000 --> 00:03.000\n",
-            "[music]\n",
-            "Good ",
-            "day,\n",
-            "Ann.\n",
-        ):
-            yield piece
-            yield None
-        yield None
-
-    utterance = Told()
-    await Feed(pieces(), CueOptions())(utterance)
-    assert utterance.told[3:] == ["day,\n", "flush", "Ann.\n", "flush", "end"]
-    assert "flush" not in utterance.told[:3]
-
-
-def sounding(process: subprocess.Popen[bytes], directory: Path) -> None:
-    """Wait until sound lies in the file that is not whole yet."""
-    while not any(path.stat().st_size > 4800 for path in directory.glob(".said.wav.*")):
-        assert process.poll() is None
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize("at_a_server", [False, True])
-def test_the_first_ctrl_c_is_the_end_of_live_captions(
-    at_a_server: bool, server: ServerProcess, tmp_path: Path
-) -> None:
-    arguments = ("captions", "-", "--live", "-o", "said.wav", "--captions", "said.vtt")
-    where = ("--url", server.url) if at_a_server else TONE
-    with started(*arguments, *where) as process:
-        assert process.stdin is not None
-        process.stdin.write(many(2, 1000, "Good evening").encode().rstrip())
-        process.stdin.flush()
-        sounding(process, tmp_path)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
-        process.stdin.close()
-    samples, rate = sound(tmp_path / "said.wav")
-    assert len(samples) == 2 * rate
-    assert np.max(np.abs(samples[rate:])) > 0.05
-    reader = CueReader()
-    cues = reader.push((tmp_path / "said.vtt").read_text()) + reader.flush()
-    assert [cue.text for cue in cues if isinstance(cue, ParsedCue)] == [
-        *("Good evening 0.", "Good evening 1."),
-    ]
-    assert {path.name for path in tmp_path.iterdir()} == {"talk.vtt", "said.wav", "said.vtt"}
-
-
-def test_a_ctrl_c_of_a_terminal_leaves_the_player_playing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    player, played = tmp_path / "bin" / "aplay", tmp_path / "played"
-    player.parent.mkdir()
-    player.write_text(f"#!/bin/sh\nexec cat > {played}\n")
-    player.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{player.parent}:{os.environ['PATH']}")
-    with started("captions", "-", "--live", *TONE) as process:
-        assert process.stdin is not None
-        process.stdin.write(many(2, 1000, "Good evening").encode())
-        process.stdin.flush()
-        while not (played.exists() and played.stat().st_size):
-            assert process.poll() is None
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGINT)  # a terminal tells all that run in it
-        assert process.wait(30) == 0
-        process.stdin.close()
-    assert played.stat().st_size == 2 * 2 * 48000
-
-
-def test_what_is_written_in_answer_to_a_ctrl_c_is_spoken(tmp_path: Path) -> None:
-    with started("captions", "-", "--live", "-o", "said.wav", *TONE) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
-        process.stdin.write(many(1, 1000, "Good evening").encode())
-        process.stdin.flush()
-        sounding(process, tmp_path)
-        process.send_signal(signal.SIGSTOP)  # so that it is there in time, however slow we are
-        process.send_signal(signal.SIGINT)
-        process.stdin.write(b"1\n00:00:01,000 --> 00:00:02,000\nBye.\n")
-        process.stdin.close()
-        process.send_signal(signal.SIGCONT)
-        assert "2 cues spoken" in process.stderr.read().decode()
-    assert process.returncode == 0
-
-
-def test_a_second_ctrl_c_gives_live_captions_up(tmp_path: Path) -> None:
-    with started("captions", "-", "--live", "-o", "said.wav", *TONE) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
-        process.stdin.write(many(2, 600_000, "Good evening").encode())  # the next in ten minutes
-        process.stdin.flush()
-        sounding(process, tmp_path)
-        process.send_signal(signal.SIGINT)
-        assert b"Ctrl+C again" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
-        process.stdin.close()
-        assert process.stderr.read() == b""
-    assert [path.name for path in tmp_path.iterdir()] == ["talk.vtt"]
-
-
-@pytest.mark.parametrize(
-    ("live", "text", "ending", "code"),
-    [
-        (True, VTT, signal.SIGTERM, 143),
-        (True, "", signal.SIGINT, 130),
-        (False, VTT, signal.SIGINT, 130),
-    ],
-    ids=["terminated", "nothing has come", "not live"],
-)
-def test_a_signal_ends_it_and_leaves_nothing(
-    live: bool, text: str, ending: signal.Signals, code: int, tmp_path: Path
-) -> None:
-    mode = ["--live"] if live else []
-    with started("captions", "-", *mode, "-o", "said.wav", *TONE) as process:
-        assert process.stdin is not None
-        process.stdin.write(text.encode())
-        process.stdin.flush()
-        while not any(path.name.startswith(".said.wav") for path in tmp_path.iterdir()):
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.send_signal(ending)
-        process.wait(30)
-        process.stdin.close()
-    assert process.returncode == code
-    assert [path.name for path in tmp_path.iterdir()] == ["talk.vtt"]
 
 
 def test_a_server_speaks_a_file_as_it_is_spoken_here(
