@@ -131,7 +131,8 @@ def _check(said: Sequence[Caption], events: Sequence[Event]) -> None:
         if caption.at_ms is None:
             continue
         begin = round(caption.at_ms * rate / 1000) + late.get(caption.id, 0)
-        assert segments[caption.id][0].start == begin, (caption, segments[caption.id], late)
+        first = segments[caption.id][0]
+        assert first.start + first.shift == begin, (caption, segments[caption.id], late)
 
 
 async def listen_over_drops(server: ServerProcess, drops: int, seed: int) -> int:

@@ -63,7 +63,7 @@ export class Cues {
   segment(segment) {
     const row = this.#row(segment.cue);
     const late = this.#late.get(segment.cue);
-    if (!row.segments.length) row.time.textContent = clock(segment.start_ms - (late?.by_ms ?? 0));
+    if (!row.segments.length) row.time.textContent = clock(segment.start_ms + (segment.shift_ms ?? 0) - (late?.by_ms ?? 0));
     const span = document.createElement("span");
     span.textContent = segment.text;
     row.text.append(row.segments.length ? " " : "", span);
