@@ -11,6 +11,7 @@ import base64
 import importlib
 import json
 import sys
+import urllib.request
 import uuid
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,12 @@ async def asked(address: str, transport: str, delivery: str, recording: bytes) -
         }
 
 
+async def jobs(address: str) -> int:
+    """How many the server knows."""
+    with await asyncio.to_thread(urllib.request.urlopen, f"http://{address}/v1/jobs") as answer:
+        return len(json.load(answer)["jobs"])
+
+
 async def resumed(address: str) -> dict[str, Any]:
     """A connection is lost while a task is under way: the SDK comes back, and has its result."""
     async with SDK.Runware(
@@ -101,8 +108,10 @@ async def resumed(address: str) -> dict[str, Any]:
     ) as runware:
         transport = runware._ws_transport
         before = transport.session_id
+        known = await jobs(address)
         running = asyncio.create_task(runware.run(task(deliveryMethod="async")))
-        await asyncio.sleep(0.3)
+        while await jobs(address) == known:  # until it has been taken
+            await asyncio.sleep(0.02)
         transport._ws.transport.abort()
         told = await running
         return {"same": transport.session_id == before, "told": told}
