@@ -1,9 +1,9 @@
 // Captions: a file is spoken in time, cue for cue, published if wished, and made into files.
 
 import { Player } from "/client/player.js";
-import { ask, askJson, key } from "./api.js";
 import { Cues, clock } from "./cues.js";
-import { extension } from "./snippets.js";
+import { makeFiles } from "./files.js";
+import { copyLink, invite } from "./invitation.js";
 import { newPlayer } from "./line.js";
 import { SAMPLE } from "./sample.js";
 import { Picker } from "./voices.js";
@@ -14,9 +14,7 @@ const AHEAD = 40_000; // characters of the file that the server may not have spo
 const PIECE = 8000;
 const STALE_MS = 10_000;
 const TICK_MS = 100;
-const WATCH_MS = 500;
 const DOUBLE_MS = 300; // the second click of two
-const TOKEN_S = 3600;
 
 /** A file's text: UTF-8, or UTF-16 by its mark. */
 function decoded(bytes) {
@@ -27,12 +25,6 @@ function decoded(bytes) {
   } catch {
     throw new Error("This file is neither UTF-8 nor UTF-16: save it as UTF-8.");
   }
-}
-
-function save(blob, name) {
-  const href = URL.createObjectURL(blob);
-  Object.assign(document.createElement("a"), { href, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 60000);
 }
 
 /** The panel. `before()` silences what else speaks; `failed(error)` shows what went wrong. */
@@ -80,7 +72,7 @@ export class CaptionPanel {
       return this.#open(event.dataTransfer.files[0]);
     });
     on("captions-options", "input", () => this.#changed());
-    on("listener-copy", "click", this.#copy);
+    on("listener-copy", "click", copyLink);
     on("render", "click", this.#render);
     this.#changed();
   }
@@ -285,86 +277,16 @@ export class CaptionPanel {
     }));
   }
 
-  // Who else hears it.
-
-  /** The link for listeners; where the server has keys with a token that can do nothing but listen to this. */
   async #invite(channel) {
-    const about = new URLSearchParams({ channel });
-    if (key.get()) {
-      const wanted = { scopes: ["listen"], channels: [channel], ttl_s: TOKEN_S };
-      about.set("token", (await askJson("/v1/tokens", { method: "POST", json: wanted })).token);
-    }
-    const link = `${location.origin}/listen.html#${about}`;
-    $("listener-link").value = link;
-    $("listener-open").href = link;
-    const local = /^(localhost|127\.|\[::1\])/.test(location.hostname);
-    $("listener-hint").textContent = [
-      "Whoever opens this link hears the channel, as it is spoken.",
-      key.get() ? `It is good for ${TOKEN_S / 60} minutes, and for listening alone.` : "",
-      local ? `${location.hostname} is this machine: for a phone put its address in the network there.` : "",
-    ].filter(Boolean).join(" ");
-    $("listener").hidden = this.#context?.start.channel !== channel;
+    await invite(channel);
+    $("listener").hidden = this.#context?.start.channel !== channel; // it may be over by now
   }
-
-  async #copy() {
-    $("listener-link").select();
-    if (navigator.clipboard) await navigator.clipboard.writeText($("listener-link").value);
-    else document.execCommand("copy"); // plain http in a local network
-    $("listener-copy").textContent = "Copied";
-    setTimeout(() => { $("listener-copy").textContent = "Copy"; }, 2000);
-  }
-
-  // As files.
 
   async #render() {
     const text = $("captions-text").value;
     const wish = this.#wish();
     if (!wish || !text.trim() || $("render").disabled) return;
     $("render").disabled = true;
-    const item = document.createElement("li");
-    const told = document.createElement("div");
-    told.setAttribute("role", "status");
-    const bar = Object.assign(document.createElement("progress"), { max: 1, value: 0 });
-    bar.setAttribute("aria-label", "Progress");
-    item.append(told, bar);
-    $("rendered").replaceChildren(item);
-    try {
-      told.textContent = "Being made …";
-      const codec = $("render-format").value;
-      const query = new URLSearchParams({ job: "true", codec, captions: "true", ...wish.voice, ...wish.cues });
-      for (const [name, voice] of Object.entries(wish.speakers)) query.set(`speaker.${name}`, voice);
-      let job = await askJson(`/v1/captions?${query}`, { method: "POST", body: text, headers: { "content-type": "text/plain; charset=utf-8" } });
-      while (["queued", "running"].includes(job.status)) {
-        bar.value = job.progress;
-        await new Promise((go) => setTimeout(go, WATCH_MS));
-        job = await askJson(`/v1/jobs/${job.id}`);
-      }
-      if (job.error) throw new Error(job.error.message ?? job.error.code);
-      bar.remove();
-      told.textContent = "Made.";
-      item.append(this.#made(job, codec));
-    } catch (error) {
-      item.textContent = error.message;
-      throw error;
-    } finally {
-      $("render").disabled = false;
-    }
-  }
-
-  #made(job, codec) {
-    const row = document.createElement("div");
-    row.className = "row";
-    const { pathname, search } = new URL(job.results[0].url, location.href);
-    const files = [
-      [`Sound, ${extension(codec)}`, pathname + search, `captions.${extension(codec)}`],
-      ["WebVTT", `/v1/jobs/${job.id}/captions?format=vtt`, "captions.vtt"],
-      ["SRT", `/v1/jobs/${job.id}/captions?format=srt`, "captions.srt"],
-    ];
-    for (const [label, path, name] of files) {
-      const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: label });
-      button.addEventListener("click", () => ask(path).then((answer) => answer.blob()).then((blob) => save(blob, name)).catch(this.#failed));
-      row.append(button);
-    }
-    return row;
+    await makeFiles(text, wish, this.#failed).finally(() => { $("render").disabled = false; });
   }
 }
