@@ -79,7 +79,7 @@ async def overheard() -> AsyncIterator[tuple[str, str, bytearray]]:
 @pytest.mark.asyncio
 async def test_a_wrong_fingerprint_is_refused_before_anything_is_sent() -> None:
     async with overheard() as (host, fingerprint, heard):
-        with pytest.raises(InvalidParameter, match="another fingerprint") as caught:
+        with pytest.raises(InvalidParameter, match=f"another fingerprint: {fingerprint}") as caught:
             async with streamer.connect(f"wss://{host}", KEY, fingerprint=OTHER):
                 pass
         assert caught.value.param == "fingerprint"

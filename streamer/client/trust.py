@@ -14,7 +14,7 @@ from os import PathLike
 
 from streamer.errors import InvalidParameter
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 class OtherCertificate(ssl.SSLCertVerificationError):
@@ -60,17 +60,19 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _pinned(fingerprint: str) -> ssl.SSLContext:
-    wanted = fingerprint.replace(":", "").strip().lower()
-    if SHA256.fullmatch(wanted) is None:
+    digits = fingerprint.replace(":", "").strip()
+    if SHA256.fullmatch(digits) is None:
         message = "a fingerprint is a SHA-256 in 64 hexadecimal digits"
         raise InvalidParameter(message, param="fingerprint")
+    wanted = bytes.fromhex(digits)
 
     class Pinned(ssl.SSLObject):
         def do_handshake(self) -> None:
             super().do_handshake()
-            found = hashlib.sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
+            found = hashlib.sha256(self.getpeercert(binary_form=True) or b"").digest()
             if found != wanted:
-                message = f"the server's certificate has another fingerprint: {found.upper()}"
+                shown = found.hex(":").upper()  # as `serve --tls self` prints it
+                message = f"the server's certificate has another fingerprint: {shown}"
                 raise OtherCertificate(1, message)
 
     context = ssl.create_default_context()
