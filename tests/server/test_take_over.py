@@ -32,25 +32,30 @@ SAID = ["started", *(f"w{i}" for i in range(WORDS)), "done"]
 
 
 class Socket:
-    """Takes what it may: `let` so many messages, all if None."""
+    """Takes what it may: `let` so many messages, all if None. `stuck` once one waits for more to be let,
+    `closing` once it is asked to close."""
 
     def __init__(self, let: int | None = None) -> None:
         self.got: list[str | bytes] = []
         self.code: int | None = None
         self.let = let
         self.hangs = False
+        self.stuck = asyncio.Event()
+        self.closing = asyncio.Event()
         self._lost = False
         self._changed = asyncio.Event()
 
     async def send(self, message: str | bytes) -> None:
         while self.let is not None and len(self.got) >= self.let and not self._lost:
             self._changed.clear()
+            self.stuck.set()
             await self._changed.wait()
         if self._lost or self.code is not None:
             raise SocketGone
         self.got.append(message)
 
     async def close(self, code: int, reason: str) -> None:
+        self.closing.set()
         if self.hangs:
             await asyncio.Event().wait()
         self.code = code
@@ -169,8 +174,8 @@ async def test_a_take_over_that_is_cancelled_loses_nothing(tmp_path: Path, let: 
         client.read(first)
         second = Socket(let)
         task = asyncio.create_task(connection.take_over(second, client.received, made.meter()))
-        await eventually(lambda: len(second.got) == let)
-        await asyncio.sleep(0.01)
+        await second.stuck.wait()
+        assert len(second.got) == let
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -182,8 +187,9 @@ async def test_a_take_over_that_is_cancelled_loses_nothing(tmp_path: Path, let: 
 
 @pytest.mark.asyncio
 async def test_one_that_is_cancelled_while_it_closes_the_old_socket_loses_nothing(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("streamer.server.writer.TAKE_OVER_S", 600.0)
     async with world(tmp_path) as made:
         first, client = Socket(let=10), Client()
         connection = await made.begin(first)
@@ -191,7 +197,7 @@ async def test_one_that_is_cancelled_while_it_closes_the_old_socket_loses_nothin
         first.hangs = True
         second = Socket()
         task = asyncio.create_task(connection.take_over(second, {}, made.meter()))
-        await asyncio.sleep(0.01)
+        await first.closing.wait()
         assert not second.got
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -239,7 +245,7 @@ async def test_a_key_revoked_in_a_take_over_ends_it(tmp_path: Path) -> None:
         first.hangs = True
         second = Socket()
         task = asyncio.create_task(connection.take_over(second, {}, made.meter()))
-        await asyncio.sleep(0.01)
+        await first.closing.wait()
         await connection.fail(KeyRevoked("this key has been revoked"))
         await task
         assert (second.got, second.code) == ([], 1001)
