@@ -6,11 +6,11 @@ import asyncio
 import math
 from collections.abc import Callable
 
+from streamer import pace
 from streamer.config import Settings
 from streamer.listeners import Listeners
-from streamer.pace import PACKETS_PER_TURN
 from streamer.packets import Packets
-from streamer.timeline import Clock, Pacer, Playhead
+from streamer.timeline import Pacer
 from streamer.types import Packet
 
 GAP_LEAD_S = 0.1
@@ -26,7 +26,7 @@ HOLD_LEAD_S = 0.06
 """While a cue is due and is being made, silence waits until the listener has no more than this."""
 
 
-class Pace:
+class Pace(pace.Pace):
     """`lead_s`: how far ahead of its play-out sound is sent; None: nobody plays it as it comes. `delay_s`: it
     is played so much later than the captions' clock says. In the `background` nobody waits, either, and
     nothing is ever idle."""
@@ -42,29 +42,17 @@ class Pace:
         delay_s: float = 0.0,
         background: bool,
     ) -> None:
-        self.live = lead_s is not None
-        self.background = background
+        pacer, live = Pacer(clock, lead_s, background=background), lead_s is not None
+        super().__init__(pacer, packets, clock, listeners, live=live, background=background)
         gap_s = max(GAP_LEAD_S, delay_s - MAKING_S)
         self.gap_s = gap_s if lead_s is None else min(gap_s, lead_s)
         self.first_at: float | None = None
         """When the first text or cue came."""
-        self.first_audio_ms: float | None = None
-        self.underruns = 0
-        self._packets = packets
         self._caught_up = 0
         self._step = packets.rate // math.gcd(packets.rate, packets.sample_rate)
         self._idle_s = settings.idle_s
-        self._clock = clock
-        self._listeners = listeners
-        self._pacer = Pacer(clock, lead_s, background=background)
-        self._playhead = Playhead(self._pacer, packets.sample_rate)
         self._wake = asyncio.Event()
         self._quiet_since = clock()
-        self._turn = 0
-
-    def lead(self) -> float:
-        """As `streamer.engines.base.Lead`."""
-        return self._pacer.lead()
 
     def came(self) -> None:
         """Something came of the client."""
@@ -112,27 +100,14 @@ class Pace:
         await self.sleep(over)
         return False
 
-    async def before_packet(self) -> None:
-        """Until a packet may be sent."""
-        self._turn += 1
-        if (wait := self._pacer.wait()) > 0:
-            await asyncio.sleep(wait)
-        elif self._turn % PACKETS_PER_TURN == 0:
-            await asyncio.sleep(0)
-            if self.background:
-                await self._listeners.let_pass()
-
     def pushes(self) -> None:
         """Sound is pushed: was there any left?"""
-        if self.live and -math.inf < self.lead() < 0:
+        if self.dry_s > 0:
             self.underruns += 1
 
-    def sent(self, packet: Packet) -> None:
-        if self.first_audio_ms is None and packet.duration:
-            since = self._clock() if self.first_at is None else self.first_at
-            self.first_audio_ms = round(1000 * (self._clock() - since), 3)
-        samples = max(0, packet.pts + packet.duration) - max(0, packet.pts)
-        self._pacer.sent(samples / self._packets.sample_rate)
+    def packet_sent(self, packet: Packet) -> None:
+        """A packet was sent, which is not said again."""
+        self.sent(packet, self.first_at)
         self._packets.sent(packet, 0)
 
     def heard_now(self) -> int | None:
@@ -160,11 +135,3 @@ class Pace:
         behind -= behind % self._step
         self._caught_up += behind
         return behind
-
-    def played(self, played_ms: float) -> None:
-        """The listener reports how far it has played."""
-        self._playhead.report(played_ms)
-
-    def played_at(self, played_ms: float | None) -> tuple[int, Clock]:
-        """How far it has, and by whose clock."""
-        return self._playhead.at(played_ms, self._packets.samples)

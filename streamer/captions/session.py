@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager, nullcontext
 
 from streamer.captions.parts import Parts
 from streamer.config import Settings
@@ -46,9 +45,8 @@ class CaptionSession:
     ) -> None:
         self.context = start.context
         self._limit = settings.max_pending_chars
-        self._listeners = listeners or Listeners()
         self._parts = parts = Parts(
-            *(start, catalogue, settings, clock, self._listeners, tap),
+            *(start, catalogue, settings, clock, listeners or Listeners(), tap),
             paced=paced,
             background=background,
             done=self.done,
@@ -213,7 +211,7 @@ class CaptionSession:
         self._pace.begins()
         waiting = self._telling.events
         try:
-            with self._present():
+            with self._pace.listening(self._playing.waits):
                 yield self._intake.wishes.started(self.context, self._encoder)
                 while waiting or not self._playing.over:
                     if not waiting:
@@ -226,10 +224,6 @@ class CaptionSession:
                         await self._pace.before_packet()
                     yield event
                     if isinstance(event, Audio):
-                        self._pace.sent(event.packet)
+                        self._pace.packet_sent(event.packet)
         finally:
             await ended(making)
-
-    def _present(self) -> AbstractContextManager[None]:
-        background = self._pace.background
-        return nullcontext() if background else self._listeners.listening(self._playing.waits)
