@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -242,17 +241,11 @@ async def test_a_prefetched_failure_is_told_in_its_turn(provider: Upstream) -> N
 
 
 async def test_sound_is_handed_on_as_it_comes(provider: Upstream) -> None:
-    provider.script("speech", Act(speed=2))
+    provider.script("speech", Act(fault="stall"))
     async with opened(provider) as engine:
         chunks = engine.synthesize(given(*segments(engine, TEXT)), nothing_heard)
-        begun = time.perf_counter()
-        async with aclosing(chunks):
-            await anext(chunks)
-            first = time.perf_counter() - begun
-            async for _ in chunks:
-                pass
-        whole = time.perf_counter() - begun
-    assert first < whole / 2
+        async with aclosing(chunks), asyncio.timeout(10):
+            assert len((await anext(chunks)).samples)  # though the rest never comes
 
 
 async def test_how_long_a_segment_is_is_told_once_it_is_known(provider: Upstream) -> None:
@@ -326,12 +319,10 @@ async def test_a_link_gets_no_key(provider: Upstream) -> None:
 @pytest.mark.parametrize("fault", ["hang", "stall"])
 async def test_a_deadline_is_kept_whatever_hangs(provider: Upstream, fault: Any) -> None:
     provider.script("speech", Act(fault=fault))
-    async with opened(provider, timeout_s=0.3) as engine:
-        begun = time.monotonic()
-        error = await failure(engine, "one")
+    async with opened(provider, timeout_s=1.0) as engine:
+        async with asyncio.timeout(10):
+            error = await failure(engine, "one")
         assert error.retryable
-        # The half that came puts the deadline off by four times its length.
-        assert time.monotonic() - begun < 0.3 + 4 * 0.15 + 2
         await eventually(lambda: provider.open == 0)
         assert len(sound(await speak(engine, TEXT)))
 
@@ -478,12 +469,12 @@ async def test_a_provider_may_think_for_longer_than_it_may_pause(
         async def _send(self, reply: Reply, act: Act, writer: asyncio.StreamWriter) -> bool:
             head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(reply.body)}\r\n"
             writer.write(f"{head}content-type: audio/wav\r\n\r\n".encode())
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1.5)
             writer.write(reply.body)
             await writer.drain()
             return True
 
-    monkeypatch.setattr(exchange, "GAP_S", 0.1)
+    monkeypatch.setattr(exchange, "GAP_S", 1.0)
     with running(Early()) as early:
         async with opened(early) as engine:
             assert len(sound(await speak(engine, TEXT)))
