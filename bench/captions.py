@@ -236,6 +236,7 @@ def of_live(come: Listened, sent: list[Sent]) -> dict[str, Any]:
     for cue, one in first.items():
         pts, _, at = next(packet for packet in come.packets if packet[0] + packet[1] > one.start)
         heard.append(1000 * (at + (one.start - pts) / rate - come.begin) - times[cue])
+    off = [abs(by - said) for by, said in zip(heard, told, strict=True)]
     p95 = percentile(told, 95)
     return {
         "cues": len(times),
@@ -247,6 +248,7 @@ def of_live(come: Listened, sent: list[Sent]) -> dict[str, Any]:
         "heard_late_p50_ms": round(percentile(heard, 50), 1),
         "heard_late_p95_ms": round(percentile(heard, 95), 1),
         "heard_late_worst_ms": round(max(heard), 1),
+        "heard_not_as_told_p95_ms": round(percentile(off, 95), 1),
         "skipped": [f"{one.cue} {one.reason}" for one in skipped],
         "missing": len(missing),
         "untold": len(untold),

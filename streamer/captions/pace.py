@@ -49,7 +49,6 @@ class Pace(pace.Pace):
         self.first_at: float | None = None
         """When the first text or cue came."""
         self._caught_up = 0
-        self._step = packets.rate // math.gcd(packets.rate, packets.sample_rate)
         self._idle_s = settings.idle_s
         self._wake = asyncio.Event()
         self._quiet_since = clock()
@@ -126,12 +125,11 @@ class Pace(pace.Pace):
 
     def catch_up(self) -> int:
         """By how many samples, at the engine's rate, the listener has fallen behind the captions' clock since
-        this was asked last: whole ones at the output rate too."""
+        this was asked last."""
         if not self.live:
             return 0
         behind = math.floor(self._pacer.behind_s * self._packets.rate) - self._caught_up
         if behind < BEHIND_S * self._packets.rate:
             return 0
-        behind -= behind % self._step
         self._caught_up += behind
         return behind

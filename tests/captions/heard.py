@@ -136,7 +136,7 @@ async def heard(
     begin = now()
     left = deque(sorted(stuck))
     async for event in session.events():
-        while left and left[0][0] <= now() - begin:
+        if left and left[0][0] <= now() - begin:
             await asyncio.sleep(left.popleft()[1])
         come.events.append(event)
         come.times.append(now() - begin)

@@ -29,6 +29,7 @@ def test_live_bursts_corrections_and_silence_are_heard_in_time_and_what_is_not_i
     assert figures["missing"] == 0
     assert figures["untold"] == 0
     assert figures["late_worst_ms"] <= MOST_LATE_MS
-    assert figures["late_p95_ms"] <= 300, figures
-    # What a machine that does much else leaves out is told, and heard later only until it has caught up.
-    assert figures["heard_late_p95_ms"] <= 400, figures
+    # What a machine that does much else leaves out is told, and later only until it has caught up.
+    assert figures["late_p95_ms"] <= 300 + figures["dry_ms"], figures
+    assert figures["heard_late_p95_ms"] <= 350 + figures["dry_ms"], figures
+    assert figures["heard_not_as_told_p95_ms"] <= 150, figures
