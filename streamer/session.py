@@ -70,7 +70,7 @@ class Session:
         self._script = Script(start, catalogue, settings, clock, pacer.lead)
         wishes, prices = self._script.wishes, Prices(settings.price_per_1000)
         rate = wishes.now.engine.sample_rate
-        self._synthesis = Synthesis(self._script, prices, rate, pacer.lead)
+        synthesis = Synthesis(self._script, prices, rate, pacer.lead)
         encoder = open_encoder(resolve_format(start.audio, rate), rate)
         self._packets = Packets(encoder, rate, Ring() if live else None, tap)
         self._sound = Sound(start, self._packets, clock, live=not background)
@@ -82,12 +82,12 @@ class Session:
             sleep=self._pausing.sleep,
         )
         self._account = Account(
-            start.context, catalogue, prices, self._script, self._synthesis, self._pace
+            start.context, catalogue, prices, self._script, synthesis, self._pace
         )
         self._playing = Playing(
             start.context,
             self._script,
-            self._synthesis,
+            synthesis,
             self._sound,
             self._pace,
             self._pausing,
@@ -108,11 +108,6 @@ class Session:
         return self._account.cost
 
     @property
-    def engine(self) -> str:
-        """Who spoke, `+` between several."""
-        return self._synthesis.engine
-
-    @property
     def rate(self) -> int:
         """Samples per second of what `tap` is given."""
         return self._packets.rate
@@ -126,11 +121,6 @@ class Session:
     def seconds(self) -> float:
         """Sound so far."""
         return self._pace.seconds
-
-    @property
-    def first_audio_ms(self) -> float | None:
-        """From the first text to the first packet."""
-        return self._pace.first_audio_ms
 
     @property
     def underruns(self) -> int:

@@ -54,10 +54,10 @@ async def test_done_says_who_spoke() -> None:
     told = session(["speak", "fail"], [])
     events = await events_of(told)
     assert told.done("end") == events[-1]
-    assert told.engine == "a+b"
+    assert told.done("end").engine == "a+b"
     told = session(["fail"], [])
     await events_of(told)
-    assert told.engine == "b"
+    assert told.done("end").engine == "b"
 
 
 @pytest.mark.asyncio
