@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from streamer.webhooks import Policy, new_secret, outbox
 from tests.webhooks.receiver import Receiver, receiving
 from tests.webhooks.scripted import Clock, Rig, eventually, opened, with_policy
 
-QUICK = Policy("quick", (0, 0.02, 0.02), timeout_s=0.4)
+QUICK = Policy("quick", (0, 0.02, 0.02), timeout_s=10.0)
+BRIEF = replace(QUICK, name="brief", timeout_s=0.4)
+"""For who never answers in time."""
 
 
 @asynccontextmanager
@@ -28,7 +31,11 @@ async def running(path: Path, *receivers: Receiver, **options: Any) -> AsyncIter
     fetcher = Fetcher(allow=["127.0.0.1"], ports=ports, timeout_s=5)
     try:
         async with opened(
-            path, fetcher, Clock(time.time()), policies=with_policy(QUICK), **options
+            path,
+            fetcher,
+            Clock(time.time()),
+            policies={**with_policy(QUICK), BRIEF.name: BRIEF},
+            **options,
         ) as rig:
             yield rig
     finally:
@@ -94,7 +101,8 @@ async def test_each_answer_has_its_end(
     tmp_path: Path, path: str, state: str, status: int | None, attempts: int
 ) -> None:
     async with receiving() as receiver, running(tmp_path, receiver) as rig:
-        await rig.tell(receiver.url(path), policy="quick")
+        policy = BRIEF if path in ("/hang", "/slow") else QUICK
+        await rig.tell(receiver.url(path), policy=policy.name)
         (delivery,) = await ended(rig)
         assert (delivery.state, delivery.last_status) == (state, status)
         assert delivery.attempts == attempts
@@ -163,7 +171,7 @@ async def test_an_address_that_may_not_be_opened_is_refused_at_once_and_a_dead_o
             assert caught.value.param == "webhook.url"
         dead = WebhookTarget(f"http://no-such-host.invalid:{receiver.port}/")
         rig.webhooks.check(dead)
-        await rig.tell(dead.url, policy="quick")
+        await rig.tell(dead.url, policy="brief")
         (delivery,) = await ended(rig)
         assert (delivery.state, delivery.last_status) == ("failed", None)
         assert receiver.received == []
