@@ -2,19 +2,16 @@
 import { open } from "./decoders.js";
 import { StreamerError } from "./errors.js";
 import "./heard.js"; // what a context answers with after its end: here when it is wanted
+import { RATE, choose, format } from "./modes.js";
 import { Sound } from "./sound.js";
 import { Track } from "./track.js";
 import { abortable } from "./waiting.js";
 /** @import * as types from "../index.d.ts" */
 
-const RATE = 48000;
-
 export class Player extends EventTarget {
   /** The format to be asked for here, as `audio` of a context. @param {types.PlayerOptions} [options] */
-  static audio({ context, wasm } = {}) {
-    const rate = context?.sampleRate ?? RATE;
-    const opus = typeof AudioWorkletNode === "function" && rate === RATE && (typeof AudioDecoder === "function" || wasm);
-    return opus ? { codec: "opus", sample_rate: RATE } : { codec: "pcm_s16le", sample_rate: rate };
+  static audio(options = {}) {
+    return format(options);
   }
 
   #client;
@@ -31,9 +28,8 @@ export class Player extends EventTarget {
   #closed = false;
   /** @type {types.PlayerState | null} */
   #state = null;
-  /** @type {types.PlayerMode | null} */
-  #mode = null;
-  #reason = "";
+  #mode;
+  #reason;
   /** @type {string | null} */
   #shown = null;
   /** @type {any} */
@@ -59,7 +55,7 @@ export class Player extends EventTarget {
     this.#gain.connect(options.destination ?? this.#audio.destination);
     this.#audio.addEventListener("statechange", this.#changed);
     document.addEventListener("visibilitychange", this.#wake);
-    this.#choose();
+    ({ mode: this.#mode, reason: this.#reason } = choose(this.#audio, this.#options));
     this.#sound = this.#begin();
     this.#update();
   }
@@ -197,22 +193,6 @@ export class Player extends EventTarget {
     this.#sound.close();
     this.#gain.disconnect();
     if (this.#own && this.#audio.state !== "closed") await this.#audio.close();
-  }
-
-  #choose() {
-    const { codec } = Player.audio({ ...this.#options, context: this.#audio });
-    if (!this.#audio.audioWorklet) {
-      this.#mode = "pcm-scheduled";
-      this.#reason = globalThis.isSecureContext ? "this browser has no AudioWorklet" : "the page is not a secure context (https): no AudioWorklet, no WebCodecs";
-    } else if (codec !== "opus") {
-      this.#mode = "pcm";
-      this.#reason = this.#audio.sampleRate === RATE ? "this browser has no WebCodecs, and no opus-decoder was given" : `Opus needs an AudioContext of ${RATE} Hz`;
-    } else if (typeof AudioDecoder === "function") {
-      this.#mode = "opus-webcodecs";
-    } else {
-      this.#mode = "opus-wasm";
-      this.#reason = "this browser has no WebCodecs";
-    }
   }
 
   #begin() {
