@@ -413,11 +413,11 @@ async def test_unused_connection_is_closed_with_4002(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_connection_with_a_live_context_is_not_idle(tmp_path: Path) -> None:
-    async with running(tmp_path, connection_idle_s=0.4) as server, server.socket() as socket:
+    async with running(tmp_path, connection_idle_s=1.0) as server, server.socket() as socket:
         await hear(socket)
         await say(socket, type="text", context="a", text="hang")
         assert (await hear(socket))["type"] == "started"
-        await silence(socket, 0.9)
+        await silence(socket, 1.6)
         await say(socket, type="cancel")
         assert (await hear(socket))["type"] == "done"
 

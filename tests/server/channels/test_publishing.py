@@ -26,7 +26,7 @@ def contiguous(heard: Heard) -> bool:
 
 @pytest.mark.asyncio
 async def test_the_clock_goes_on_from_context_to_context(tmp_path: Path) -> None:
-    async with hall(tmp_path) as server, seated(server) as seat:
+    async with hall(tmp_path, channel_linger_s=1.5) as server, seated(server) as seat:
         await seat.publish("a", "One two. ")
         await seat.listen("ear", captions=True)
         await seat.say(type="end", context="a")
