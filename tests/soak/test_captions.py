@@ -32,4 +32,5 @@ def test_live_bursts_corrections_and_silence_are_heard_in_time_and_what_is_not_i
     # What a machine that does much else leaves out is told, and later only until it has caught up.
     assert figures["late_p95_ms"] <= 300 + figures["dry_ms"], figures
     assert figures["heard_late_p95_ms"] <= 350 + figures["dry_ms"], figures
-    assert figures["heard_not_as_told_p95_ms"] <= 150, figures
+    # Where the listener's own machine stands still, the server has sent all in time.
+    assert figures["heard_not_as_told_p95_ms"] <= 150 + figures["dry_ms"], figures
