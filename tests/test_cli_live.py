@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,6 +53,14 @@ def started(*arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
+def spoken(told: str) -> tuple[object, int]:
+    """How much sound and how many cues the last line tells of. How long that takes is up to the machine:
+    silence gives way where it was late."""
+    found = re.search(r"([\d.]+) s, (\d+) cues? spoken", told.splitlines()[-1])
+    assert found is not None, told
+    return pytest.approx(float(found[1]), abs=0.006), int(found[2])
+
+
 def test_live_captions_are_heard_while_they_are_written() -> None:
     arguments = ("captions", "-", "--live", "-o", "-", "--format", "pcm", *TONE)
     with started(*arguments) as process:
@@ -69,10 +78,9 @@ def test_live_captions_are_heard_while_they_are_written() -> None:
         told = process.stderr.read().decode()
     assert process.returncode == 0
     heard = np.frombuffer(before + after, "<i2").astype(np.float32) / 32768
-    assert len(heard) == 2.5 * 24000
     assert np.max(np.abs(heard[:12000])) > 0.05
-    assert np.max(np.abs(heard[36000:48000])) > 0.05
-    assert told.splitlines()[-1].startswith("-: 2.50 s, 2 cues spoken")
+    assert np.max(np.abs(heard[12000:])) > 0.05
+    assert spoken(told) == (len(heard) / 24000, 2)
 
 
 def test_a_live_cue_is_heard_before_its_block_ends_and_goes_on_with_more_lines() -> None:
@@ -93,7 +101,7 @@ def test_a_live_cue_is_heard_before_its_block_ends_and_goes_on_with_more_lines()
     assert np.max(np.abs(heard[:12000])) > 0.05
     assert len(heard) > 1.5 * 24000  # the first line has a second of time
     assert "skipped: cue" not in told
-    assert "1 cue spoken" in told.splitlines()[-1]
+    assert spoken(told) == (len(heard) / 24000, 1)
 
 
 class Told:
@@ -154,15 +162,16 @@ def test_the_first_ctrl_c_is_the_end_of_live_captions(
     where = ("--url", server.url) if at_a_server else TONE
     with started(*arguments, *where) as process:
         assert process.stdin is not None
+        assert process.stderr is not None
         process.stdin.write((FIRST + SECOND).encode().rstrip())
         process.stdin.flush()
         sounding(process, tmp_path)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         process.stdin.close()
+        told = process.stderr.read().decode()
     samples, rate = decode((tmp_path / "said.wav").read_bytes())
-    assert len(samples) == rate
-    assert np.max(np.abs(samples[rate // 2 :])) > 0.05
+    assert spoken(told) == (len(samples) / rate, 2)
     reader = CueReader()
     cues = reader.push((tmp_path / "said.vtt").read_text()) + reader.flush()
     assert [cue.text for cue in cues if isinstance(cue, ParsedCue)] == [
@@ -181,6 +190,7 @@ def test_a_ctrl_c_of_a_terminal_leaves_the_player_playing(
     monkeypatch.setenv("PATH", f"{player.parent}:{os.environ['PATH']}")
     with started("captions", "-", "--live", *TONE) as process:
         assert process.stdin is not None
+        assert process.stderr is not None
         process.stdin.write((FIRST + SECOND).encode())
         process.stdin.flush()
         while not (played.exists() and played.stat().st_size):
@@ -189,7 +199,8 @@ def test_a_ctrl_c_of_a_terminal_leaves_the_player_playing(
         os.killpg(process.pid, signal.SIGINT)  # a terminal tells all that run in it
         assert process.wait(30) == 0
         process.stdin.close()
-    assert played.stat().st_size == 2 * 48000
+        told = process.stderr.read().decode()
+    assert spoken(told) == (played.stat().st_size / 2 / 48000, 2)
 
 
 def test_what_is_written_in_answer_to_a_ctrl_c_is_spoken(tmp_path: Path) -> None:
