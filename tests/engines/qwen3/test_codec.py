@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -25,14 +25,6 @@ from tests.engines.qwen3.codec_goldens import golden, tensors
 CONFIG = DecoderConfig(**weights.DECODER)
 CPU = torch.device("cpu")
 RAMP = (1, 2, 4, 8, 12)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def codec_of(dtype: torch.dtype = torch.float32) -> Codec:

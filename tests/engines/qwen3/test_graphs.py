@@ -27,14 +27,6 @@ MODEL, CODEC = tiny_model(rows=8), tiny_codec()
 DRAW = Draw(TINY, SAMPLING, CPU)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class Later(Here):
     """Answers when it is told to, and writes down in which lane what is launched."""
 

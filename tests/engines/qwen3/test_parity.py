@@ -34,7 +34,6 @@ EVERY = pytest.mark.parametrize("case", CASES, ids=case_id)
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("checkpoints")
 
     @cache

@@ -36,7 +36,6 @@ TEXT = "Hello world, this is a test of that voice, 你好。"
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
-    torch.set_num_threads(1)
     root, found = tmp_path_factory.mktemp("checkpoints"), {}
     for kind, size in (
         ("custom_voice", "tiny"),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,14 +20,6 @@ from tests.engines.qwen3.tiny import SAMPLING, TINY, tiny_codec, tiny_model
 GREEDY = replace(SAMPLING, greedy=True, sub_greedy=True)
 MODEL, CODEC = tiny_model(), tiny_codec()
 HIDDEN, SAMPLES = TINY.talker.stack.hidden, 1920
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def runner(slots: int = 6, capacity: int = 48, *, greedy: bool = False) -> Runner:

@@ -21,7 +21,6 @@ CAPACITY = 24
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    torch.set_num_threads(1)
     config = read_model(raw_model("custom_voice", SIZES["tiny17"]))
     tensors = random_tensors(model_shapes(config), 0, "cpu", torch.float32)
     return Model(config, tensors, Eager(), 8)
