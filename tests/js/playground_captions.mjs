@@ -27,7 +27,7 @@ export const captionScenarios = ({ open, text, told, wanted, url }) => {
 
   const rows = (page) => page.locator("#cue-list li").evaluateAll((all) => all.map((item) => ({
     time: item.querySelector("time").textContent, text: item.querySelector("p").textContent,
-    state: item.dataset.state, told: item.querySelector("small").textContent,
+    voice: item.querySelector("li > span").textContent, state: item.dataset.state, told: item.querySelector("small").textContent,
   })));
 
   return {

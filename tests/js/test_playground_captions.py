@@ -54,7 +54,8 @@ def test_cues_of_a_dropped_file_light_up_at_their_time_and_what_is_late_is_told(
     assert [one["line"] for one in told["lit"]] == SPOKEN
     assert told["words"] == "One two three Four five six seven Eight nine".split()
     rows = told["rows"]
-    assert [row["text"] for row in rows] == [SPOKEN[0], "", *SPOKEN[1:]]
+    assert [row["text"] for row in rows] == [SPOKEN[0], "[music]", *SPOKEN[1:]]
+    assert [row["voice"] for row in rows] == ["tone-low", "", "tone-high", "tone-low"]
     assert [row["time"] for row in rows] == ["00:00.2", "", "00:02.0", "00:02.4"]
     assert [row["state"] for row in rows] == ["spoken", "skipped", "spoken", "spoken"]
     assert rows[1]["told"] == "Cue 2 left out: it describes a sound"

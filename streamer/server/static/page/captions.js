@@ -176,7 +176,7 @@ export class CaptionPanel {
     await Promise.all([this.#before(), this.stop()]);
     $("banner").hidden = true;
     $("listener").hidden = true;
-    this.#cues.clear();
+    this.#cues.clear(text);
     this.#figures();
     this.#say("");
     const player = this.#ready();

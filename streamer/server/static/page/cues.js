@@ -21,6 +21,16 @@ export function clock(ms) {
 const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
 const times = (rate) => `×${rate.toFixed(2)}`;
 
+/** The texts of a file by the ids that it gives its cues; "" where several have the same. */
+function textsOf(file) {
+  const texts = new Map();
+  for (const block of file.split(/\r?\n(?:[ \t]*\r?\n)+/)) {
+    const [id, times, ...text] = block.trim().split(/\r?\n/);
+    if (times?.includes("-->")) texts.set(id, texts.has(id) ? "" : text.join(" ").replace(/<[^>]*>/g, ""));
+  }
+  return texts;
+}
+
 /** A list in `box`, which scrolls. Times are ms of the sound. */
 export class Cues {
   #box;
@@ -31,6 +41,7 @@ export class Cues {
   #late = new Map();
   #lit = new Set();
   #marked = null;
+  #texts = new Map();
 
   constructor(box, list, empty) {
     this.#box = box;
@@ -39,7 +50,9 @@ export class Cues {
     this.clear();
   }
 
-  clear() {
+  /** Others are coming: those of `file`. */
+  clear(file = "") {
+    this.#texts = textsOf(file);
     this.#rows.clear();
     this.#segments = [];
     this.#late.clear();
@@ -56,14 +69,20 @@ export class Cues {
 
   skipped({ cue, reason }) {
     const row = this.#row(cue);
-    if (!row.segments.length) this.#say(row, "skipped", `left out: ${REASONS[reason] ?? reason}`);
+    if (row.segments.length) return;
+    row.text.textContent = this.#texts.get(cue) ?? "";
+    this.#say(row, "skipped", `left out: ${REASONS[reason] ?? reason}`);
   }
 
   /** Text that is going to be heard. */
   segment(segment) {
     const row = this.#row(segment.cue);
     const late = this.#late.get(segment.cue);
-    if (!row.segments.length) row.time.textContent = clock(segment.start_ms + (segment.shift_ms ?? 0) - (late?.by_ms ?? 0));
+    if (!row.segments.length) {
+      row.time.textContent = clock(segment.start_ms + (segment.shift_ms ?? 0) - (late?.by_ms ?? 0));
+      row.voice.textContent = segment.voice;
+      row.text.replaceChildren();
+    }
     const span = document.createElement("span");
     span.textContent = segment.text;
     row.text.append(row.segments.length ? " " : "", span);
@@ -154,13 +173,13 @@ export class Cues {
     if (known) return known;
     this.#empty.hidden = true;
     const item = document.createElement("li");
-    const [time, text, state] = ["time", "p", "small"].map((tag) => document.createElement(tag));
-    item.append(time, text, state);
+    const [time, text, voice, state] = ["time", "p", "span", "small"].map((tag) => document.createElement(tag));
+    item.append(time, text, voice, state);
     // What is left out may be told long before its turn: numbered cues stay in order.
     const next = [...this.#rows.values()].find((row) => Number(row.id) > Number(id));
     this.#list.insertBefore(item, next?.item.isConnected ? next.item : null);
     if (this.#list.children.length > SHOWN) this.#list.firstElementChild.remove();
-    const row = { id, item, time, text, told: state, segments: [], rate: 1, state: "" };
+    const row = { id, item, time, text, voice, told: state, segments: [], rate: 1, state: "" };
     this.#rows.set(id, row);
     return row;
   }
