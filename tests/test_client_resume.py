@@ -49,7 +49,6 @@ from tests.client_wire import (
     all_of,
     audio,
     done,
-    nothing,
     serving,
     started,
 )
@@ -96,12 +95,14 @@ async def found(client: Client) -> None:
 
 
 class Gate:
-    """A pause between two attempts that lasts until it is opened."""
+    """A pause between two attempts, `reached` when it begins, that lasts until it is opened."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
+        self.reached = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
+        self.reached.set()
         await self.open.wait()
 
     @property
@@ -611,7 +612,12 @@ async def test_a_server_that_has_gone_without_a_word_is_left(
         await server.resume(wire, {"c1": 0}, {"c1": Recovered(True)})
         await wire.send(done())
 
-    async with serving(before, after) as url, connect(url, patience=AT_ONCE) as client:
+    async def longer(seconds: float) -> None:
+        """The next one may be slow: it answers."""
+        monkeypatch.setattr(dialing, "PONG_S", 600.0)
+
+    patience = Patience(chance=lambda: 0.0, sleep=longer)
+    async with serving(before, after) as url, connect(url, patience=patience) as client:
         assert await all_of(await client.start()) == [started(), done()]
         assert client.reconnects == 1
 
@@ -799,29 +805,29 @@ async def test_closing_is_told_to_the_server() -> None:
     assert codes == [1000]
 
 
-async def mute(wire: Wire) -> None:
-    """Take the session up, and say nothing."""
-    await wire.receive()
-
-
 @pytest.mark.parametrize("refused", [True, False])
 @pytest.mark.asyncio
 async def test_closing_while_a_socket_is_awaited_leaves_nothing_behind(refused: bool) -> None:
+    gate, resuming = Gate(), asyncio.Event()
+
     async def before(wire: Wire) -> None:
         await wire.expect(Start("c1"))
         await wire.send(started())
         wire.drop()
 
+    async def mute(wire: Wire) -> None:
+        await wire.receive()
+        resuming.set()
+
     tasks = asyncio.all_tasks()
-    async with serving(before, mute if not refused else nothing) as url:
-        patience = Gate().patience if refused else AT_ONCE
-        async with connect(url, patience=patience) as client:
+    async with serving(before, mute) as url:
+        async with connect(url, patience=gate.patience if refused else AT_ONCE) as client:
             context = await client.start()
             listener = asyncio.create_task(all_of(context))
-            await lost(client)
-            await asyncio.sleep(0.02)
+            await (gate.reached if refused else resuming).wait()
         with pytest.raises(ConnectionError):
             await listener
     gc.collect()
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() == tasks
+    async with asyncio.timeout(10):
+        while asyncio.all_tasks() != tasks:
+            await asyncio.sleep(0.001)

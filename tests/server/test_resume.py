@@ -504,6 +504,8 @@ async def test_a_stalled_reader_loses_its_socket_and_not_its_session(tmp_path: P
             assert counters(server).errors["stalled_reader"] == 1
             assert server.live == 1
             assert await closing(stuck) == 4001
+        (connection,) = server.service.connections
+        connection._writer._timeout_s = 600  # type: ignore[attr-defined] # the next reads, if slowly
         async with Returning(server) as client:
             client.ready = ready
             assert (await client.come_back())["contexts"]["a"]["recovered"]
