@@ -69,7 +69,9 @@ class Upstream:
         """Wait until nothing is in work here: no context, no job."""
         deadline = time.monotonic() + END_S
         headers = {"authorization": f"Bearer {self.watcher}"}
-        async with httpx.AsyncClient(base_url=self.server.url, headers=headers) as http:
+        async with httpx.AsyncClient(
+            base_url=self.server.url, headers=headers, timeout=END_S
+        ) as http:
             while left := _IN_WORK.findall((await http.get("/metrics")).text):
                 if not any(float(value) for _, value in left):
                     return
@@ -92,7 +94,9 @@ class Upstream:
         found: list[dict[str, Any]] = []
         query = {"limit": "100"}
         headers = {"authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(base_url=self.server.url, headers=headers) as http:
+        async with httpx.AsyncClient(
+            base_url=self.server.url, headers=headers, timeout=END_S
+        ) as http:
             while True:
                 answer = await http.get(f"/v1/{what}", params=query)
                 assert answer.status_code == 200, answer.text
@@ -111,7 +115,9 @@ def upstream(engines: str = "hibari", *flags: str) -> Iterator[Upstream]:
         it = Upstream(server, store)
         it.key, it.watcher = it.new("downstream"), it.new("watcher", "metrics")
         deadline = time.monotonic() + END_S
-        while httpx.get(f"{server.url}/v1/voices").status_code != 401:  # until it knows of keys
+        while (
+            httpx.get(f"{server.url}/v1/voices", timeout=END_S).status_code != 401
+        ):  # until it knows of keys
             assert time.monotonic() < deadline
             time.sleep(0.02)
         yield it

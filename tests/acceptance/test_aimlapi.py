@@ -41,7 +41,7 @@ def test_the_example_gets_a_link_to_speech(hibari_server: ServerProcess) -> None
     told = ran(sys.executable, "-c", script)
 
     assert told["usage"] == {"characters": 267}
-    file = httpx.get(told["audio"]["url"], trust_env=False)
+    file = httpx.get(told["audio"]["url"], trust_env=False, timeout=30)
     codec, rate, channels, sound = decoded(file.content)
     assert (codec, rate, channels) == ("pcm_s16le", 24000, 1)
     assert 10 < len(sound) / rate < 30, "39 words"

@@ -42,7 +42,7 @@ def test_the_example_is_answered_as_documented_and_becomes_speech(
     assert told == shown
     assert re.fullmatch("task_[0-9a-f]{24}", id)
 
-    with httpx.Client(base_url=hibari_server.url, trust_env=False) as http:
+    with httpx.Client(base_url=hibari_server.url, trust_env=False, timeout=30) as http:
         deadline = time.monotonic() + 60
         while True:
             answer = http.get("/crun/api/v1/client/job/TaskInfo", params={"task_id": id})

@@ -16,7 +16,7 @@ async def test_sigterm_lets_5_streams_and_a_download_finish_and_refuses_new_ones
 
 @pytest.mark.asyncio
 async def test_what_still_waits_for_text_after_drain_s_is_cut_and_told_so() -> None:
-    with running_server("tone", ["--drain-s", "1"]) as server:
+    with running_server("tone", ["--drain-s", "4"]) as server:
         await drain_cuts_what_waits(server)
 
 

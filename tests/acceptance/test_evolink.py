@@ -66,14 +66,14 @@ def test_the_example_is_answered_as_documented_and_becomes_speech(server: Server
     assert task["usage"] == {"credits_reserved": 0.315}, "63 characters"
 
     headers = {"Authorization": "Bearer <token>"}
-    with httpx.Client(base_url=server.url, headers=headers, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=30) as http:
         deadline = time.monotonic() + 60
         while task["status"] in ("pending", "processing") and time.monotonic() < deadline:
             time.sleep(0.05)
             task = http.get(f"/evolink/v1/tasks/{task['id']}").json()
         assert (task["status"], task["progress"]) == ("completed", 100)
         assert task["usage"] == {"credits_reserved": 0.315}
-        file = httpx.get(task["results"][0], trust_env=False)
+        file = httpx.get(task["results"][0], trust_env=False, timeout=30)
     assert file.headers["content-type"] == "audio/wav"
     codec, rate, channels, sound = decoded(file.content)
     assert (codec, rate, channels) == ("pcm_s16le", 24000, 1)

@@ -113,7 +113,7 @@ async def test_what_the_provider_refuses_is_never_asked_of_our_client(pair: Pair
     """A wrong key of ours there, and a right one whose budget is spent."""
     wrong = "sk-streamer-" + "wrong" * 8
     spent = pair.upstream.new("spent", budget=0.001)
-    async with httpx.AsyncClient(base_url=pair.upstream.server.url) as http:
+    async with httpx.AsyncClient(base_url=pair.upstream.server.url, timeout=30) as http:
         headers = {"authorization": f"Bearer {spent}"}
         answers = [
             (await http.post("/v1/speech", json={"text": "Hi."}, headers=headers)).status_code

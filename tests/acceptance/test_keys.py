@@ -44,7 +44,7 @@ class Keyed:
 
     async def token(self, key: str, **wish: Any) -> str:
         """One made with this key; as secret as a key."""
-        async with httpx.AsyncClient(base_url=self.server.url) as http:
+        async with httpx.AsyncClient(base_url=self.server.url, timeout=30) as http:
             headers = {"authorization": f"Bearer {key}"}
             answer = await http.post("/v1/tokens", json=wish, headers=headers)
         assert answer.status_code == 201, answer.text
@@ -53,7 +53,7 @@ class Keyed:
         return token
 
     async def speech(self, key: str, text: str = TEXT) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=self.server.url) as http:
+        async with httpx.AsyncClient(base_url=self.server.url, timeout=30) as http:
             headers = {"authorization": f"Bearer {key}"}
             return await http.post("/v1/speech", json={"text": text}, headers=headers)
 
@@ -124,7 +124,7 @@ async def test_handshake_is_refused_over_http_before_the_upgrade(
     assert response.status_code == status
     assert code_of(response.body) == code
     assert response.headers["x-request-id"]
-    async with httpx.AsyncClient(base_url=keyed.server.url) as http:
+    async with httpx.AsyncClient(base_url=keyed.server.url, timeout=30) as http:
         preview = await http.get("/v1/stream", headers=sent)
         posted = await http.post("/v1/speech", json={"text": TEXT}, headers=sent)
     assert (preview.status_code, code_of(preview.content)) == (status, code)

@@ -66,7 +66,7 @@ def ran(server: ServerProcess, script: str) -> dict[str, Any]:
 
 def heard(url: str) -> tuple[str, int, int, float]:
     """Codec, rate, channels and seconds of the speech at a URL."""
-    answer = httpx.get(url, trust_env=False)
+    answer = httpx.get(url, trust_env=False, timeout=30)
     assert answer.status_code == 200
     codec, rate, channels, sound = decoded(answer.content)
     assert 0.02 < level(sound) < 0.5

@@ -52,7 +52,7 @@ def told(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 def seconds_at(url: str) -> float:
-    answer = httpx.get(url, trust_env=False)
+    answer = httpx.get(url, trust_env=False, timeout=30)
     assert answer.status_code == 200
     _, rate, channels, sound = decoded(answer.content)
     return len(sound) / channels / rate
@@ -82,7 +82,7 @@ def test_it_stores_media_and_speaks_like_them(told: dict[str, Any], way: str) ->
     assert cloned["warning"] == "stand_in"
     assert seconds_at(cloned["audioURL"]) > 1
     assert (gone["operation"], gone["mediaUUID"]) == ("delete", kept["mediaUUID"])
-    assert httpx.get(kept["mediaURL"], trust_env=False).status_code == 410
+    assert httpx.get(kept["mediaURL"], trust_env=False, timeout=30).status_code == 410
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -51,7 +51,9 @@ async def drain_under_streams(server: ServerProcess, count: int, voice: str) -> 
         # More than the socket's buffers hold, so that it is live until it is read.
         audio = {"codec": "pcm_f32le", "container": "none", "sample_rate": 48000, "channels": 2}
         body = {"text": LONG, "voice": "tone-low", "audio": audio}
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=server.url))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=server.url, timeout=DEADLINE_S)
+        )
         whole = len((await http.post("/v1/speech", json=body)).content)
         assert whole > 50_000_000
         download = await stack.enter_async_context(http.stream("POST", "/v1/speech", json=body))
@@ -83,7 +85,7 @@ async def _draining(http: httpx.AsyncClient) -> None:
 
 
 async def _new_ones_are_refused(server: ServerProcess, one: Client) -> None:
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=DEADLINE_S) as http:
         await _draining(http)
         for path, body in (("/v1/speech", {"text": "No."}), ("/v1/audio/speech", {"input": "No."})):
             answer = await http.post(path, json=body)
@@ -123,7 +125,7 @@ async def second_signal_forces(server: ServerProcess) -> None:
     async with client(server.websocket_url) as one:
         await begin(one, "speaks", LONG, voice="tone-low")
         server.terminate()
-        async with httpx.AsyncClient(base_url=server.url) as http:
+        async with httpx.AsyncClient(base_url=server.url, timeout=DEADLINE_S) as http:
             await _draining(http)
         server.process.send_signal(signal.SIGTERM)
         assert await exit_code(server) == 0
