@@ -255,7 +255,7 @@ def test_whoever_stops_waiting_is_told_that_the_job_goes_on(
     while not (running := shell.told("list", "--status", "running")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(0.3)  # so that it has its answer, and waits
+    time.sleep(1.0)  # so that it has its answer, and waits
     asking.send_signal(ending)
     out, err = asking.communicate(timeout=END_S)
     (job,) = (job["id"] for job in running)
