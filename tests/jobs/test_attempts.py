@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,15 @@ from tests.scripted_engine import ScriptedEngine
 
 pytestmark = pytest.mark.asyncio
 
+SCRIPTED = partial(EngineFailed, "scripted")
+OURS = partial(ZeroDivisionError, "ours")
+"""Made anew each time: an exception holds the frames that it came through, and they a session."""
+
 
 class FailingEngine(ScriptedEngine):
-    """Fails so often, with this, before it speaks."""
+    """Fails so often, each time with a new one of these, before it speaks."""
 
-    def __init__(self, times: int, failure: Exception) -> None:
+    def __init__(self, times: int, failure: Callable[[], Exception]) -> None:
         super().__init__()
         self.left = times
         self.failure = failure
@@ -42,7 +47,7 @@ class FailingEngine(ScriptedEngine):
     ) -> AsyncGenerator[PcmChunk, None]:
         if self.left:
             self.left -= 1
-            raise self.failure
+            raise self.failure()
         async for chunk in super().synthesize(segments, lead):
             yield chunk
 
@@ -52,9 +57,9 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "RETRY_S", 0.01)
 
 
-@pytest.mark.parametrize("failure", [EngineFailed("scripted"), ZeroDivisionError("ours")])
+@pytest.mark.parametrize("failure", [SCRIPTED, OURS])
 async def test_an_engine_that_fails_twice_is_tried_a_third_time(
-    tmp_path: Path, failure: Exception
+    tmp_path: Path, failure: Callable[[], Exception]
 ) -> None:
     async with house(tmp_path, FailingEngine(2, failure)) as home:
         job, _ = await home.jobs.submit("k", request())
@@ -66,10 +71,10 @@ async def test_an_engine_that_fails_twice_is_tried_a_third_time(
 
 @pytest.mark.parametrize(
     ("failure", "code"),
-    [(EngineFailed("scripted"), "engine_failed"), (ZeroDivisionError("ours"), "internal_error")],
+    [(SCRIPTED, "engine_failed"), (OURS, "internal_error")],
 )
 async def test_an_engine_that_fails_too_often_fails_the_job(
-    tmp_path: Path, failure: Exception, code: str
+    tmp_path: Path, failure: Callable[[], Exception], code: str
 ) -> None:
     async with house(tmp_path, FailingEngine(3, failure)) as home:
         job, _ = await home.jobs.submit("k", request())
@@ -249,7 +254,7 @@ async def test_a_job_that_nobody_can_speak_fails_when_it_has_waited_as_long_as_i
 
 async def test_what_an_engine_refuses_by_itself_fails_at_once(tmp_path: Path) -> None:
     refusal = UnsupportedParameter("not this", param="voice")
-    async with house(tmp_path, FailingEngine(1, refusal)) as home:
+    async with house(tmp_path, FailingEngine(1, lambda: refusal)) as home:
         job, _ = await home.jobs.submit("k", request())
         failed = await home.ended("k", job.id)
         assert (failed.status, failed.error, failed.attempts) == ("failed", refusal, 1)
@@ -257,7 +262,7 @@ async def test_what_an_engine_refuses_by_itself_fails_at_once(tmp_path: Path) ->
 
 async def test_the_clock_of_the_machine_may_jump(tmp_path: Path) -> None:
     now = [1_800_000_000.0]
-    engine = FailingEngine(2, EngineFailed("scripted"))
+    engine = FailingEngine(2, SCRIPTED)
     async with house(tmp_path, engine, clock=lambda: now[0]) as home:
         for jump in (3600.0, -7200.0, 3600.0):
             job, _ = await home.jobs.submit("k", request())
