@@ -77,6 +77,7 @@ const scenarios = {
         if (now && now !== window.litWords.at(-1)) window.litWords.push(now);
       }).observe(document.getElementById("said"), { subtree: true, childList: true, attributes: true });
     });
+    await page.fill("#speed", String(wanted.speed ?? 1));
     await speak(page, wanted.text);
     await page.waitForSelector("#said .now");
     told.during = { connection: await text(page, "#connection"), pause: await page.isEnabled("#pause") };
