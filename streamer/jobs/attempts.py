@@ -38,6 +38,12 @@ HOLD_S = 60.0
 """Before a job is tried again that nobody here can speak since the server began with other settings."""
 
 
+def retry_s(failures: int) -> float:
+    """Before the next attempt, in seconds, after so many failures (1 or more) of a job."""
+    doublings = min(failures - 1, 32)  # a float has no 2 ** 1024
+    return min(RETRY_S * 2.0**doublings, LONGEST_RETRY_S)
+
+
 class Attempts:
     """`encoding` is held by results that are encoded once they have been spoken whole."""
 
@@ -80,7 +86,7 @@ class Attempts:
         """An attempt raised a fault of ours. In how many seconds to try again."""
         log.error("fault", exc_info=fault, extra={"job": entry.id})
         entry.failures += 1
-        return min(RETRY_S * 2.0**entry.failures, LONGEST_RETRY_S)
+        return retry_s(entry.failures)
 
     async def _perform(self, entry: Entry, job: Job, kept: Stored) -> float:
         """Speak a job and end it; or in how many seconds to try again."""
@@ -115,7 +121,7 @@ class Attempts:
         self._endings.counts.retries += 1
         log.warning("job failed once", extra={"job": entry.id, "error": failure.code})
         await self._give_back(entry)
-        return float(RETRY_S * 2.0 ** (entry.failures - 1))
+        return retry_s(entry.failures)
 
     async def _speak(self, entry: Entry, kept: Stored, blobs: list[str]) -> list[Rendering]:
         """All results, one after the other; `blobs` are told as they are committed."""

@@ -57,6 +57,11 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "RETRY_S", 0.01)
 
 
+async def test_the_wait_doubles_up_to_its_longest_however_often_a_job_has_failed() -> None:
+    waits = [attempts.retry_s(failures) for failures in (1, 2, 3, 100, 10_000)]
+    assert waits == [0.01, 0.02, 0.04, attempts.LONGEST_RETRY_S, attempts.LONGEST_RETRY_S]
+
+
 @pytest.mark.parametrize("failure", [SCRIPTED, OURS])
 async def test_an_engine_that_fails_twice_is_tried_a_third_time(
     tmp_path: Path, failure: Callable[[], Exception]
