@@ -25,6 +25,7 @@ from streamer.cli import run, serve
 from streamer.cli.sink import FORMATS
 from streamer.config import SETTINGS, Settings
 from streamer.engines.base import Engine
+from streamer.server.auth import KeyStore
 from tests.providers.base import KEY
 from tests.providers.base import running as providers_running
 from tests.providers.openai import OpenAiProvider
@@ -380,6 +381,31 @@ def test_a_key_is_shown_once_listed_and_revoked(
     out = capsys.readouterr().out
     assert key not in out
     assert json.loads(out[out.index("[\n") :])[0]["revoked"] is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "more", "status", "revoked"),
+    [("n\n", [], 1, False), ("", [], 130, False), ("y\n", [], 0, True), ("", ["--yes"], 0, True)],
+)
+def test_at_a_terminal_a_key_is_revoked_with_what_it_has_stored_only_once_that_is_confirmed(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    answer: str,
+    more: list[str],
+    status: int,
+    revoked: bool,
+) -> None:
+    there = ["--data-dir", str(tmp_path)]
+    KeyStore(tmp_path).new("app")
+    terminal = io.StringIO(answer)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    assert run(["keys", "revoke", "app", *more, *there]) == status
+    told = capsys.readouterr()
+    assert ("delete its voices, files, jobs and webhooks?" in told.err) is (not more)
+    assert ("are deleted" in told.out) is revoked
+    assert (KeyStore(tmp_path).list()[0].revoked is not None) is revoked
 
 
 def test_doctor_says_which_engines_can_run_and_why_not(capsys: pytest.CaptureFixture[str]) -> None:

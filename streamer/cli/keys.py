@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -75,14 +76,29 @@ def list_keys(
 @app.command("revoke")
 @takes_settings("data_dir")
 def revoke(
-    settings: Settings, key: Annotated[str, typer.Argument(help="Its id or its name.")]
+    settings: Settings,
+    key: Annotated[str, typer.Argument(help="Its id or its name.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
 ) -> None:
     """Revoke a key, for good: what it has stored is deleted.
 
-    A running server closes its connections and deletes within seconds, any other when it starts next.
+    Its voices, files, jobs and webhooks go with it, and there is no way to hand them to another key. At a
+    terminal it asks first. A running server closes the key's connections and deletes within seconds, any
+    other when it starts next.
     """
-    revoked = _store(settings).revoke(key)
-    print(f"revoked {revoked.id} ({revoked.name})")
+    store = _store(settings)
+    found = store.get(key)
+    if not yes and sys.stdin.isatty():
+        asked = (
+            f"Revoke {found.id} ({found.name}), and delete its voices, files, jobs and webhooks?"
+        )
+        if not typer.confirm(asked, err=True):
+            raise typer.Exit(1)
+    revoked = store.revoke(found.id)
+    print(
+        f"revoked {revoked.id} ({revoked.name}); its voices, files, jobs and webhooks are deleted"
+        " within seconds, or when a server starts next"
+    )
 
 
 def _limits(key: Key) -> dict[str, float]:

@@ -184,15 +184,17 @@ class KeyStore:
             )
         return secret
 
+    def get(self, which: str) -> Key:
+        """The live key of that id or name. Raises `NotFound`."""
+        return _named(which, self.list())
+
     def revoke(self, which: str) -> Key:
         """Revoke the live key of that id or name. Raises `NotFound`."""
         with self._writing() as keys:
-            for index, key in enumerate(keys):
-                if key.revoked is None and which in (key.id, key.name):
-                    revoked: Key = msgspec.structs.replace(key, revoked=_now())
-                    keys[index] = revoked
-                    return revoked
-        raise NotFound(f"no live key {which!r}", param="key")
+            key = _named(which, keys)
+            revoked: Key = msgspec.structs.replace(key, revoked=_now())
+            keys[keys.index(key)] = revoked
+        return revoked
 
     @contextmanager
     def _writing(self) -> Iterator[MutableSequence[Key]]:
@@ -215,6 +217,13 @@ class KeyStore:
             os.fsync(file.fileno())
         os.replace(temporary, self._path)
         self._seen = None
+
+
+def _named(which: str, keys: Sequence[Key]) -> Key:
+    for key in keys:
+        if key.revoked is None and which in (key.id, key.name):
+            return key
+    raise NotFound(f"no live key {which!r}", param="key")
 
 
 def _of_today(key: Key) -> Key:
