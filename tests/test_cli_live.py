@@ -13,11 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streamer.audio.decoder import decode
+from streamer.cli.cues import Report
 from streamer.cli.feed import Feed
+from streamer.cli.progress import Progress
+from streamer.engines.tone import SAMPLE_RATE, SOUND
 from streamer.text.captions import CueReader, ParsedCue
-from streamer.types import CueOptions, Event
+from streamer.types import AudioFormat, CueOptions, Done, Event, SegmentStarted, Started
 from tests.server_process import ServerProcess, running_server
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +29,8 @@ TONE = ("--engines", "tone")
 FIRST = "0\n00:00:00,000 --> 00:00:00,500\nOne.\n\n"
 SECOND = "1\n00:00:00,500 --> 00:00:01,000\nTwo.\n\n"
 MUCH_LATER = "1\n00:10:00,000 --> 00:10:01,000\nTwo.\n\n"
+REST_S = 0.005
+"""Shorter than what is between two words, also where more is said behind a cue."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +61,22 @@ def started(*arguments: str) -> subprocess.Popen[bytes]:
 
 def spoken(told: str) -> tuple[object, int]:
     """How much sound and how many cues the last line tells of. How long that takes is up to the machine:
-    silence gives way where it was late."""
+    silence gives way where it was late, and speech is hurried."""
     found = re.search(r"([\d.]+) s, (\d+) cues? spoken", told.splitlines()[-1])
     assert found is not None, told
     return pytest.approx(float(found[1]), abs=0.006), int(found[2])
+
+
+def words_of(sound: NDArray[np.floating], rate: int, told: str) -> int:
+    """How many are heard, each a tone and a rest, and whole: as long as a word is, where none was late. Else
+    some may be hurried."""
+    loud = np.flatnonzero(np.abs(sound) > 0.02)
+    rests = np.flatnonzero(np.diff(loud) > REST_S * rate)
+    begins, ends = loud[np.r_[0, rests + 1]], loud[np.r_[rests, len(loud) - 1]]
+    whole = (ends - begins) / rate / (SOUND / SAMPLE_RATE)
+    most_rate = 1 if ", 0 late" in told else 1.1 * CueOptions().max_rate
+    assert 0.97 / most_rate < np.min(whole) <= np.max(whole) < 1.03
+    return len(whole)
 
 
 def test_live_captions_are_heard_while_they_are_written() -> None:
@@ -79,7 +97,7 @@ def test_live_captions_are_heard_while_they_are_written() -> None:
     assert process.returncode == 0
     heard = np.frombuffer(before + after, "<i2").astype(np.float32) / 32768
     assert np.max(np.abs(heard[:12000])) > 0.05
-    assert np.max(np.abs(heard[12000:])) > 0.05
+    assert words_of(heard, 24000, told) == 4
     assert spoken(told) == (len(heard) / 24000, 2)
 
 
@@ -99,7 +117,7 @@ def test_a_live_cue_is_heard_before_its_block_ends_and_goes_on_with_more_lines()
     assert process.returncode == 0
     heard = np.frombuffer(before + after, "<i2").astype(np.float32) / 32768
     assert np.max(np.abs(heard[:12000])) > 0.05
-    assert len(heard) > 1.5 * 24000  # the first line has a second of time
+    assert words_of(heard, 24000, "more lines are hurried") == 9
     assert "skipped: cue" not in told
     assert spoken(told) == (len(heard) / 24000, 1)
 
@@ -147,6 +165,21 @@ async def test_only_what_says_something_is_spoken_before_its_block_ends() -> Non
     assert "flush" not in utterance.told[:3]
 
 
+def test_silence_that_was_left_out_is_told_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    audio = AudioFormat("pcm_s16le", sample_rate=24000)
+    for shift, more in ((0, ""), (39120, ", 1.63 s of silence left out")):
+        report = Report(Progress("-"), "-")
+        for event in (
+            Started("c", audio, "", b"", 0, "low", "tone", 0),
+            SegmentStarted("c", 0, "One.", 0, 0, "flush", cue="1"),
+            SegmentStarted("c", 1, "Two.", 4, 9000, "flush", cue="2", shift=shift),
+            Done("c", "end", 24000, 1000.0, 8, None, "tone"),
+        ):
+            report.told(event)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"2 cues spoken, 0 late, 0 skipped{more}, tone/low" in line
+
+
 def sounding(process: subprocess.Popen[bytes], directory: Path) -> None:
     """Wait until sound lies in the file that is not whole yet."""
     while not any(path.stat().st_size > 4800 for path in directory.glob(".said.wav.*")):
@@ -172,6 +205,7 @@ def test_the_first_ctrl_c_is_the_end_of_live_captions(
         told = process.stderr.read().decode()
     samples, rate = decode((tmp_path / "said.wav").read_bytes())
     assert spoken(told) == (len(samples) / rate, 2)
+    assert words_of(samples, rate, told) == 2
     reader = CueReader()
     cues = reader.push((tmp_path / "said.vtt").read_text()) + reader.flush()
     assert [cue.text for cue in cues if isinstance(cue, ParsedCue)] == [
@@ -200,7 +234,9 @@ def test_a_ctrl_c_of_a_terminal_leaves_the_player_playing(
         assert process.wait(30) == 0
         process.stdin.close()
         told = process.stderr.read().decode()
-    assert spoken(told) == (played.stat().st_size / 2 / 48000, 2)
+    heard = np.frombuffer(played.read_bytes(), "<i2").astype(np.float32) / 32768
+    assert spoken(told) == (len(heard) / 48000, 2)
+    assert words_of(heard, 48000, told) == 2
 
 
 def test_what_is_written_in_answer_to_a_ctrl_c_is_spoken(tmp_path: Path) -> None:

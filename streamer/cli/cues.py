@@ -67,6 +67,7 @@ class Report:
         self._name = name
         self._tally = Tally()
         self._reasons: Counter[str] = Counter()
+        self._left_out_s = 0.0
         self._rate = 1
         self._format = ""
 
@@ -86,6 +87,8 @@ class Report:
                 self._reasons[event.reason] += 1
                 if event.reason in _NOTEWORTHY:
                     self._progress.note(f"skipped: cue {event.cue}, {event.reason}")
+            case SegmentStarted():
+                self._left_out_s = event.shift / self._rate
             case Done(reason="end"):
                 self._progress.note(f"{self._name}: {self._summary(event)}")
             case _:
@@ -99,5 +102,7 @@ class Report:
         skipped = f"{tally.skipped} skipped"
         if self._reasons:
             skipped += f" ({', '.join(f'{n} {why}' for why, n in self._reasons.most_common())})"
+        if self._left_out_s:  # of live captions that have caught up
+            skipped += f", {self._left_out_s:.2f} s of silence left out"
         cues = f"{tally.spoken} cue{'' if tally.spoken == 1 else 's'} spoken"
         return f"{event.audio_ms / 1000:.2f} s, {cues}, {late}, {skipped}, {self._format}"
