@@ -12,6 +12,8 @@ import pytest
 
 import streamer
 from streamer.audio.decoder import decode
+from streamer.client.remote import Remote
+from streamer.client.voices import Voices
 from streamer.errors import IdempotencyConflict, InvalidMedia, InvalidParameter, NotFound
 from tests.parrot import hertz_of
 from tests.server.voices import recording
@@ -87,6 +89,32 @@ async def test_no_server_is_an_os_error_that_names_it() -> None:
             gone.kill()
             with pytest.raises(OSError, match=gone.host):
                 await client.voices.list()
+
+
+@pytest.mark.asyncio
+async def test_a_closed_client_asks_for_nothing_more(server: ServerProcess) -> None:
+    async with streamer.connect(server.url) as client:
+        voices = client.voices
+        assert await voices.list()
+    with pytest.raises(ConnectionError, match="closed"):
+        await voices.list()
+    async with streamer.connect(server.url) as client:
+        pass
+    with pytest.raises(ConnectionError, match="closed"):
+        _ = client.voices
+
+
+@pytest.mark.asyncio
+async def test_what_can_not_be_sent_is_refused_by_name() -> None:
+    for url, key in [("http://h", "k\u00e9y"), ("http://h", "k\ny"), ("http://h:99999", "key")]:
+        with pytest.raises(InvalidParameter) as caught:
+            Remote(url, key)
+        assert caught.value.param == ("url" if key == "key" else "key")
+    async with Remote("http://127.0.0.1:1", None) as remote:
+        for again in ("k\u00e9y", "k\ny"):
+            with pytest.raises(InvalidParameter) as caught:
+                await Voices(remote).design("calm", idempotency_key=again)
+            assert caught.value.param == "idempotency_key"
 
 
 def test_the_example_of_the_page_on_voices_runs(server: ServerProcess, tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ class Client:
         self._ids = itertools.count(1)
         self._dial = dial
         self._remote: Remote | None = None
+        self._closed = False
         self._contexts = Contexts(linked, buffer_bytes)
         self._link = self._contexts.link
 
@@ -130,7 +131,10 @@ class Client:
 
     @property
     def voices(self) -> Voices:
-        """The server's voices, over HTTP: listed, made, heard, deleted."""
+        """The server's voices, over HTTP: listed, made, heard, deleted. Raises `ConnectionError` once it is
+        closed."""
+        if self._closed:
+            raise ConnectionError("the connection is closed")
         if self._remote is None:
             self._remote = Remote(self._dial.address, self._dial.key, self._dial.ssl)
         return Voices(self._remote)
@@ -173,6 +177,7 @@ class Client:
     async def aclose(self) -> None:
         """Close the connection (code 1000: the server frees it at once). Contexts still open fail with
         `ConnectionError`."""
+        self._closed = True
         try:
             await self._link.aclose()
         finally:

@@ -45,8 +45,7 @@ class Dial:
     open_timeout: float
 
     def __post_init__(self) -> None:
-        if self.key is not None and not (self.key.isascii() and self.key.isprintable()):
-            raise InvalidParameter("a key is printable ASCII", param="key")
+        check_header(self.key, "key")
 
     async def __call__(self) -> ClientConnection:
         """An open socket. Raises the server's refusal as its typed error, else `OSError`."""
@@ -70,6 +69,12 @@ class Dial:
             raise ConnectionError(f"no WebSocket at {self.address}: {error}") from error
         except OSError as error:
             raise refusal(error) or error from None
+
+
+def check_header(value: str | None, param: str) -> None:
+    """Raises `InvalidParameter` for what can't travel in a header."""
+    if value is not None and not (value.isascii() and value.isprintable()):
+        raise InvalidParameter(f"{param} has to be printable ASCII", param=param)
 
 
 def address_of(url: str, *, resume: bool) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import parse_qs, quote
 
-from streamer.client.dialing import STREAM_PATH
+from streamer.client.dialing import STREAM_PATH, check_header
 from streamer.client.trust import refusal
 from streamer.errors import InvalidParameter
 from streamer.protocols.base import RemoteProtocolError
@@ -36,6 +36,7 @@ class Remote:
 
         self._place, _, fragment = url.partition("#")
         key = key or parse_qs(fragment).get("key", [None])[0]
+        check_header(key, "key")
         address = _address(self._place)
         self._http = httpx.AsyncClient(
             base_url=address,
@@ -75,6 +76,7 @@ class Remote:
         """What `read` makes of the body of the answer; parameters that are None are left out."""
         wanted = {name: value for name, value in (params or {}).items() if value is not None}
         sent = dict(headers or {})
+        check_header(sent.get("idempotency-key"), "idempotency_key")
         request = self._http.build_request(
             method, path, params=wanted, content=body, headers=sent, timeout=timeout_s
         )
@@ -132,6 +134,8 @@ class Remote:
     async def _sent(self, request: httpx.Request) -> AsyncGenerator[httpx.Response, None]:
         import httpx
 
+        if self._http.is_closed:
+            raise ConnectionError("the connection is closed")
         try:
             answer = await self._http.send(request, stream=True)
             try:
@@ -161,6 +165,8 @@ def _address(url: str) -> httpx.URL:
     except httpx.InvalidURL as error:
         raise InvalidParameter(f"url: {error}", param="url") from None
     scheme = {"ws": "http", "wss": "https"}.get(address.scheme, address.scheme)
+    if (address.port or 0) > 65535:
+        raise InvalidParameter("url: port out of range", param="url")
     if scheme not in ("http", "https") or not address.host:
         raise InvalidParameter("url is http:// or https:// and a host", param="url")
     path = address.path.removesuffix(STREAM_PATH)
