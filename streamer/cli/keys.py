@@ -29,7 +29,9 @@ def new(
     settings: Settings,
     name: Annotated[str, typer.Argument(help="What the key is for, e.g. the app that uses it.")],
     contexts: Annotated[int | None, typer.Option(help="Most contexts at once.")] = None,
-    connections: Annotated[int | None, typer.Option(help="Most connections at once.")] = None,
+    connections: Annotated[
+        int | None, typer.Option(help="Most connections at once; who only listens is not counted.")
+    ] = None,
     requests_per_minute: Annotated[
         int | None, typer.Option(help="Most contexts and HTTP requests in a minute.")
     ] = None,
