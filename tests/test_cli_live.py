@@ -165,6 +165,20 @@ async def test_only_what_says_something_is_spoken_before_its_block_ends() -> Non
     assert "flush" not in utterance.told[:3]
 
 
+@pytest.mark.asyncio
+async def test_a_ctrl_c_behind_an_input_that_failed_changes_nothing() -> None:
+    async def pieces() -> AsyncGenerator[str | None, None]:
+        yield FIRST
+        raise OSError("gone")
+
+    feed, utterance = Feed(pieces(), CueOptions()), Told()
+    with pytest.raises(OSError, match="gone"):
+        await feed(utterance)
+    assert feed.interrupt()
+    assert not feed.interrupt()
+    assert utterance.told == [FIRST]
+
+
 def test_silence_that_was_left_out_is_told_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     audio = AudioFormat("pcm_s16le", sample_rate=24000)
     for shift, more in ((0, ""), (39120, ", 1.63 s of silence left out")):

@@ -57,7 +57,8 @@ class Feed:
         except TimeoutError:
             if not self._input.expired():
                 raise
-        self._ended = True
+        finally:
+            self._ended = True
         if self._blank:
             raise InvalidParameter("no captions", param="file")
         await utterance.end()
