@@ -128,6 +128,7 @@ def test_a_group_without_a_command_shows_its_commands_line_by_line(
         (["keys", "new", "app", "--scope", "everything"], "everything"),
         (["keys", "new", "app", "--contexts", "0"], "contexts"),
         (["keys", "revoke", "nothing"], "nothing"),
+        (["keys", "rotate", "nothing"], "nothing"),
         (["nothing"], "nothing"),
     ],
 )
@@ -381,6 +382,24 @@ def test_a_key_is_shown_once_listed_and_revoked(
     out = capsys.readouterr().out
     assert key not in out
     assert json.loads(out[out.index("[\n") :])[0]["revoked"] is not None
+
+
+def test_a_rotated_key_s_new_secret_is_all_that_is_printed_and_is_kept_nowhere(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    there = ["--data-dir", str(tmp_path)]
+    store = KeyStore(tmp_path)
+    before = store.find(store.new("app"))
+    assert run(["keys", "rotate", before.id, *there]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    secret = told.out.removesuffix("\n")
+    assert store.find(secret).id == before.id
+    everything = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+    assert secret.encode() not in everything
+    assert run(["keys", "list", "--json", *there]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["id"], listed["rotations"]) == (before.id, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`streamer keys`: make, list and revoke the keys of a server; it sees changes while it runs."""
+"""`streamer keys`: make, list, rotate and revoke the keys of a server; it sees changes while it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from streamer.config import Settings, data_dir
 from streamer.server.auth import DEFAULT_SCOPES, SCOPES, Key, KeyStore
 from streamer.server.limits import KeyLimits
 
-app = typer.Typer(help="Make, list and revoke keys.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Make, list, rotate and revoke keys.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 def _store(settings: Settings) -> KeyStore:
@@ -75,6 +77,21 @@ def list_keys(
     print_table(("id", "name", "scopes", "limits", "created", "revoked"), rows)
 
 
+@app.command("rotate")
+@takes_settings("data_dir")
+def rotate(
+    settings: Settings,
+    key: Annotated[str, typer.Argument(help="Its id or its name.")],
+) -> None:
+    """Give a key another secret and print it. It is shown this once: only its hash is kept.
+
+    What the key has stored stays its own, so do its limits and scopes. The secret that it had is refused
+    at once, and so are tokens that were made with it; a running server closes their connections within
+    seconds.
+    """
+    print(_store(settings).rotate(key))
+
+
 @app.command("revoke")
 @takes_settings("data_dir")
 def revoke(
@@ -84,9 +101,9 @@ def revoke(
 ) -> None:
     """Revoke a key, for good: what it has stored is deleted.
 
-    Its voices, files, jobs and webhooks go with it, and there is no way to hand them to another key. At a
-    terminal it asks first. A running server closes the key's connections and deletes within seconds, any
-    other when it starts next.
+    Its voices, files, jobs and webhooks go with it; to replace its secret alone, rotate it. At a terminal
+    it asks first. A running server closes the key's connections and deletes within seconds, any other when
+    it starts next.
     """
     store = _store(settings)
     found = store.get(key)
@@ -116,4 +133,5 @@ def _shown(key: Key) -> dict[str, object]:
         "limits": _limits(key),
         "created": key.created,
         "revoked": key.revoked,
+        "rotations": key.rotations,
     }

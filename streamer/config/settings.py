@@ -259,6 +259,7 @@ class Settings:
     drain_s: float = _row(30.0, "SIGTERM lets live utterances finish for so long.", minimum=0)
     keys_recheck_s: float = _row(
         5.0,
-        "How often revoked keys are looked for: their connections close, what they stored goes.",
+        "How often revoked and rotated keys are looked for: connections close, what revoked ones"
+        " stored goes.",
         minimum=0.01,
     )

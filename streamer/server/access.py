@@ -121,27 +121,31 @@ class Access:
             )
         return self._lent(grant, origin)
 
-    def live(self, id: str) -> bool:
-        """Whether the key of that id is still valid; "" is none and always is while there are none."""
-        return any(key.id == id and key.revoked is None for key in self._all()) or (
-            not id and not self.keyed
-        )
+    def live(self, key: Key) -> bool:
+        """Whether this key or token is not revoked, nor its secret replaced since; `ANONYMOUS` is valid
+        while there are no keys."""
+        return any(
+            now.id == key.id and now.revoked is None and now.rotations == key.rotations
+            for now in self._all()
+        ) or (not key.id and not self.keyed)
 
     def revoked(self) -> set[str]:
         """Ids of the keys that were valid and are no more."""
         return {key.id for key in self._all() if key.revoked is not None}
 
     def _lent(self, grant: Grant, origin: str | None) -> Key:
-        return self._tokens.lend(self._lender(grant.key), grant, origin)
+        return self._tokens.lend(self._lender(grant), grant, origin)
 
-    def _lender(self, id: str) -> Key:
+    def _lender(self, grant: Grant) -> Key:
         """The key that a token was made with. Raises `Unauthenticated`, `KeyRevoked`."""
-        if not id and not self.keyed:
+        if not grant.key and not self.keyed:
             return ANONYMOUS
         for key in self._all():
-            if key.id == id:
+            if key.id == grant.key:
                 if key.revoked is not None:
                     raise KeyRevoked("the key of this token has been revoked")
+                if key.rotations != grant.rotations:
+                    raise KeyRevoked("the secret of this token's key has been replaced")
                 return key
         raise Unauthenticated("the key of this token is none any more")
 

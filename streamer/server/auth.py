@@ -51,6 +51,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     revoked: str | None = None
     generation: int = 1
     """Of the scopes."""
+    rotations: int = 0
+    """How often its secret has been replaced: what an earlier one has opened or lent is good no more."""
 
     KIND: ClassVar[str] = "key"
 
@@ -97,6 +99,10 @@ _KEYS = msgspec.json.Decoder(tuple[Key, ...])
 
 ANONYMOUS = Key(id="", name="", sha256="", scopes=SCOPES)
 """Who asks a server that has no keys."""
+
+
+def _secret() -> str:
+    return PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode("ascii")
 
 
 def _digest(secret: str) -> str:
@@ -164,8 +170,7 @@ class KeyStore:
         if unknown := sorted(set(scopes) - set(SCOPES)):
             raise InvalidParameter(f"no scope {unknown[0]!r}; there are {SCOPES}", param="scopes")
         _check(limits)
-        random = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode("ascii")
-        secret = PREFIX + random
+        secret = _secret()
         with self._writing() as keys:
             taken = {key.id for key in keys}
             if any(key.name == name and key.revoked is None for key in keys):
@@ -195,6 +200,19 @@ class KeyStore:
             revoked: Key = msgspec.structs.replace(key, revoked=_now())
             keys[keys.index(key)] = revoked
         return revoked
+
+    def rotate(self, which: str) -> str:
+        """Give the live key of that id or name another secret, and return it: the only time it can be seen.
+
+        The one that it had is good no more. Raises `NotFound`.
+        """
+        secret = _secret()
+        with self._writing() as keys:
+            key = _named(which, keys)
+            keys[keys.index(key)] = msgspec.structs.replace(
+                key, sha256=_digest(secret), rotations=key.rotations + 1
+            )
+        return secret
 
     @contextmanager
     def _writing(self) -> Iterator[MutableSequence[Key]]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from streamer.config import Settings
 from streamer.errors import IdleTimeout, InvalidParameter, StalledReader, StreamerError
 from streamer.protocols.base import Output, Server
+from streamer.server.auth import Key
 from streamer.server.commands import Prepare, unprepared
 from streamer.server.contexts import Contexts
 from streamer.server.incoming import Incoming
@@ -81,14 +82,9 @@ class Connection:
         """Who has this one's socket now: the session that its client came back for."""
 
     @property
-    def key(self) -> str:
-        """Id of the key it came with; "" for none."""
-        return self._meter.key.id
-
-    @property
-    def only_listens(self) -> bool:
-        """Whether that key is for nothing else."""
-        return self._meter.key.only_listens
+    def key(self) -> Key:
+        """The key or token it came with, last where its client came back."""
+        return self._meter.key
 
     def attach(self, socket: Socket) -> None:
         """Speak to this client through `socket`."""
@@ -170,7 +166,7 @@ class Connection:
             if self._closing:
                 await socket.close(1001, "draining")
                 return
-            self._meter.key = meter.key  # it may be another token of the same key
+            self._meter.key = meter.key  # it may be another token or secret of the same key
             recovery = self._contexts.recover(received)
             figures = {"contexts": len(recovery.states), "lost": len(recovery.lost)}
             self._meter.log.info("connection resumes", extra={"by": meter.request_id, **figures})

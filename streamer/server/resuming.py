@@ -22,13 +22,8 @@ class Returning(Protocol):
     """A connection that may be waited for."""
 
     @property
-    def key(self) -> str:
-        """Id of the key it came with; "" for none."""
-        ...
-
-    @property
-    def only_listens(self) -> bool:
-        """Whether that key is for nothing else, and its place one of listeners."""
+    def key(self) -> Key:
+        """The key or token it came with. Where that only listens, its place is one of listeners."""
         ...
 
     def give_up(self) -> bool:
@@ -69,7 +64,7 @@ class Resuming(Generic[C]):
             self._counters.resumes["lost"] += 1
             return None
         known = hmac.compare_digest(found.token, resume.token.encode())
-        if not known or _kind(found.connection) != _kind(by):
+        if not known or _kind(found.connection.key) != _kind(by.key):
             self._counters.resumes["denied"] += 1
             return None
         self._counters.resumes["resumed"] += 1
@@ -78,8 +73,8 @@ class Resuming(Generic[C]):
     def lend(self, key: Key) -> Slot | None:
         """The place of a session of this key, for a socket that comes to take it over and finds no place of
         its own; one for each."""
-        kind = key.id, key.only_listens
-        held = sum(_kind(session.connection) == kind for session in self._sessions.values())
+        kind = _kind(key)
+        held = sum(_kind(session.connection.key) == kind for session in self._sessions.values())
         if self._lent[kind] >= held:
             return None
         self._lent[kind] += 1
@@ -97,8 +92,8 @@ class Resuming(Generic[C]):
             session.connection.give_up()
 
 
-def _kind(connection: Returning) -> tuple[str, bool]:
-    return connection.key, connection.only_listens
+def _kind(key: Key) -> tuple[str, bool]:
+    return key.id, key.only_listens
 
 
 class Waiting:

@@ -39,8 +39,8 @@ class Live(Protocol):
     """A connection as a server ends it."""
 
     @property
-    def key(self) -> str | None:
-        """Id of the key it came with; "" for none; None where it has yet to say."""
+    def key(self) -> Key | None:
+        """The key or token it came with; None where it has yet to say."""
         ...
 
     async def fail(self, error: StreamerError) -> None:
@@ -148,13 +148,13 @@ class Service:
         return Meter(self.ledger, key, request_id)
 
     async def watch_keys(self) -> None:
-        """Close connections whose key has been revoked, until cancelled."""
+        """Close connections whose key has been revoked, or given another secret, until cancelled."""
         while True:
             await asyncio.sleep(self.settings.keys_recheck_s)
             with suppress(InternalError):
                 keyed = [(c, c.key) for c in self.connections]
                 revoked = [c for c, k in keyed if k is not None and not self.access.live(k)]
-                error = KeyRevoked("this key has been revoked")
+                error = KeyRevoked("this key has been revoked, or its secret replaced")
                 await asyncio.gather(*(c.fail(error) for c in revoked), return_exceptions=True)
 
     async def drain(self, forced: Callable[[], bool]) -> None:

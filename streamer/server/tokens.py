@@ -35,6 +35,8 @@ class Grant(
     origin: str | None = None
     voices: tuple[str, ...] | None = None
     channels: tuple[str, ...] | None = None
+    rotations: int = 0
+    """Of the key, when its secret asked for the token."""
 
 
 class Lent(Key, frozen=True, kw_only=True):
@@ -132,6 +134,7 @@ CREATE TABLE IF NOT EXISTS token_secret (one INTEGER PRIMARY KEY CHECK (one = 1)
             origin=origin,
             voices=voices,
             channels=channels,
+            rotations=key.rotations,
         )
         return sign(self._ready(), grant), expires_ms / 1000
 
@@ -153,6 +156,7 @@ CREATE TABLE IF NOT EXISTS token_secret (one INTEGER PRIMARY KEY CHECK (one = 1)
             limits=key.limits,
             scopes=tuple(scope for scope in grant.scopes if scope in key.scopes),
             created=key.created,
+            rotations=key.rotations,
             only=None if grant.voices is None else frozenset(grant.voices),
             tuned=None if grant.channels is None else frozenset(grant.channels),
             expires=grant.expires_ms / 1000,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -239,6 +240,36 @@ async def test_a_token_speaks_for_its_key_and_its_origin_until_its_time_is_up(ke
     assert (await keyed.speech(key)).status_code == 200  # what the token used is taken off
     answer = await keyed.speech(key)
     assert (answer.status_code, code_of(answer.content)) == (402, "budget_spent")
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_another_process_rotates_goes_on_with_its_new_secret_alone(
+    keyed: Keyed,
+) -> None:
+    before = keyed.new("leaked")
+    token = await keyed.token(before)
+    command = (sys.executable, "-m", "streamer", "keys", "rotate", "leaked", "--data-dir")
+    async with (
+        client(keyed.server.websocket_url, key=before) as one,
+        client(keyed.server.websocket_url, key=token) as two,
+    ):
+        await begin(one, "a", TEXT * 40)
+        directory = keyed.server.log_path.parent / "data"
+        rotating = await asyncio.create_subprocess_exec(
+            *command, str(directory), stdout=asyncio.subprocess.PIPE
+        )
+        told, _ = await asyncio.wait_for(rotating.communicate(), 60)
+        assert rotating.returncode == 0
+        now = told.decode().strip()
+        keyed.secrets.append(now)
+        for ended in (one, two):
+            await asyncio.wait_for(ended.socket.wait_closed(), 20)
+            assert ended.closed == (1008, "key_revoked")
+    async with client(keyed.server.websocket_url, key=now) as three:
+        (await three.speak("a", TEXT)).check_complete()
+    for secret, code in ((before, "unauthenticated"), (token, "key_revoked")):
+        answer = await keyed.speech(secret)
+        assert (answer.status_code, code_of(answer.content)) == (401, code)
 
 
 @pytest.mark.asyncio

@@ -10,7 +10,7 @@ import pytest
 from streamer.config import Settings
 from streamer.errors import InternalError, InvalidParameter, OriginNotAllowed, Unauthenticated
 from streamer.server.access import Access, check_origin_form, is_loopback
-from streamer.server.auth import KeyStore
+from streamer.server.auth import ANONYMOUS, KeyStore
 
 ALLOWED: list[tuple[dict[str, Any], bool, str, str, str | None]] = [
     # settings, has keys, scheme, Host, Origin
@@ -135,10 +135,23 @@ def test_revoking_the_last_key_does_not_open_the_server(tmp_path: Path) -> None:
 
 def test_making_the_first_key_ends_anonymous_connections(tmp_path: Path) -> None:
     rule = access(tmp_path, {}, False)
-    assert rule.live("")
+    assert rule.live(ANONYMOUS)
     rule.keys.new("app")
-    assert not rule.live("")
-    assert rule.live(rule.keys.list()[0].id)
+    assert not rule.live(ANONYMOUS)
+    assert rule.live(rule.keys.list()[0])
+
+
+def test_a_key_is_not_live_once_its_secret_has_been_replaced_and_is_with_the_next(
+    tmp_path: Path,
+) -> None:
+    rule = access(tmp_path, {}, True)
+    (before,) = rule.keys.list()
+    other = rule.keys.find(rule.keys.new("other"))
+    now = rule.check_key(rule.keys.rotate("app"), None)
+    assert not rule.live(before)
+    assert rule.live(now)
+    assert rule.live(other)
+    assert not rule.revoked(), "what it has stored stays"
 
 
 def test_a_broken_key_file_shuts_the_server_without_telling_clients_why(tmp_path: Path) -> None:

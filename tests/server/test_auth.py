@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -136,6 +140,98 @@ def test_revoking_takes_an_id_or_a_name_and_frees_the_name(tmp_path: Path) -> No
     store.new("app")
     assert store.revoke("app").revoked is not None
     assert len(store.list()) == 2
+
+
+def test_rotating_gives_the_key_of_an_id_or_a_name_another_secret_and_changes_nothing_else(
+    tmp_path: Path,
+) -> None:
+    server, command_line = KeyStore(tmp_path), KeyStore(tmp_path)
+    first = command_line.new("app", KeyLimits(contexts=2, budget=1.5), ["speak", "manage"])
+    other = command_line.new("other")
+    before = server.find(first)
+    second = command_line.rotate("app")
+    third = command_line.rotate(before.id)
+    assert len({first, second, third}) == 3
+    assert len(third) == len(first)
+    assert third.removeprefix(PREFIX) not in (tmp_path / "keys.json").read_text()
+    for replaced in (first, second):
+        with pytest.raises(Unauthenticated):
+            server.find(replaced)
+    now = server.find(third)
+    assert now == msgspec.structs.replace(before, sha256=now.sha256, rotations=2)
+    assert server.find(other).rotations == 0
+
+
+def test_a_key_that_is_none_or_revoked_is_not_rotated(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path)
+    secret = store.new("app")
+    id = store.revoke("app").id
+    before = (tmp_path / "keys.json").read_bytes()
+    for which in ("nothing", "", "app", id):
+        with pytest.raises(NotFound) as caught:
+            store.rotate(which)
+        assert caught.value.param == "key"
+    assert (tmp_path / "keys.json").read_bytes() == before
+    with pytest.raises(KeyRevoked):
+        store.find(secret)
+
+
+def test_a_key_of_before_there_were_rotations_works_and_is_rotated(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path)
+    secret = store.new("app")
+    old = msgspec.to_builtins(store.list()[0])
+    del old["rotations"]
+    (tmp_path / "keys.json").write_bytes(msgspec.json.encode([old]))
+    assert KeyStore(tmp_path).find(secret).rotations == 0
+    assert KeyStore(tmp_path).find(store.rotate("app")).rotations == 1
+
+
+def test_of_rotations_at_once_each_counts_and_one_secret_is_left(tmp_path: Path) -> None:
+    KeyStore(tmp_path).new("app")
+    made: list[str] = []
+
+    def rotate() -> None:
+        for _ in range(10):
+            made.append(KeyStore(tmp_path).rotate("app"))
+
+    writers = [threading.Thread(target=rotate) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert [key.name for key in KeyStore(tmp_path).list()] == ["app"]  # whole at any time
+    for writer in writers:
+        writer.join()
+    store = KeyStore(tmp_path)
+    (key,) = store.list()
+    assert key.rotations == len(set(made)) == 30
+    good = []
+    for secret in made:
+        with suppress(Unauthenticated):
+            good.append(store.find(secret).id)
+    assert good == [key.id]
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace", "flock"])
+def test_killed_anywhere_while_it_rotates_the_keys_are_whole_and_one_secret_is_good(
+    tmp_path: Path, step: str
+) -> None:
+    """Killed before it does that; then it is rotated again."""
+    store = KeyStore(tmp_path)
+    secret = store.new("app")
+    code = (
+        "import fcntl, os, signal, sys, streamer.server.auth as auth\n"
+        "kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "step = sys.argv[2]\n"
+        "setattr({'flock': fcntl, 'write': auth.msgspec.json}.get(step, os),"
+        " {'write': 'format'}.get(step, step), kill)\n"
+        "auth.KeyStore(auth.Path(sys.argv[1])).rotate('app')\n"
+    )
+    child = subprocess.run([sys.executable, "-c", code, str(tmp_path), step], timeout=60)
+    assert child.returncode == -signal.SIGKILL
+    assert KeyStore(tmp_path).find(secret).rotations == 0
+    again = store.rotate("app")
+    assert KeyStore(tmp_path).find(again).rotations == 1
+    assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
 
 
 def test_bad_wishes_are_refused_by_name(tmp_path: Path) -> None:

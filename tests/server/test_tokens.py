@@ -40,6 +40,7 @@ grants = st.builds(
     origin=st.none() | texts,
     voices=st.none() | st.lists(texts, max_size=3).map(tuple),
     channels=st.none() | st.lists(texts, max_size=3).map(tuple),
+    rotations=st.integers(0, 2**31),
 )
 
 

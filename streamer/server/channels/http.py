@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from streamer.audio.formats import CODECS
 from streamer.errors import NotFound, StalledReader, StreamerError
 from streamer.protocols.strict import Schema
+from streamer.server.auth import Key
 from streamer.server.channels.channel import Channel
 from streamer.server.channels.formats import FORMATS
 from streamer.server.channels.place import Place
@@ -83,9 +84,9 @@ class Listening:
         connections.add(self)
 
     @property
-    def key(self) -> str:
-        """Id of the key it came with; "" for none."""
-        return self._meter.key.id
+    def key(self) -> Key:
+        """The key or token it came with."""
+        return self._meter.key
 
     async def fail(self, error: StreamerError) -> None:
         """Cut it."""

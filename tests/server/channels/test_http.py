@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from streamer.server.auth import ANONYMOUS
+from streamer.server.auth import ANONYMOUS, KeyStore
 from streamer.server.channels import Place
 from streamer.server.channels.formats import FORMATS as FORMATS_OF
 from streamer.server.channels.http import Listening
@@ -224,7 +224,10 @@ async def test_a_listener_that_goes_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_may_not_listen_any_more_is_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [KeyStore.revoke, KeyStore.rotate])
+async def test_who_may_not_listen_any_more_is_cut(
+    tmp_path: Path, end: Callable[[KeyStore, str], object]
+) -> None:
     async with hall(tmp_path, keys_recheck_s=0.02) as server:
         key = server.keys.new("one")
         bearer = {"authorization": f"Bearer {key}"}
@@ -239,7 +242,7 @@ async def test_who_may_not_listen_any_more_is_cut(tmp_path: Path) -> None:
                 assert (other.status_code, other.json()["error"]["code"]) == (403, "scope_missing")
                 assert (await bare.get("/v1/listen/hall.mp3")).status_code == 401
                 keyed = await Player(http, "/v1/listen/hall.mp3").begun()
-                server.keys.revoke("one")
+                end(server.keys, "one")
                 await asyncio.gather(linked.task, keyed.task)
                 assert linked.cut
                 assert keyed.cut

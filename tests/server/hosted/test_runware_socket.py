@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from streamer.protocols.runware.tasks import MOST_TASKS
+from streamer.server.auth import KeyStore
 from streamer.server.hosted.runware import sessions, websocket
 from tests.server.hosted.runware import PATH, Item, new_id, task
 from tests.server.hosted.tones import toned
@@ -234,12 +236,15 @@ async def test_a_look_at_the_keys_leaves_alone_who_has_yet_to_show_one(tmp_path:
 
 
 @pytest.mark.asyncio
-async def test_a_revoked_key_closes_its_connections(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [KeyStore.revoke, KeyStore.rotate])
+async def test_a_revoked_key_closes_its_connections_and_so_does_one_with_another_secret(
+    tmp_path: Path, end: Callable[[KeyStore, str], object]
+) -> None:
     async with toned(tmp_path, keys_recheck_s=0.02) as server:
         key = server.keys.new("one")
         server.keys.new("two")
         async with socket(server) as one:
             await authenticated(one, key)
-            server.keys.revoke("one")
+            end(server.keys, "one")
             assert (await hear(one))["errors"][0]["code"] == "tokenRevoked"
             assert await closed(one) == 1008

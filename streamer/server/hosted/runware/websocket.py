@@ -18,7 +18,7 @@ from streamer.errors import (
 from streamer.protocols.runware import answers
 from streamer.protocols.runware.errors import encode_error, error_item
 from streamer.protocols.runware.tasks import Authenticate, Ping, Refusal, Task, decode_tasks
-from streamer.server.auth import ANONYMOUS
+from streamer.server.auth import ANONYMOUS, Key
 from streamer.server.hosted.runware.performer import Performer
 from streamer.server.hosted.runware.sessions import Session, Sessions
 from streamer.server.limits import Slot
@@ -99,8 +99,8 @@ class _Connection:
         self._session: Session | None = None
 
     @property
-    def key(self) -> str | None:
-        return None if self._session is None else self._meter.key.id
+    def key(self) -> Key | None:
+        return None if self._session is None else self._meter.key
 
     async def fail(self, error: StreamerError) -> None:
         """Tell it, and close (1008 for what the client may not, else 1001)."""
