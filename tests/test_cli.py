@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 import wave
@@ -26,40 +25,26 @@ from streamer.cli.sink import FORMATS
 from streamer.config import SETTINGS, Settings
 from streamer.engines.base import Engine
 from streamer.server.auth import KeyStore
+from tests.command_lines import isolate, started
 from tests.providers.base import KEY
 from tests.providers.base import running as providers_running
 from tests.providers.openai import OpenAiProvider
 from tests.scripted_engine import ScriptedEngine
 from tests.server_process import ServerProcess, running_server
 
-ROOT = Path(__file__).parent.parent
 TONE = ("--engines", "tone")
 TEXT = "One two three. Four five."
 
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("STREAMER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
-    monkeypatch.chdir(tmp_path)
+    isolate(monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
     with running_server("tone") as process:
         yield process
-
-
-def started(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
-    """A command line in a process of its own, all three streams to us."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "streamer", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
 
 
 def samples_of(path: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from streamer.cli import run
 from streamer.cli.cues import Waiting
 from streamer.text.captions import CueReader, ParsedCue
 from streamer.types import CueOptions, SegmentStarted, Skipped
+from tests.command_lines import isolate
 from tests.server_process import ServerProcess, running_server
 
 TONE = ("--engines", "tone")
@@ -50,10 +50,7 @@ TOLD = [
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("STREAMER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
-    monkeypatch.chdir(tmp_path)
+    isolate(monkeypatch, tmp_path)
     (tmp_path / "talk.vtt").write_text(VTT)
 
 

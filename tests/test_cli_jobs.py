@@ -22,6 +22,7 @@ from streamer.audio.decoder import decode
 from streamer.cli import run, waiting
 from streamer.config import Settings
 from streamer.engines.base import Engine
+from tests.command_lines import isolate, started
 from tests.scripted_engine import ScriptedEngine
 from tests.server_process import ServerProcess, running_server
 
@@ -92,9 +93,7 @@ def server(receiver: Receiver) -> Iterator[ServerProcess]:
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("STREAMER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    isolate(monkeypatch, tmp_path)
 
 
 class Shell:
@@ -245,12 +244,7 @@ def test_whoever_stops_waiting_is_told_that_the_job_goes_on(
     shell: Shell, ending: signal.Signals, code: int
 ) -> None:
     wanted = ["new", TEXT, "--model", "stuck", "--wait", "--url", shell.url]
-    asking = subprocess.Popen(
-        [sys.executable, "-m", "streamer", "jobs", *wanted],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    asking = started("jobs", *wanted)
     deadline = time.monotonic() + END_S
     while not (running := shell.told("list", "--status", "running")):
         assert time.monotonic() < deadline

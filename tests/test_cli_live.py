@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
@@ -22,9 +21,9 @@ from streamer.cli.progress import Progress
 from streamer.engines.tone import SAMPLE_RATE, SOUND
 from streamer.text.captions import CueReader, ParsedCue
 from streamer.types import AudioFormat, CueOptions, Done, Event, SegmentStarted, Started
+from tests.command_lines import isolate, started
 from tests.server_process import ServerProcess, running_server
 
-ROOT = Path(__file__).parent.parent
 TONE = ("--engines", "tone")
 FIRST = "0\n00:00:00,000 --> 00:00:00,500\nOne.\n\n"
 SECOND = "1\n00:00:00,500 --> 00:00:01,000\nTwo.\n\n"
@@ -35,28 +34,13 @@ REST_S = 0.005
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("STREAMER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
-    monkeypatch.chdir(tmp_path)
+    isolate(monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
     with running_server("tone") as process:
         yield process
-
-
-def started(*arguments: str) -> subprocess.Popen[bytes]:
-    """A command line in a process of its own, in a group of its own, all three streams to us."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "streamer", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        process_group=0,
-    )
 
 
 def spoken(told: str) -> tuple[object, int]:
