@@ -1,6 +1,6 @@
 // The client in node against a real server, whose words are tones: `SERVER_URL` says where.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { afterEach, test } from "node:test";
 import { StreamerClient } from "../../clients/js/src/streamer.js";
 import { chance } from "../../clients/js/test/scripted.js";
 import { cuttingProxy } from "./cutting_proxy.mjs";
@@ -18,8 +18,27 @@ async function all(context) {
 
 const sound = (events) => Buffer.concat(events.filter(({ type }) => type === "audio").map(({ data }) => data));
 
+const opened = [];
+
+/** A client that is closed at the end of its test, however that ends: a socket that is left keeps node from its end. */
+function connected(...options) {
+  const client = new StreamerClient(...options);
+  opened.push(client);
+  return client;
+}
+
+async function proxied(...options) {
+  const proxy = await cuttingProxy(...options);
+  opened.push(proxy);
+  return proxy;
+}
+
+afterEach(() => {
+  for (const one of opened.splice(0)) one.close();
+});
+
 test("it speaks, and its words lie where the text says", LIMIT, async () => {
-  const client = new StreamerClient(SERVER);
+  const client = connected(SERVER);
   const ready = await client.connect();
   assert.ok(ready.session && ready.token && ready.limits.max_contexts);
   const context = client.start({ audio: "pcm_s16le" });
@@ -45,7 +64,7 @@ test("it speaks, and its words lie where the text says", LIMIT, async () => {
 });
 
 test("sound as JSON is the same sound", LIMIT, async () => {
-  const client = new StreamerClient(SERVER, { seed: 1 });
+  const client = connected(SERVER, { seed: 1 });
   const [binary, json] = await Promise.all(["binary", "json"].map((transport) => {
     const context = client.start({ audio: { codec: "opus", transport } });
     context.push(TEXT);
@@ -59,7 +78,7 @@ test("sound as JSON is the same sound", LIMIT, async () => {
 });
 
 test("an interrupt says what was heard", LIMIT, async () => {
-  const client = new StreamerClient(SERVER);
+  const client = connected(SERVER);
   client.push(TEXT.repeat(20));
   const words = [];
   let interrupted;
@@ -76,7 +95,7 @@ test("an interrupt says what was heard", LIMIT, async () => {
 });
 
 test("pause keeps it all, continue goes on from the first word not heard", LIMIT, async () => {
-  const client = new StreamerClient(SERVER, { audio: "pcm_s16le", pacing: { lead_ms: 1000 } });
+  const client = connected(SERVER, { audio: "pcm_s16le", pacing: { lead_ms: 1000 } });
   const context = client.start();
   context.push(TEXT.repeat(3));
   context.end();
@@ -93,13 +112,15 @@ test("pause keeps it all, continue goes on from the first word not heard", LIMIT
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(events.length, count, "nothing comes while it is paused");
   const continued = await context.continue();
-  assert.equal(Math.round((continued.at_ms * context.started.audio.sample_rate) / 1000), sent);
+  const at = Math.round((continued.at_ms * context.started.audio.sample_rate) / 1000);
+  assert.ok(at >= sent, `it goes on at ${at}, and ${sent} had been read`);
   const last = paused.heard_words.at(-1);
   assert.ok(continued.offset > last.offset);
   await reading;
   assert.equal(events.at(-1).type, "done");
   const packets = events.filter(({ type }) => type === "audio");
-  packets.reduce((next, { pts, duration }) => (assert.equal(pts, next), pts + duration), 0);
+  // What had come and was not read when it was paused is not handed out: it is said again.
+  packets.reduce((next, { pts, duration }) => (assert.equal(pts, next === sent ? at : next), pts + duration), 0);
   assert.deepEqual(context.words.map(({ text }) => text), TEXT.repeat(3).match(/[A-Za-z]+/g), "each once, where it now is");
   assert.ok(context.words.every(({ start_ms }, at) => at === 0 || start_ms >= context.words[at - 1].end_ms));
   const after = await context.interrupt();
@@ -107,28 +128,28 @@ test("pause keeps it all, continue goes on from the first word not heard", LIMIT
   client.close();
 });
 
-test("a client that closes is not waited for", LIMIT, async () => {
+test("a client that closes is not waited for", LIMIT, async ({ signal }) => {
   const held = async () => {
     const metrics = await (await fetch(new URL("/metrics", SERVER))).text();
     return ["connections", "detached_connections", "active_contexts"].map((name) => new RegExp(`^streamer_${name} (\\S+)`, "m").exec(metrics)[1]);
   };
-  const client = new StreamerClient(SERVER);
+  const client = connected(SERVER);
   client.push(TEXT);
   await client.connect();
   assert.ok((await held()).some((count) => Number(count)));
   await client.close();
-  while ((await held()).some((count) => Number(count))) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!signal.aborted && (await held()).some((count) => Number(count))) await new Promise((resolve) => setTimeout(resolve, 20));
 });
 
 test("errors come as what they are", LIMIT, async () => {
-  const client = new StreamerClient(SERVER);
+  const client = connected(SERVER);
   await assert.rejects(all(client.start({ voice: "nobody" })), { code: "unknown_voice", param: "voice", retryable: false });
   await assert.rejects(all(client.start({ speed: 99 })), { code: "invalid_parameter", param: "speed" });
   const other = client.start({ audio: { codec: "flac", sample_rate: 12345 } });
   other.push("x");
   await assert.rejects(all(other), (error) => error.context === other.id);
-  await assert.rejects(new StreamerClient(new URL("/v1/nothing", SERVER)).connect(), { code: "not_found" });
-  const nobody = new StreamerClient("http://127.0.0.1:9");
+  await assert.rejects(connected(new URL("/v1/nothing", SERVER)).connect(), { code: "not_found" });
+  const nobody = connected("http://127.0.0.1:9");
   await assert.rejects(nobody.connect(), { code: "connection_failed" });
   assert.equal(client.state, "open", "others never notice");
   const cancelled = client.start();
@@ -139,7 +160,7 @@ test("errors come as what they are", LIMIT, async () => {
 });
 
 test("cues are heard in their order, each told of", LIMIT, async () => {
-  const client = new StreamerClient(SERVER, { audio: "pcm_s16le" });
+  const client = connected(SERVER, { audio: "pcm_s16le" });
   const context = client.start({ input: "captions", captions: true, cues: { max_rate: 1, delay_ms: 500 } });
   const cues = [["a", 0, 300, "One 😀 two."], ["b", 300, 400, "Three four five."], ["c", 400, 900, "Six."], ["d", 900, 1000, "[music]"]];
   for (const [id, start_ms, end_ms, text] of cues) context.cue({ id, start_ms, end_ms, text });
@@ -158,7 +179,7 @@ test("cues are heard in their order, each told of", LIMIT, async () => {
 });
 
 test("a channel is heard by all alike, wherever they join", LIMIT, async () => {
-  const client = new StreamerClient(SERVER, { audio: "pcm_s16le", pacing: { lead_ms: 200 } });
+  const client = connected(SERVER, { audio: "pcm_s16le", pacing: { lead_ms: 200 } });
   const speaker = client.start({ channel: "node" });
   const speaking = all(speaker);
   speaker.push(TEXT.repeat(2));
@@ -193,8 +214,8 @@ test("cues outlive lost sockets, each heard once", { timeout: 20_000 + 1000 * DR
   let cuts = 0;
   for (let round = 1; cuts < DROPS / 2; round++) {
     const random = chance(round);
-    const proxy = await cuttingProxy(SERVER.hostname, SERVER.port, () => 1500 + random() * 20_000);
-    const client = new StreamerClient(proxy.url, { environment: { random: () => random() / 10 } });
+    const proxy = await proxied(SERVER.hostname, SERVER.port, () => 1500 + random() * 20_000);
+    const client = connected(proxy.url, { environment: { random: () => random() / 10 } });
     const context = client.start({ input: "captions", cues: { max_late_ms: 60_000 }, audio: { codec: "pcm_s16le", sample_rate: 8000 }, pacing: { lead_ms: 30_000 } });
     const reading = all(context);
     const texts = Array.from({ length: 20 }, (_, at) => `Cue ${at} 😀.`);
@@ -234,14 +255,14 @@ test(`${DROPS} drops change nothing of what is heard`, { timeout: 20_000 + 2000 
     delete events.at(-1).first_audio_ms;
     return events.map(({ context: _, stream, ...event }) => event);
   };
-  const uncut = new StreamerClient(SERVER);
+  const uncut = connected(SERVER);
   const expected = await speak(uncut, chance(0));
   uncut.close();
   let cuts = 0;
   for (let round = 1; cuts < DROPS; round++) {
     const random = chance(round);
-    const proxy = await cuttingProxy(SERVER.hostname, SERVER.port, () => 1500 + random() * 30_000);
-    const client = new StreamerClient(proxy.url, { environment: { random: () => random() / 10 } });
+    const proxy = await proxied(SERVER.hostname, SERVER.port, () => 1500 + random() * 30_000);
+    const client = connected(proxy.url, { environment: { random: () => random() / 10 } });
     try {
       const events = await speak(client, random);
       assert.deepEqual(events, expected, `round ${round}`);
@@ -294,8 +315,8 @@ test("pauses over lost sockets keep the clock and every word", { timeout: 20_000
   let [cuts, pauses] = [0, 0];
   for (let round = 1; cuts < DROPS / 2; round++) {
     const random = chance(round);
-    const proxy = await cuttingProxy(SERVER.hostname, SERVER.port, () => 1500 + random() * 20_000);
-    const client = new StreamerClient(proxy.url, { environment: { random: () => random() / 10 } });
+    const proxy = await proxied(SERVER.hostname, SERVER.port, () => 1500 + random() * 20_000);
+    const client = connected(proxy.url, { environment: { random: () => random() / 10 } });
     try {
       pauses += await pausing(client, text, random);
     } finally {
