@@ -20,14 +20,13 @@ PAGES = ("player_page.html", "player_strict.html", "player_page.js", "recorder.j
 Told = dict[str, Any]
 
 
-def browse(node_modules: Path, page: str, runs: list[Told], at_once: int = 1) -> Told:
-    """What each of these cases of player_page.js answers, by its name. `at_once`: so many side by side, for
-    whoever measures no time of the machine's."""
+def browse(node_modules: Path, page: str, runs: list[Told]) -> Told:
+    """What each of these cases of player_page.js answers, by its name."""
     chromium = shutil.which("chromium")
     assert chromium is not None
     driver = HERE / "player_driver.mjs"
     ran = subprocess.run(
-        ["node", driver, node_modules, chromium, page, str(at_once), json.dumps(runs)],
+        ["node", driver, node_modules, chromium, page, json.dumps(runs)],
         capture_output=True,
         text=True,
         timeout=220,

@@ -1,8 +1,8 @@
 // Runs cases of player_page.js, each in a page of its own, in a real Chromium. Arguments: node_modules, path of Chromium,
-// URL of player_page.html, how many at once, JSON: [{name, run, argument, without: [globals], page}]. Prints one JSON object, name to answer.
+// URL of player_page.html, JSON: [{name, case, argument, without: [globals], flags}]. Prints one JSON object, name to answer.
 import { createRequire } from "node:module";
 
-const [modules, executablePath, url, atOnce, json] = process.argv.slice(2);
+const [modules, executablePath, url, json] = process.argv.slice(2);
 const { chromium } = createRequire(modules + "/from-here.js")("playwright-core");
 const runs = JSON.parse(json);
 const browser = await chromium.launch({
@@ -11,8 +11,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--host-resolver-rules=MAP insecure.test 127.0.0.1"],
 });
 const told = {};
-
-async function one({ name, run, argument = {}, without = [], page: where = url }) {
+for (const { name, run, argument = {}, without = [], page: where = url } of runs) {
   const page = await browser.newPage();
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
@@ -27,12 +26,5 @@ async function one({ name, run, argument = {}, without = [], page: where = url }
   told[name].pageErrors = errors;
   await page.close();
 }
-
-/** The next of those that are left, until there is none. */
-async function lane() {
-  for (let run; (run = runs.shift()); ) await one(run);
-}
-
-await Promise.all(Array.from({ length: Number(atOnce) }, lane));
 await browser.close();
 console.log(JSON.stringify(told));
