@@ -241,7 +241,7 @@ def test_a_running_job_is_cancelled_and_the_files_of_a_finished_one_go(shell: Sh
 
 @pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_whoever_stops_waiting_is_told_that_the_job_goes_on(
-    shell: Shell, ending: signal.Signals, code: int
+    shell: Shell, server: ServerProcess, ending: signal.Signals, code: int
 ) -> None:
     wanted = ["new", TEXT, "--model", "stuck", "--wait", "--url", shell.url]
     asking = started("jobs", *wanted)
@@ -249,10 +249,12 @@ def test_whoever_stops_waiting_is_told_that_the_job_goes_on(
     while not (running := shell.told("list", "--status", "running")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(1.0)  # so that it has its answer, and waits
+    (job,) = (job["id"] for job in running)
+    while not any(line.get("path") == f"/v1/jobs/{job}" for line in server.log_lines()):
+        assert time.monotonic() < deadline, "it never asked how its job is"
+        time.sleep(0.05)
     asking.send_signal(ending)
     out, err = asking.communicate(timeout=END_S)
-    (job,) = (job["id"] for job in running)
     assert (asking.returncode, out) == (code, b"")
     assert job in err.decode()
     assert len(err.splitlines()) == 1
